@@ -1,0 +1,36 @@
+"""pneumoscope reads chest radiographs for pneumonia. Research use only; not a medical device.
+
+    >>> import pneumoscope as ps
+    >>> reader = ps.load()                       # the shipped bundle
+    >>> reading = reader.read("film.jpeg")       # a path, bytes, a PIL image or an array
+    >>> reading.finding.call, reading.probabilities
+
+Importing is instant: everything heavy waits until it is needed.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pneumoscope.domain.reading import Reading
+    from pneumoscope.errors import PneumoscopeError
+    from pneumoscope.reading.reader import Reader, load
+
+__version__ = "0.1.0"
+__all__ = ["PneumoscopeError", "Reader", "Reading", "__version__", "load"]
+
+_HOMES = {
+    "PneumoscopeError": "pneumoscope.errors",
+    "Reader": "pneumoscope.reading.reader",
+    "Reading": "pneumoscope.domain.reading",
+    "load": "pneumoscope.reading.reader",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - the names' own types are declared above
+    """Import a public name from its home at its first use (PEP 562)."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'pneumoscope' has no attribute {name!r}")

@@ -1,0 +1,183 @@
+"""The bundle's metadata: one JSON document with a version number.
+
+Version 1 is the first. A change that an old reader would misunderstand raises ``SCHEMA_VERSION``, and
+the decoder of the old version stays; ``tests/bundle`` holds a bundle of each version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pneumoscope.domain.provenance import Provenance
+from pneumoscope.preprocess.spec import PreprocessSpec
+from pneumoscope.settings import NOTICE
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "BundleMeta",
+    "Calibrator",
+    "ClassSpec",
+    "Conformal",
+    "Figure",
+    "OperatingPoint",
+    "Rate",
+]
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSpec:
+    """One class: its name, and whether it counts as the finding."""
+
+    name: str
+    positive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrator:
+    """Temperature and bias: probabilities are ``softmax(logits / temperature + bias)``.
+
+    Guo et al., "On calibration of modern neural networks", ICML 2017, section 4.2; the bias is their
+    vector scaling with one shared scale, which keeps the evidence proportional to the logit.
+
+    Attributes:
+        temperature: Greater than 0; above 1 softens.
+        bias: One a class, in logits.
+    """
+
+    temperature: float
+    bias: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """A temperature of 0 or less would turn the ranking round."""
+        if not self.temperature > 0:
+            raise ValueError(f"temperature must be above 0, not {self.temperature}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A proportion with its counts and its 95 % interval (Wilson, unless said otherwise)."""
+
+    value: float
+    low: float
+    high: float
+    k: int
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """A threshold, what it was good for, and where that was seen.
+
+    Attributes:
+        preset: "screening" or "balanced".
+        threshold: On the calibrated probability of the finding; at or above is called.
+        sensitivity: Recall on the films it was chosen on.
+        specificity: Likewise.
+        rule: How it was chosen, in words.
+        chosen_on: On which films, in words.
+    """
+
+    preset: str
+    threshold: float
+    sensitivity: Rate
+    specificity: Rate
+    rule: str
+    chosen_on: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conformal:
+    """Class-conditional (Mondrian) split-conformal quantiles of the score 1 - p(class).
+
+    Vovk, Gammerman, Shafer, "Algorithmic Learning in a Random World" (2005), section 4.5; Sadinle, Lei,
+    Wasserman, JASA 114 (2019). A class is in the set if 1 - p(class) is at most its quantile.
+
+    Attributes:
+        coverage: Nominal, in (0, 1).
+        quantiles: One a class; 1.0 admits the class always.
+    """
+
+    coverage: float
+    quantiles: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A headline figure: its value, its 95 % interval where there is one, and the number of films."""
+
+    value: float
+    n: int
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BundleMeta:
+    """All that stands in the bundle beside the graph.
+
+    Attributes:
+        name: "standard", or what the run was called.
+        version: Of the model, not of the software.
+        finding: What a positive class is a kind of: "pneumonia".
+        classes: In the order of the logits.
+        preprocess: How a film becomes the graph's input, uint8 [N, 1, size, size].
+        evidence_bias: logits[c] = mean over h, w of evidence[c] + evidence_bias[c].
+        calibrator: From logits to probabilities.
+        operating_points: The first is the default.
+        architecture: Name of the network and its options, in words.
+        parameters: Number of weights.
+        conformal: None or more levels.
+        provenance: Where it came from.
+        figures: Headline figures by name, on the films named in ``figures_on``.
+        figures_on: Which films those were.
+        intended_use: In words.
+        graph_sha256: Of the ONNX graph's bytes, checked at loading.
+        graph_bytes: Their number.
+        schema_version: Of this document.
+        notice: Research use only.
+    """
+
+    name: str
+    version: str
+    finding: str
+    classes: tuple[ClassSpec, ...]
+    preprocess: PreprocessSpec
+    evidence_bias: tuple[float, ...]
+    calibrator: Calibrator
+    operating_points: tuple[OperatingPoint, ...]
+    architecture: str
+    parameters: int
+    provenance: Provenance
+    conformal: tuple[Conformal, ...] = ()
+    figures: dict[str, Figure] = field(default_factory=dict)
+    figures_on: str = ""
+    intended_use: str = ""
+    graph_sha256: str = ""
+    graph_bytes: int = 0
+    schema_version: int = SCHEMA_VERSION
+    notice: str = NOTICE
+
+    def __post_init__(self) -> None:
+        """A finished BundleMeta is one that a reading can rely on."""
+        count = len(self.classes)
+        if count < 2 or len({c.name for c in self.classes}) != count:
+            raise ValueError("a bundle has two or more classes with different names")
+        if not any(c.positive for c in self.classes) or all(c.positive for c in self.classes):
+            raise ValueError("at least one class is the finding and at least one is not")
+        per_class = [self.evidence_bias, self.calibrator.bias, *(c.quantiles for c in self.conformal)]
+        if any(len(values) != count for values in per_class):
+            raise ValueError(f"evidence_bias, calibrator.bias and conformal.quantiles need {count} values, one a class")
+        if not self.operating_points:
+            raise ValueError("a bundle has at least one operating point")
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """In the order of the logits."""
+        return tuple(c.name for c in self.classes)
+
+    @property
+    def positive(self) -> tuple[int, ...]:
+        """Indices of the classes that count as the finding."""
+        return tuple(i for i, c in enumerate(self.classes) if c.positive)

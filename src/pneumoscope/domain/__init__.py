@@ -1,0 +1,1 @@
+"""The nouns of the house: what a film, a reading and its evidence are. No input or output here."""

@@ -1,0 +1,81 @@
+"""Files that are whole or not there at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from pneumoscope.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from os import PathLike
+
+__all__ = ["make_folder", "open_atomically", "storing", "write_atomically"]
+
+
+@contextmanager
+def storing(path: str | PathLike[str]) -> Iterator[None]:
+    """Turn the operating system's no (full disk, no permission) into one clear line.
+
+    Raises:
+        StorageError: In place of any OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise StorageError(
+            f"the file cannot be written ({reason})",
+            where=path,
+            remedy="Free some space or choose another folder, then run the same command again; what was written is whole",
+        ) from error
+
+
+@contextmanager
+def open_atomically(path: str | PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file for writing that takes its name only when everything was written.
+
+    Raises:
+        StorageError: The disk is full or the folder cannot be written; an older file stays as it was.
+    """
+    path = Path(path)
+    with storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                yield cast("BinaryIO", file)
+                file.flush()
+                os.fsync(file.fileno())
+            mask = os.umask(0)
+            os.umask(mask)
+            Path(temporary).chmod(0o666 & ~mask)  # mkstemp makes private files; ours are ordinary ones
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+def write_atomically(path: str | PathLike[str], data: bytes | str) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        StorageError: The disk is full or the folder cannot be written; an older file stays as it was.
+    """
+    with open_atomically(path) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+def make_folder(path: str | PathLike[str]) -> Path:
+    """Make a folder and those above it.
+
+    Raises:
+        StorageError: It cannot be made.
+    """
+    with storing(path):
+        Path(path).mkdir(parents=True, exist_ok=True)
+    return Path(path)

@@ -63,4 +63,5 @@ def _overlap(cells: int, parts: int) -> NDArray[np.float64]:
     start = np.arange(cells)
     low = np.maximum(edges[:-1, None], start[None])
     high = np.minimum(edges[1:, None], start[None] + 1)
-    return np.maximum(high - low, 0.0)
+    shares: NDArray[np.float64] = np.maximum(high - low, 0.0)
+    return shares

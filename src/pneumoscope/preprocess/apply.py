@@ -67,4 +67,5 @@ def stretch(values: NDArray[np.float32], low: float, high: float) -> NDArray[np.
     if white <= black:
         return np.zeros(values.shape, dtype=np.uint8)
     scaled = (values - np.float32(black)) * np.float32(255.0 / (white - black))
-    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    clipped: NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return clipped

@@ -1,0 +1,163 @@
+"""The house network: a slim residual network on gray films, with a global-average head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import nn
+
+from pneumoscope.networks.base import Network
+from pneumoscope.networks.heads import GlobalAverageHead
+from pneumoscope.networks.options import as_mapping
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Residual", "ResidualOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class ResidualOptions:
+    """The free numbers of ``residual``.
+
+    Attributes:
+        width: Channels of the first stage; each stage after it doubles them. Multiples of 16 are fast.
+        blocks: Residual blocks of each stage.
+        strides: Of each stage's first block. Times the stem's stride they give the output stride.
+        stem: "conv" is 3 x 3 with stride 2; "patch" is 4 x 4 with stride 4, without overlap.
+        dilation: Of the 3 x 3 convolutions of stages after the first that keep the size (stride 1).
+        dropout: Before the last linear layer, 0 to below 1.
+        squeeze: Squeeze and excitation in each block.
+        blur: Low-pass filter before each stride of a stage.
+    """
+
+    width: int = 32
+    blocks: tuple[int, ...] = (2, 2, 2, 2)
+    strides: tuple[int, ...] = (2, 2, 2, 1)
+    stem: Literal["conv", "patch"] = "conv"
+    dilation: int = 1
+    dropout: float = 0.2
+    squeeze: bool = False
+    blur: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be built."""
+        if self.width < 1 or self.dilation < 1:
+            raise ValueError("width and dilation must be 1 or more")
+        if not self.blocks or len(self.blocks) != len(self.strides):
+            raise ValueError("blocks and strides need one number a stage")
+        if min(self.blocks) < 1 or not set(self.strides) <= {1, 2}:
+            raise ValueError("blocks must be 1 or more, and strides 1 or 2")
+        if not 0 <= self.dropout < 1:
+            raise ValueError("dropout must be 0 to below 1")
+
+
+class Residual(Network):
+    """He et al., CVPR 2016, with what was learned since.
+
+    The stride sits on the 3 x 3 convolution (as in "ResNet v1.5"), and the last batch norm of each block
+    starts at zero, so that a fresh network is shallow (Goyal et al. 2017, section 5.1). Squeeze and
+    excitation: Hu et al., CVPR 2018. Blurred strides: Zhang, "Making convolutional networks
+    shift-invariant again", ICML 2019. The output stride is 16 rather than 32, because a consolidation
+    of a child's lung is small and the evidence is read by place.
+    """
+
+    def __init__(self, *, classes: int, size: int, options: ResidualOptions, name: str = "residual") -> None:
+        super().__init__(name=name, classes=classes, size=size, options=as_mapping(options))
+        widths = [options.width * 2**stage for stage in range(len(options.blocks))]
+        kernel, stride, padding = (3, 2, 1) if options.stem == "conv" else (4, 4, 0)
+        self.stem = nn.Sequential(
+            nn.Conv2d(1, widths[0], kernel, stride=stride, padding=padding, bias=False),
+            nn.BatchNorm2d(widths[0]),
+            nn.ReLU(),
+        )
+        stages = []
+        for index, (before, width) in enumerate(pairwise([widths[0], *widths])):
+            stride = options.strides[index]
+            dilation = options.dilation if stride == 1 and index else 1
+            stages += [
+                Block(
+                    width if position else before,
+                    width,
+                    stride=1 if position else stride,
+                    dilation=dilation,
+                    squeeze=options.squeeze,
+                    blur=options.blur,
+                )
+                for position in range(options.blocks[index])
+            ]
+        self.stages = nn.Sequential(*stages)
+        self.head = GlobalAverageHead(widths[-1], classes, dropout=options.dropout)
+        self.stages.apply(_initialise)
+        self.stem.apply(_initialise)
+
+    def features(self, x: Tensor) -> Tensor:
+        """[N, 8 width, size / 16, size / 16] with the default options."""
+        features: Tensor = self.stages(self.stem(x))
+        return features
+
+
+class Block(nn.Module):
+    """Two 3 x 3 convolutions and a shortcut: [N, inside, H, W] to [N, outside, H / stride, W / stride]."""
+
+    def __init__(
+        self, inside: int, outside: int, *, stride: int, dilation: int = 1, squeeze: bool = False, blur: bool = False
+    ) -> None:
+        super().__init__()
+        blurred = blur and stride > 1
+        step = 1 if blurred else stride
+        self.conv1 = nn.Conv2d(inside, outside, 3, stride=step, padding=dilation, dilation=dilation, bias=False)
+        self.norm1 = nn.BatchNorm2d(outside)
+        self.blur1: nn.Module = Blur(stride) if blurred else nn.Identity()
+        self.conv2 = nn.Conv2d(outside, outside, 3, padding=dilation, dilation=dilation, bias=False)
+        self.norm2 = nn.BatchNorm2d(outside)
+        self.squeeze: nn.Module = Squeeze(outside) if squeeze else nn.Identity()
+        self.shortcut: nn.Module = nn.Identity()
+        if stride > 1 or inside != outside:
+            self.shortcut = nn.Sequential(
+                Blur(stride) if blurred else nn.Identity(),
+                nn.Conv2d(inside, outside, 1, stride=step, bias=False),
+                nn.BatchNorm2d(outside),
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The shortcut plus what the two convolutions add."""
+        y = self.blur1(torch.relu(self.norm1(self.conv1(x))))
+        y = self.squeeze(self.norm2(self.conv2(y)))
+        return torch.relu(self.shortcut(x) + y)
+
+
+class Squeeze(nn.Module):
+    """Weigh each channel by what all channels say on average; a quarter of them in between."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        between = max(8, channels // 4)
+        self.down = nn.Conv2d(channels, between, 1)
+        self.up = nn.Conv2d(between, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, K, H, W] to the same."""
+        gate = torch.sigmoid(self.up(torch.relu(self.down(x.mean(dim=(2, 3), keepdim=True)))))
+        return x * gate
+
+
+class Blur(nn.AvgPool2d):
+    """Mean of 3 x 3 with a stride: the cheapest low-pass filter, and it has no weights.
+
+    The border is averaged over the pixels that are there, so that it does not darken.
+    """
+
+    def __init__(self, stride: int) -> None:
+        super().__init__(3, stride=stride, padding=1, count_include_pad=False)
+
+
+def _initialise(module: nn.Module) -> None:
+    """He et al., ICCV 2015, section 2.2, and a zero at the end of each block."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    elif isinstance(module, Block):
+        nn.init.zeros_(module.norm2.weight)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pneumoscope.errors import ConfigError
+from pneumoscope.networks.baselines import BASELINE_SIZE, BASELINES
 from pneumoscope.networks.options import changed
+from pneumoscope.networks.plain import Plain
 from pneumoscope.networks.residual import Residual, ResidualOptions
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class Family:
 
 _FAMILIES = {
     "residual": Family(Residual, ResidualOptions(), 192),
+    **{name: Family(Plain, options, BASELINE_SIZE) for name, options in BASELINES.items()},
 }
 
 

@@ -1,0 +1,67 @@
+"""Whose film is it? A conservative answer: when in doubt, two films are of the same child.
+
+A patient on both sides of a split makes a figure too good; two patients taken for one only make a
+split a little less even. So every doubt is decided towards one patient:
+
+- ``person63_bacteria_306`` and ``person63_virus_121``: the number after "person" runs anew for bacteria
+  and virus in parts of the public set and does not in others, and nobody has said which. The same
+  number is the same child, over both patterns and over the official train, val and test.
+- ``IM-0115-0001``, ``NORMAL2-IM-0385-0001``, ``IM-0439-0001-0002``: the first number after "IM" is the
+  study. Whether "NORMAL2" starts a second numbering or goes on with the first is not known either:
+  the same number is the same child over both prefixes.
+- Films with the same bytes are of one child, whatever their names and classes say; their patients are joined.
+- Any other name tells nothing: each film is its own patient, unless the table names one.
+
+The numbers of "personN" and "IM-N" are never taken for each other: the first are of PNEUMONIA and the
+second of NORMAL films, and joining them would tie unrelated children of different classes together.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["join_patients", "patient_of"]
+
+_PERSON = re.compile(r"^person(\d+)(?:_|$)", re.IGNORECASE)
+_IM = re.compile(r"^(?:NORMAL\d*-)?IM-(\d+)(?:-\d+)+$", re.IGNORECASE)
+
+
+def patient_of(path: str) -> str | None:
+    """The patient that a file name of the public set tells: "person63", "IM-0115"; None for other names."""
+    stem = PurePosixPath(path).stem
+    if match := _PERSON.match(stem):
+        return f"person{int(match[1])}"
+    if match := _IM.match(stem):
+        return f"IM-{int(match[1]):04d}"
+    return None
+
+
+def join_patients(films: Iterable[tuple[str, str | None, str]]) -> list[str]:
+    """Name the patient of each film, and join the patients who share a film.
+
+    Args:
+        films: For each film its path, the patient that its table or name tells (or None), and its sha256.
+
+    Returns:
+        A patient for each film, in the same order. Patients that were joined take the name that sorts first.
+    """
+    films = list(films)
+    names = [patient if patient is not None else f"film:{path}" for path, patient, _ in films]
+    parent = {name: name for name in names}
+
+    def find(name: str) -> str:
+        while parent[name] != name:
+            parent[name] = parent[parent[name]]  # halve the path as we go
+            name = parent[name]
+        return name
+
+    first_with: dict[str, str] = {}
+    for name, (_, _, digest) in zip(names, films, strict=True):
+        here, there = find(name), find(first_with.setdefault(digest, name))
+        parent[max(here, there)] = min(here, there)
+    return [find(name) for name in names]

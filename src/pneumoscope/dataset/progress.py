@@ -1,0 +1,23 @@
+"""A bar for work that a person waits for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["counted"]
+
+T = TypeVar("T")
+
+
+def counted(items: Iterable[T], *, total: int, title: str, show: bool) -> Iterator[T]:
+    """Pass items on, and show on standard error how many came by."""
+    if not show:
+        yield from items
+        return
+    from rich.console import Console  # noqa: PLC0415 - only when there is a bar to draw
+    from rich.progress import track  # noqa: PLC0415
+
+    yield from track(items, description=title, total=total, console=Console(stderr=True))

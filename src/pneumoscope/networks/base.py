@@ -30,9 +30,11 @@ class Network(nn.Module, ABC):
         mean: The input is ``x = (gray / 255 - mean) / std``.
         std: Likewise.
         head: Reads the logits.
+        pretrained: Whether the body brings weights from elsewhere, so that it should learn more slowly.
     """
 
     head: Head
+    pretrained: bool = False
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from pneumoscope.networks.baselines import BASELINE_SIZE, BASELINES
 from pneumoscope.networks.options import changed
 from pneumoscope.networks.plain import Plain
 from pneumoscope.networks.residual import Residual, ResidualOptions
+from pneumoscope.networks.transfer import Transfer, TransferOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,6 +40,7 @@ class Family:
 _FAMILIES = {
     "residual": Family(Residual, ResidualOptions(), 192),
     **{name: Family(Plain, options, BASELINE_SIZE) for name, options in BASELINES.items()},
+    "transfer": Family(Transfer, TransferOptions(), 224),
 }
 
 

@@ -48,10 +48,14 @@ class GlobalAverageHead(Head):
         channels: K, of the feature map.
         classes: C.
         dropout: Of whole channels, before the linear layer.
+        standardise: Bring each channel to mean 0 and variance 1 first, for features that were learned
+            elsewhere and may have any scale (He et al., "Masked autoencoders", CVPR 2022, appendix A.1).
+            In eval mode this is one more fixed affine step, so the evidence stays exact.
     """
 
-    def __init__(self, channels: int, classes: int, *, dropout: float = 0.0) -> None:
+    def __init__(self, channels: int, classes: int, *, dropout: float = 0.0, standardise: bool = False) -> None:
         super().__init__()
+        self.norm: nn.Module = nn.BatchNorm2d(channels, affine=False) if standardise else nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(channels, classes)
         nn.init.normal_(self.linear.weight, std=0.01)  # a fresh network says that it does not know
@@ -60,13 +64,13 @@ class GlobalAverageHead(Head):
     def forward(self, features: Tensor) -> Tensor:
         """Logits [N, C] in float32, under autocast too: the loss needs their last digits."""
         with torch.autocast(features.device.type, enabled=False):
-            pooled = features.float().mean(dim=(2, 3))  # [N, K]
+            pooled = self.norm(features.float()).mean(dim=(2, 3))  # [N, K]
             logits: Tensor = self.linear(self.dropout(pooled))
         return logits
 
     def explain(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Logits [N, C] and evidence [N, C, h, w]."""
-        evidence = torch.conv2d(features, self.linear.weight[:, :, None, None])
+        evidence = torch.conv2d(self.norm(features), self.linear.weight[:, :, None, None])
         return evidence.mean(dim=(2, 3)) + self.linear.bias, evidence
 
     def evidence_bias(self) -> list[float]:

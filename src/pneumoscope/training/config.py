@@ -1,0 +1,274 @@
+"""The configuration of a run: every field with its default and unit. A config file is a diff from these."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from pneumoscope.errors import ConfigError
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+__all__ = ["AugmentConfig", "CalibrationConfig", "DataConfig", "NetworkConfig", "OptimConfig", "TrainConfig"]
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Frozen, by keyword, and strict: an unknown key is an error."""
+
+
+class DataConfig(_Section, frozen=True):
+    """Which films, and how they are prepared.
+
+    Attributes:
+        labels: "pattern" tells normal, bacterial and viral apart; "binary" normal and pneumonia.
+        source: Layout of the data; "" detects it.
+        fractions: Shares of the patients in train, val and test.
+        keep_official: Take the set's own test part as the test part.
+        fold: With ``folds``: which of them is the validation part.
+        folds: 0 for one split by ``fractions``; k for k folds by patient.
+        size: Side of the network's input in pixels; 0 takes the network's default.
+        low: Percentile of a film that becomes black.
+        high: Percentile that becomes white.
+        balance: How unequal classes are met: "none", "weights" (in the loss), "sampling" (of films).
+    """
+
+    labels: Literal["pattern", "binary"] = "pattern"
+    source: str = ""
+    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    keep_official: bool = False
+    fold: int = 0
+    folds: int = 0
+    size: int = 0
+    low: float = 0.5
+    high: float = 99.5
+    balance: Literal["none", "weights", "sampling"] = "weights"
+
+
+class NetworkConfig(_Section, frozen=True):
+    """Which network. ``pneumoscope networks`` lists the names and their options."""
+
+    name: str = "residual"
+    options: dict[str, Any] = {}
+
+
+class OptimConfig(_Section, frozen=True):
+    """How it learns.
+
+    Attributes:
+        optimizer: "adamw", "adam", "rmsprop" or "sgd" (Nesterov momentum 0.9).
+        learning_rate: At the top of the schedule.
+        weight_decay: Not on biases and norms.
+        schedule: "cosine" (with warm-up, to a hundredth), "plateau" (on the validation loss) or "constant".
+        warmup: Share of all steps in which the rate rises from 0.
+        epochs: At most.
+        batch: Films a step.
+        loss: "cross_entropy" over all classes, or "binary_cross_entropy" of the finding against its absence.
+        finding_weight: Share of the binary loss that is added to the categorical one, 0 to 1.
+        label_smoothing: 0 to 1.
+        patience: Stop when ``monitor`` has not improved for so many epochs; 0 never stops early.
+        monitor: Validation figure that chooses the epoch: "loss", "auc" or "recall"; "last" keeps the last epoch.
+        ema: Decay of the weights' moving average a step; 0 for none. The average is what is validated and kept.
+        clip: Largest gradient norm; 0 for no limit.
+        frozen_epochs: For transfer: epochs in which only the head learns.
+        body_rate: For transfer: the body's learning rate as a share of the head's.
+        precision: "auto" takes bf16 where the machine has it fast, else 32 bit; or "bf16", "fp16", "32".
+    """
+
+    optimizer: Literal["adamw", "adam", "rmsprop", "sgd"] = "adamw"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.02
+    schedule: Literal["cosine", "plateau", "constant"] = "cosine"
+    warmup: float = 0.05
+    epochs: int = 30
+    batch: int = 32
+    loss: Literal["cross_entropy", "binary_cross_entropy"] = "cross_entropy"
+    finding_weight: float = 0.0
+    label_smoothing: float = 0.0
+    patience: int = 0
+    monitor: Literal["loss", "auc", "recall", "last"] = "loss"
+    ema: float = 0.99
+    clip: float = 1.0
+    frozen_epochs: int = 0
+    body_rate: float = 0.1
+    precision: Literal["auto", "bf16", "fp16", "32"] = "auto"
+
+
+class AugmentConfig(_Section, frozen=True):
+    """What is done to a film before each look. 0 switches a kind off.
+
+    Attributes:
+        rotation: Degrees either way.
+        translation: Share of half the film either way.
+        zoom: Natural log of the scale either way.
+        aspect: Natural log of width over height either way: the public films were squared, others are not.
+        shear: Degrees either way.
+        flip: Probability of a horizontal flip.
+        crop: Largest share of the side that is cut away.
+        contrast: Natural log of the slope either way.
+        brightness: Shift in units of full white either way.
+        gamma: Natural log of the exponent either way.
+        curve: Steepness of an S-shaped film curve either way.
+        local: Share of the local mean that is taken away, or doubled.
+        local_probability: Of that.
+        blur: Largest sigma in pixels.
+        blur_probability: Of that.
+        sharpen: Largest unsharp-mask amount.
+        sharpen_probability: Of that.
+        coarse: Largest factor of resampling down and up again; 1 for none.
+        coarse_probability: Of that.
+        jpeg: Lowest JPEG quality.
+        jpeg_probability: Of that.
+        noise: Largest standard deviation of grain, in units of full white.
+        noise_probability: Of that.
+        erase: Largest side of an erased box, as a share of the film's.
+        erase_probability: Of that.
+        marker: Largest side of a painted marker, likewise.
+        marker_probability: Of that.
+        border: Largest width of a painted collimation edge, likewise.
+        border_probability: Of that.
+        mixup: Largest share of another film that is mixed in, up to 0.5.
+        mixup_probability: Of that.
+    """
+
+    rotation: float = 12.0
+    translation: float = 0.08
+    zoom: float = 0.15
+    aspect: float = 0.25
+    shear: float = 4.0
+    flip: float = 0.5
+    crop: float = 0.15
+    contrast: float = 0.35
+    brightness: float = 0.08
+    gamma: float = 0.45
+    curve: float = 0.6
+    local: float = 0.6
+    local_probability: float = 0.4
+    blur: float = 1.6
+    blur_probability: float = 0.3
+    sharpen: float = 2.0
+    sharpen_probability: float = 0.25
+    coarse: float = 2.5
+    coarse_probability: float = 0.25
+    jpeg: float = 25.0
+    jpeg_probability: float = 0.3
+    noise: float = 0.05
+    noise_probability: float = 0.3
+    erase: float = 0.3
+    erase_probability: float = 0.25
+    marker: float = 0.14
+    marker_probability: float = 0.3
+    border: float = 0.12
+    border_probability: float = 0.25
+    mixup: float = 0.0
+    mixup_probability: float = 0.5
+
+    @classmethod
+    def none(cls) -> AugmentConfig:
+        """Everything off."""
+        return cls(**{name: 1.0 if name == "coarse" else 0.0 for name in cls.__struct_fields__})
+
+
+class CalibrationConfig(_Section, frozen=True):
+    """How logits become probabilities and calls. All of it on the validation part.
+
+    Attributes:
+        shifted_copies: Augmented looks at each validation film that join the plain one, so that the
+            temperature and thresholds also fit films that are not quite like the training hospital's.
+        shift: Strength of those looks, as a share of the intensity and geometry augmentation.
+        l2: Pull of the bias towards 0.
+        coverages: Nominal coverages of the conformal sets.
+        screening_recall: Least recall of the ``screening`` preset.
+    """
+
+    shifted_copies: int = 3
+    shift: float = 0.5
+    l2: float = 1e-3
+    coverages: tuple[float, ...] = (0.9, 0.95)
+    screening_recall: float = 0.99
+
+
+class TrainConfig(_Section, frozen=True):
+    """A whole run.
+
+    Attributes:
+        name: Of the bundle.
+        version: Of the bundle.
+        finding: What a positive class is a kind of.
+        seed: Of everything that is drawn.
+        threads: CPU threads; 0 takes all.
+    """
+
+    name: str = "pneumoscope"
+    version: str = "0.1.0"
+    finding: str = "pneumonia"
+    seed: int = 0
+    threads: int = 0
+    data: DataConfig = DataConfig()
+    network: NetworkConfig = NetworkConfig()
+    optim: OptimConfig = OptimConfig()
+    augment: AugmentConfig = AugmentConfig()
+    calibration: CalibrationConfig = CalibrationConfig()
+
+    @classmethod
+    def load(cls, path: str | PathLike[str] | None = None, changes: list[str] | None = None) -> TrainConfig:
+        """Read a config: the defaults, then the file, then ``section.key=value`` changes.
+
+        Raises:
+            ConfigError: The file cannot be read, a key is unknown, or a value is of the wrong kind.
+        """
+        where = "the configuration" if path is None else str(path)
+        data: dict[str, Any] = {}
+        try:
+            if path is not None:
+                data = msgspec.toml.decode(Path(path).read_bytes())
+            for change in changes or []:
+                _change(data, change)
+            return msgspec.convert(data, cls)
+        except OSError as error:
+            raise ConfigError(f"cannot be read ({error.strerror})", where=where, remedy="Check the path") from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"{str(error).rstrip('.')}",
+                where=where,
+                remedy="`pneumoscope train --show-config` prints every key with its default",
+            ) from error
+
+    def to_toml(self) -> str:
+        """The whole configuration as TOML; reading it back gives an equal one."""
+        plain = msgspec.to_builtins(self)
+        lines = [f"{key} = {_toml(value)}" for key, value in plain.items() if not isinstance(value, dict)]
+        for section, values in plain.items():
+            if isinstance(values, dict):
+                lines += ["", f"[{section}]"]
+                lines += [f"{key} = {_toml(value)}" for key, value in values.items()]
+        return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return msgspec.json.encode(value).decode()  # strings, numbers and booleans are written alike in both
+
+
+def _change(data: dict[str, Any], change: str) -> None:
+    """Apply one ``section.key=value``; the value is TOML, or a bare word for a string."""
+    key, equals, text = change.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(
+            f"{change!r} is not of the form key=value", where="--set", remedy="Write --set optim.epochs=10"
+        )
+    try:
+        value = msgspec.toml.decode(f"value = {text.strip()}".encode())["value"]
+    except msgspec.DecodeError:
+        value = text.strip()
+    *sections, last = key.strip().split(".")
+    for section in sections:
+        data = data.setdefault(section, {})
+        if not isinstance(data, dict):
+            raise ConfigError(f"{section!r} is a value, not a section", where=f"--set {change}", remedy="Check the key")
+    data[last] = value

@@ -1,0 +1,186 @@
+"""Learning itself: from a network and its films to the weights of the chosen epoch. Safe against a kill."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger
+
+from pneumoscope.errors import ConfigError, TrainingError
+from pneumoscope.training.callbacks import History, LiveProgress
+from pneumoscope.training.data import EpochSampler, FilmBatches, class_weights, loader
+from pneumoscope.training.module import Learner
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pneumoscope.networks import Network
+    from pneumoscope.training.config import TrainConfig
+
+__all__ = ["Fitted", "Parts", "fit"]
+
+_DIRECTION = {"loss": "min", "auc": "max", "recall": "max"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """The films to learn from and to choose by.
+
+    Attributes:
+        images: uint8 [M, S, S] of the whole manifest.
+        labels: int64 [M].
+        train: int64, rows to learn from.
+        val: int64, rows to choose by.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    train: NDArray[np.int64]
+    val: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """What learning gave.
+
+    Attributes:
+        network: With the weights of the chosen epoch, in eval mode, on the CPU.
+        epoch: Which one that was, from 0.
+        epochs: How many were run.
+    """
+
+    network: Network
+    epoch: int
+    epochs: int
+
+
+def fit(network: Network, parts: Parts, positive: tuple[bool, ...], config: TrainConfig, run: Path) -> Fitted:
+    """Train, or go on where ``run/checkpoints/last.ckpt`` stopped.
+
+    Args:
+        network: Fresh.
+        parts: The films.
+        positive: One bool a class.
+        config: The run's.
+        run: Folder for checkpoints, history and logs.
+
+    Raises:
+        TrainingError: The loss is not finite, or a checkpoint does not fit.
+    """
+    optim = config.optim
+    weights = class_weights(parts.labels[parts.train], len(positive))
+    in_loss = torch.tensor(weights, dtype=torch.float32) if config.data.balance == "weights" else None
+    learner = Learner(network, config, positive, in_loss)
+    films = FilmBatches(parts.images, parts.labels)
+    drawn = weights[parts.labels[parts.train]] if config.data.balance == "sampling" else None
+    train = loader(films, EpochSampler(parts.train, optim.batch, seed=config.seed, weights=drawn))
+    val = loader(films, EpochSampler(parts.val, 2 * optim.batch))
+    keep = _checkpoints(run, config)
+    _quiet()
+    trainer = lightning.Trainer(
+        accelerator="auto",
+        devices=1,
+        precision=_precision(optim.precision),
+        max_epochs=optim.epochs,
+        gradient_clip_val=optim.clip or None,
+        callbacks=[keep, *_early(config), History(run / "history.csv"), LiveProgress()],
+        logger=_loggers(run),
+        deterministic=True,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+    )
+    last = run / "checkpoints" / "last.ckpt"
+    try:
+        trainer.fit(learner, train, val, ckpt_path=last if last.exists() else None, weights_only=False)
+    except RuntimeError as error:
+        if "state_dict" in str(error):
+            raise TrainingError(
+                "the checkpoint is of another network",
+                where=last,
+                remedy="Give another --out, or --fresh to begin again",
+            ) from error
+        raise
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    best = keep.best_model_path if optim.monitor != "last" else str(last)
+    if not best:
+        raise TrainingError(
+            f"no epoch has a validation {optim.monitor} (the loss is not a number?)",
+            where=run,
+            remedy="Lower optim.learning_rate, or check the films with `pneumoscope manifest`",
+        )
+    state = torch.load(best, map_location="cpu", weights_only=False)
+    learner.load_state_dict(state["state_dict"])
+    kept = learner.kept.cpu().eval()
+    kept.freeze(False)
+    return Fitted(network=kept, epoch=int(state["epoch"]), epochs=trainer.current_epoch)
+
+
+def _checkpoints(run: Path, config: TrainConfig) -> ModelCheckpoint:
+    """The last epoch always, and the best by the validation figure that the configuration names."""
+    monitor = config.optim.monitor
+    return ModelCheckpoint(
+        dirpath=run / "checkpoints",
+        filename="best",
+        monitor=None if monitor == "last" else f"val_{monitor}",
+        mode=_DIRECTION.get(monitor, "min"),
+        save_last=True,
+        save_top_k=1,
+        enable_version_counter=False,
+    )
+
+
+def _early(config: TrainConfig) -> list[lightning.Callback]:
+    monitor = config.optim.monitor
+    if not config.optim.patience or monitor == "last":
+        return []
+    return [EarlyStopping(f"val_{monitor}", mode=_DIRECTION[monitor], patience=config.optim.patience)]
+
+
+def _loggers(run: Path) -> list[Logger]:
+    """TensorBoard always; MLflow where it is installed and told where to write."""
+    loggers: list[Logger] = [TensorBoardLogger(run, name="tensorboard", version="")]
+    if find_spec("mlflow"):
+        loggers.append(MLFlowLogger(experiment_name="pneumoscope", run_name=run.name))
+    return loggers
+
+
+def _precision(asked: str) -> Any:  # noqa: ANN401 - Lightning's literal type
+    """The precision that was asked, or the fastest that loses nothing here."""
+    cuda = torch.cuda.is_available()
+    if asked == "fp16" and not cuda:
+        raise ConfigError("fp16 needs a GPU", where="optim.precision", remedy="Take bf16, 32 or auto")
+    if asked == "auto":
+        fast = torch.cuda.is_bf16_supported() if cuda else _cpu_has_bf16()
+        asked = "bf16" if fast else "32"
+    return {"bf16": "bf16-mixed", "fp16": "16-mixed", "32": "32-true"}[asked]
+
+
+def _cpu_has_bf16() -> bool:
+    """Whether bf16 products are instructions of this CPU (AVX-512 BF16 or AMX), and not emulated."""
+    return any(
+        bool(probe())
+        for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        if (probe := getattr(torch.cpu, name, None)) is not None
+    )
+
+
+def _quiet() -> None:
+    """Lightning tells of devices and tips at every start; a run's own table says what matters."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+    warnings.filterwarnings("ignore", message=".*isinstance.*LeafSpec.*")

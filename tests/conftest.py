@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pneumoscope.bundle import BundleMeta
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -18,3 +27,99 @@ def real_data() -> Path:
     if not (folder / "chest_xray").is_dir():
         pytest.skip(f"no real films at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_graph() -> bytes:
+    """An ONNX graph of a few hundred weights that keeps the bundle's contract, for 32 x 32 films and three classes.
+
+    Two convolutions give the evidence; the logits are its mean over all places plus (0.5, -0.25, 0).
+    """
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    generator = np.random.default_rng(7)
+    weights: dict[str, NDArray[np.float32]] = {
+        "scale": np.array(255, np.float32),
+        "first": (generator.normal(size=(6, 1, 3, 3)) / 2).astype(np.float32),
+        "second": generator.normal(size=(3, 6, 3, 3)).astype(np.float32),
+        "bias": np.array([0.5, -0.25, 0], np.float32),
+    }
+    nodes = [
+        helper.make_node("Cast", ["film"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["float", "scale"], ["scaled"]),
+        helper.make_node("Conv", ["scaled", "first"], ["seen"], pads=[1, 1, 1, 1], strides=[4, 4]),
+        helper.make_node("Relu", ["seen"], ["active"]),
+        helper.make_node("Conv", ["active", "second"], ["evidence"], pads=[1, 1, 1, 1]),
+        helper.make_node("GlobalAveragePool", ["evidence"], ["mean"]),
+        helper.make_node("Flatten", ["mean"], ["flat"]),
+        helper.make_node("Add", ["flat", "bias"], ["logits"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("film", TensorProto.UINT8, ["N", 1, 32, 32])],
+        [
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 3]),
+            helper.make_tensor_value_info("evidence", TensorProto.FLOAT, ["N", 3, 8, 8]),
+        ],
+        [numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+@pytest.fixture(scope="session")
+def tiny_meta() -> BundleMeta:
+    """What a bundle says of itself, for ``tiny_graph``."""
+    from pneumoscope.bundle import BundleMeta, Calibrator, ClassSpec, Conformal, Figure, OperatingPoint, Rate
+    from pneumoscope.domain.provenance import Provenance
+    from pneumoscope.preprocess import PreprocessSpec
+
+    rate = Rate(0.9, 0.8, 0.95, 90, 100)
+    return BundleMeta(
+        name="tiny",
+        version="1",
+        finding="pneumonia",
+        classes=(ClassSpec("normal", False), ClassSpec("bacterial", True), ClassSpec("viral", True)),
+        preprocess=PreprocessSpec(size=32),
+        evidence_bias=(0.5, -0.25, 0.0),
+        calibrator=Calibrator(1.5, (0.1, 0.0, -0.1)),
+        operating_points=(
+            OperatingPoint("screening", 0.2, rate, rate, "recall at least 0.99", "made up"),
+            OperatingPoint("balanced", 0.6, rate, rate, "Youden", "made up"),
+        ),
+        architecture="two convolutions",
+        parameters=219,
+        provenance=Provenance(created="2026-01-01T00:00:00Z", data="none", seed=7, films={"train": 100}),
+        conformal=(Conformal(0.8, (0.7, 0.6, 0.6)), Conformal(0.9, (0.8, 0.7, 0.7)), Conformal(0.95, (0.9, 0.9, 0.9))),
+        figures={"auc": Figure(0.9, 100, 0.85, 0.94), "brier": Figure(0.1, 100)},
+        figures_on="nothing real",
+        intended_use="Tests",
+    )
+
+
+@pytest.fixture
+def tiny_bundle(tmp_path: Path, tiny_graph: bytes, tiny_meta: BundleMeta) -> Path:
+    """A whole bundle that reads in a millisecond."""
+    from pneumoscope.bundle import write_bundle
+
+    path = tmp_path / "bundles" / "tiny.onnx"
+    write_bundle(path, tiny_graph, tiny_meta)
+    return path
+
+
+@pytest.fixture
+def make_film() -> Callable[..., Path]:
+    """Write a film of smooth noise: ``make_film(path, seed=0, size=(48, 40))``; the format is the suffix's."""
+    import numpy as np
+    from PIL import Image
+
+    def make(path: Path, seed: int = 0, size: tuple[int, int] = (48, 40)) -> Path:
+        coarse = np.random.default_rng(seed).integers(0, 256, (6, 5), dtype=np.uint8)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(coarse).resize(size[::-1], Image.Resampling.BICUBIC).save(path)
+        return path
+
+    return make

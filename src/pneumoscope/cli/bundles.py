@@ -1,0 +1,150 @@
+"""``pneumoscope bundles``: which bundles there are, and what stands in one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Group, RenderableType
+    from rich.table import Table
+
+    from pneumoscope.bundle import BundleMeta, Rate
+
+__all__ = ["bundles"]
+
+
+def bundles(
+    model: Annotated[
+        str | None, typer.Argument(metavar="[NAME|FILE]", help="Show this bundle's card; all shipped ones without it.")
+    ] = None,
+) -> None:
+    """List the shipped bundles, or show one bundle's card: classes, operating points, figures, provenance.
+
+    Example: pneumoscope bundles standard
+    """
+    from pneumoscope.bundle import find_bundle, read_bundle, shipped_bundles
+    from pneumoscope.cli.console import show
+    from pneumoscope.settings import NOTICE
+
+    if model is None:
+        show(_list([(name, *read_bundle(path)[1:]) for name, path in shipped_bundles().items()]))
+    else:
+        path = find_bundle(model)
+        _, meta, sha256 = read_bundle(path)
+        show(_card(meta, sha256, str(path), path.stat().st_size))
+    typer.echo(f"\n{NOTICE}")
+
+
+def _list(found: list[tuple[str, BundleMeta, str]]) -> Table:
+    table = _table("bundle", "version", "finds", "classes", "size seen", "presets", "sha256")
+    for name, meta, sha256 in found:
+        size = f"{meta.preprocess.size} px"
+        presets = ", ".join(point.preset for point in meta.operating_points)
+        table.add_row(name, meta.version, meta.finding, ", ".join(meta.class_names), size, presets, sha256[:12])
+    return table
+
+
+def _card(meta: BundleMeta, sha256: str, path: str, size: int) -> Group:
+    from rich.console import Group
+    from rich.text import Text
+
+    from pneumoscope.reports.table import plain
+
+    parts: list[RenderableType] = [
+        Text(plain(f"{meta.name} {meta.version}: {meta.finding}"), style="bold"),
+        _pairs(_facts(meta, sha256, path, size)),
+        Text("\nOperating points", style="bold"),
+        _operating_points(meta),
+    ]
+    if meta.figures:
+        parts += [Text(f"\nFigures, on {meta.figures_on or 'films that are not named'}", style="bold"), _figures(meta)]
+    parts += [Text("\nProvenance", style="bold"), _pairs(_provenance(meta))]
+    return Group(*parts)
+
+
+def _facts(meta: BundleMeta, sha256: str, path: str, size: int) -> dict[str, str]:
+    spec = meta.preprocess
+    classes = ", ".join(f"{c.name} ({meta.finding if c.positive else 'no ' + meta.finding})" for c in meta.classes)
+    levels = ", ".join(f"{100 * level.coverage:.0f} %" for level in meta.conformal) or "none"
+    return {
+        "file": f"{path} ({size / 1e6:.1f} MB, format {meta.schema_version})",
+        "sha256": sha256,
+        "classes": classes,
+        "network": f"{meta.architecture}, {meta.parameters:,} weights",
+        "sees": f"{spec.size} x {spec.size} px, percentiles {spec.low:g} to {spec.high:g} stretched to black and white",
+        "calibration": f"temperature {meta.calibrator.temperature:.3g}, bias "
+        + ", ".join(f"{bias:+.3g}" for bias in meta.calibrator.bias),
+        "conformal sets": levels,
+        "intended use": meta.intended_use or "not said",
+    }
+
+
+def _operating_points(meta: BundleMeta) -> Table:
+    table = _table("preset", "threshold", "sensitivity", "specificity", "rule", "chosen on")
+    for point in meta.operating_points:
+        table.add_row(
+            point.preset,
+            f"{point.threshold:.4g}",
+            _rate(point.sensitivity),
+            _rate(point.specificity),
+            point.rule,
+            point.chosen_on,
+        )
+    return table
+
+
+def _figures(meta: BundleMeta) -> Table:
+    table = _table("figure", "value", "95 % interval", "films")
+    for name, figure in meta.figures.items():
+        known = figure.low is not None and figure.high is not None
+        table.add_row(
+            name, f"{figure.value:.4f}", f"{figure.low:.4f} to {figure.high:.4f}" if known else "-", f"{figure.n:,}"
+        )
+    return table
+
+
+def _provenance(meta: BundleMeta) -> dict[str, str]:
+    origin = meta.provenance
+    return {
+        "created": origin.created,
+        "data": origin.data,
+        "licence": origin.data_licence,
+        "citation": origin.citation,
+        "films": ", ".join(f"{part} {count:,}" for part, count in origin.films.items()),
+        "manifest": origin.manifest_sha256,
+        "split": origin.split_sha256,
+        "seed": str(origin.seed),
+        "software": ", ".join(f"{name} {version}" for name, version in origin.software.items()),
+        "machine": f"{origin.machine}, {origin.minutes:.1f} minutes" if origin.machine else "",
+    }
+
+
+def _rate(rate: Rate) -> str:
+    return f"{100 * rate.value:.1f} % ({100 * rate.low:.1f} to {100 * rate.high:.1f}; {rate.k} of {rate.n})"
+
+
+def _table(*columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _pairs(pairs: dict[str, str]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    from pneumoscope.reports.table import plain
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in pairs.items():
+        if value:
+            table.add_row(name, Text(plain(value)))
+    return table

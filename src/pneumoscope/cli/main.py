@@ -1,0 +1,127 @@
+"""The command's door: which verbs there are, and how errors leave."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from contextlib import suppress
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperGroup
+
+from pneumoscope import __version__
+from pneumoscope.errors import PneumoscopeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["VERBS", "main"]
+
+VERBS = {
+    "phantom": "pneumoscope.cli.phantom:phantom",
+    "manifest": "pneumoscope.cli.manifest:manifest",
+    "augment": "pneumoscope.cli.augment:augment",
+    "networks": "pneumoscope.cli.networks:networks",
+    "train": "pneumoscope.cli.train:train",
+    "bundles": "pneumoscope.cli.bundles:bundles",
+    "read": "pneumoscope.cli.read:read",
+}
+"""The verbs in the order of the path, and where each lives; its help is its docstring."""
+
+
+class _Verbs(TyperGroup):
+    """Imports a verb when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
+        return [name for name, home in VERBS.items() if _exists(home)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - typer's signature
+        home = VERBS.get(cmd_name)
+        if home is None or not _exists(home):
+            return None
+        module, function = home.split(":")
+        verb = typer.Typer(add_completion=False, rich_markup_mode=None)
+        verb.command(cmd_name)(getattr(import_module(module), function))
+        return typer.main.get_command(verb)
+
+
+def _exists(home: str) -> bool:
+    """For now: some verbs are still being written."""
+    from importlib.util import find_spec
+
+    return find_spec(home.partition(":")[0]) is not None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: Without the program's name; from the command line if None.
+
+    Returns:
+        The exit code: 0 done; 1 something else; 2 wrong usage; 3 some films refused; 4 a bundle that cannot be used;
+        5 a disk that cannot be written; 130 interrupted.
+    """
+    try:
+        return _run(arguments)
+    except PneumoscopeError as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _fail("interrupted; what was written is whole", 130)
+    except BrokenPipeError:
+        _forget_output()  # whoever read our output has gone: nothing to say, and nobody to say it to
+        return 1
+    except OSError as error:
+        # A full disk behind standard output: every other file is written through pneumoscope.storage.
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT):
+            raise
+        _forget_output()
+        reason = (error.strerror or "").lower()
+        return _fail(f"standard output cannot be written ({reason}). Free some space and run it again.", 5)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    app = typer.Typer(
+        cls=_Verbs, add_completion=False, rich_markup_mode=None, no_args_is_help=True, pretty_exceptions_enable=False
+    )
+    app.callback()(pneumoscope)
+    try:
+        typer.main.get_command(app).main(args=arguments, prog_name="pneumoscope")
+    except SystemExit as leaving:
+        code = leaving.code
+        sys.stdout.flush()  # here and not at the interpreter's end, so that a full disk is told like any other error
+        return code if isinstance(code, int) else 0 if code is None else 1
+    return 0
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"pneumoscope {__version__}")
+        raise typer.Exit
+
+
+def pneumoscope(
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Read chest radiographs for pneumonia, and train what reads them. Research use only. Not a medical device.
+
+    The verbs stand in the order of the path; each has an example: pneumoscope read --help
+    """
+    del version
+
+
+def _fail(message: str, code: int) -> int:
+    """One line on standard error, red where there is colour."""
+    line = f"pneumoscope: {' '.join(message.split())}"
+    plain = not sys.stderr.isatty() or "NO_COLOR" in os.environ
+    print(line if plain else f"\033[31m{line}\033[0m", file=sys.stderr)  # noqa: T201 - this is the command's voice
+    return code
+
+
+def _forget_output() -> None:
+    """Send what is still buffered nowhere, or the interpreter would fail on it once more while closing."""
+    with suppress(OSError, ValueError):  # standard output is no file, as in tests
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,92 @@
+"""From probabilities to a call at an operating point, and a pattern with its conformal set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pneumoscope.domain.reading import INDETERMINATE, Finding, Pattern
+from pneumoscope.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pneumoscope.bundle import BundleMeta, Conformal, OperatingPoint
+
+__all__ = ["PATTERN_COVERAGE", "conformal_level", "decide_finding", "decide_pattern", "operating_point"]
+
+PATTERN_COVERAGE = 0.9
+"""The pattern's conformal set holds the true class at least this often, where the bundle has such a level."""
+
+
+def operating_point(meta: BundleMeta, preset: str | None = None) -> OperatingPoint:
+    """The operating point of a preset; without one, the bundle's first.
+
+    Raises:
+        UsageError: The bundle has no such preset.
+    """
+    if preset is None:
+        return meta.operating_points[0]
+    for point in meta.operating_points:
+        if point.preset == preset:
+            return point
+    presets = ", ".join(point.preset for point in meta.operating_points)
+    raise UsageError(f"the bundle {meta.name} has no preset {preset!r}", remedy=f"Its presets are: {presets}")
+
+
+def decide_finding(probabilities: Sequence[float], meta: BundleMeta, point: OperatingPoint) -> Finding:
+    """The call: the finding's probability is the sum over its classes, and at or above the threshold it is called.
+
+    Args:
+        probabilities: Calibrated, one a class, in the bundle's order.
+        meta: Names the finding and its classes.
+        point: The threshold.
+    """
+    probability = min(1.0, sum(probabilities[i] for i in meta.positive))
+    called = probability >= point.threshold
+    return Finding(
+        name=meta.finding,
+        probability=probability,
+        threshold=point.threshold,
+        preset=point.preset,
+        call=meta.finding if called else f"no {meta.finding}",
+    )
+
+
+def decide_pattern(probabilities: Sequence[float], meta: BundleMeta, *, called: bool) -> Pattern | None:
+    """Which of the finding's classes the film looks like, and the conformal set over all classes.
+
+    A class is in the set if 1 - p(class) is at most its quantile (Sadinle, Lei, Wasserman, JASA 114 (2019),
+    section 2). When the set cannot tell two of the finding's classes apart, neither does the call.
+
+    Args:
+        probabilities: Calibrated, one a class, in the bundle's order.
+        meta: Names the classes and holds the quantiles.
+        called: Whether the finding was called; without it there is no pattern to name.
+
+    Returns:
+        None if the bundle has one positive class only.
+    """
+    if len(meta.positive) < 2:
+        return None
+    level = conformal_level(meta)
+    admitted = (
+        ()
+        if level is None
+        else tuple(i for i, (p, q) in enumerate(zip(probabilities, level.quantiles, strict=True)) if 1.0 - p <= q)
+    )
+    call = None
+    if called:
+        rivals = [i for i in admitted if i in meta.positive]
+        likeliest = max(meta.positive, key=lambda i: probabilities[i])
+        call = INDETERMINATE if len(rivals) > 1 else meta.class_names[likeliest]
+    return Pattern(
+        call=call,
+        set=tuple(meta.class_names[i] for i in admitted),
+        coverage=None if level is None else level.coverage,
+    )
+
+
+def conformal_level(meta: BundleMeta) -> Conformal | None:
+    """The lowest level that covers at least ``PATTERN_COVERAGE``, else the highest there is, else None."""
+    levels = sorted(meta.conformal, key=lambda level: level.coverage)
+    return next((level for level in levels if level.coverage >= PATTERN_COVERAGE), levels[-1] if levels else None)

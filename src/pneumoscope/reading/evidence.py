@@ -1,0 +1,62 @@
+"""From one map a class to one map: the evidence for the finding against its absence.
+
+The finding's calibrated log-odds are L = logsumexp(z_c over its classes) - logsumexp(z_c over the others), where
+z_c = logit_c / T + b_c. Each logit is the mean of its class's map plus a constant, and dL/dz_c is +w_c or -w_c, where w
+is the softmax within the class's own group. So
+
+    map = sum over the finding's classes of w_c E_c / T  -  sum over the others of w_c E_c / T
+
+is L taken apart by place, to first order at this film: raise the maps by a small amount anywhere and L changes by
+the mean of what ``map`` changes. With one class on each side w is 1 and the map is exact, not first-order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pneumoscope.domain.evidence import Evidence, zone_shares
+from pneumoscope.reading.calibrate import calibrated_logits, softmax
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pneumoscope.bundle import BundleMeta
+
+__all__ = ["finding_evidence", "finding_map"]
+
+
+def finding_evidence(
+    maps: NDArray[np.float32],
+    logits: NDArray[np.float32],
+    meta: BundleMeta,
+    frame: tuple[float, float, float, float],
+) -> Evidence:
+    """The evidence of one film, with its share by zone.
+
+    Args:
+        maps: float32 [C, h, w], as the graph gave them.
+        logits: float32 [C], likewise.
+        meta: Says which classes are the finding, and holds the calibrator.
+        frame: What the network saw of the film: (top, left, bottom, right) in film pixels.
+    """
+    joined = finding_map(maps, logits, meta)
+    return Evidence(map=joined, zones=zone_shares(joined), frame=frame)
+
+
+def finding_map(maps: NDArray[np.float32], logits: NDArray[np.float32], meta: BundleMeta) -> NDArray[np.float32]:
+    """The finding's map in natural log-odds: float32 [h, w]."""
+    slopes = _slopes(logits, meta) / meta.calibrator.temperature
+    joined: NDArray[np.float32] = np.tensordot(slopes, maps.astype(np.float64), axes=1).astype(np.float32)
+    return joined
+
+
+def _slopes(logits: NDArray[np.float32], meta: BundleMeta) -> NDArray[np.float64]:
+    """How the finding's log-odds change with each calibrated logit: float64 [C]."""
+    scaled = calibrated_logits(logits, meta.calibrator)
+    positive = np.array([c.positive for c in meta.classes])
+    slopes = np.empty(len(positive))
+    slopes[positive] = softmax(scaled[positive])
+    slopes[~positive] = -softmax(scaled[~positive])
+    return slopes

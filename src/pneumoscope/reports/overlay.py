@@ -1,0 +1,181 @@
+"""The evidence drawn over its film, as a PNG with a legend.
+
+Orange speaks for the finding and blue against it: the pair that colour-blind people tell apart best (ColorBrewer's
+diverging schemes; Harrower and Brewer, Cartographic Journal 40 (2003)). Where there is little evidence the film shows
+through. The resampling here is drawing: what the network sees is made by ``preprocess`` alone.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pneumoscope.domain.evidence import Evidence
+    from pneumoscope.domain.radiograph import Radiograph
+    from pneumoscope.domain.reading import Reading
+
+__all__ = ["overlay", "overlay_png"]
+
+_Colour: TypeAlias = tuple[int, int, int]
+
+_LONGEST = 1024  # pixels, of the drawn film; larger films are reduced
+_SHORTEST = 640  # smaller films are enlarged, so that the text has room
+_FOR: tuple[_Colour, _Colour] = ((254, 217, 142), (230, 85, 13))  # weak, strong
+_AGAINST: tuple[_Colour, _Colour] = ((198, 219, 239), (33, 113, 181))
+_OPACITY_FOR, _OPACITY_AGAINST = 0.62, 0.34
+_QUIET = 0.12  # share of the scale below which the film shows through untouched
+_LEAST_SCALE = 1.0  # log-odds; a film without evidence must not look hot because its noise was stretched
+_PAPER: _Colour = (16, 18, 22)
+_INK: _Colour = (236, 238, 240)
+_FAINT: _Colour = (160, 166, 174)
+
+
+def overlay_png(film: Radiograph, reading: Reading) -> bytes:
+    """The picture as PNG bytes; the notice stands in its text too."""
+    text = PngInfo()
+    text.add_text("Title", _title(reading))
+    text.add_text("Comment", reading.notice)
+    out = BytesIO()
+    overlay(film, reading).save(out, "PNG", pnginfo=text, compress_level=3)
+    return out.getvalue()
+
+
+def overlay(film: Radiograph, reading: Reading) -> Image.Image:
+    """The film with its evidence, a title, sides, a legend and the notice.
+
+    Args:
+        film: What was read, at its full size.
+        reading: Its reading; not a refused one.
+
+    Returns:
+        An RGB image.
+
+    Raises:
+        ValueError: The reading was refused: it has no evidence.
+    """
+    if reading.evidence is None:
+        raise ValueError("a refused reading has no evidence to draw")
+    scale = float(np.clip(max(film.rows, film.columns), _SHORTEST, _LONGEST)) / max(film.rows, film.columns)
+    size = (max(1, round(film.columns * scale)), max(1, round(film.rows * scale)))
+    limit = _limit(reading.evidence)
+    picture = _grey(film, size)
+    colours, opacity = _paint(_spread(reading.evidence, size, scale), limit)
+    drawn = picture * (1 - opacity) + colours * opacity
+    return _frame(Image.fromarray(np.rint(drawn).astype(np.uint8)), reading, limit)
+
+
+def _limit(evidence: Evidence) -> float:
+    """The end of the colour scale, in log-odds, rounded up to two figures."""
+    strongest = max(_LEAST_SCALE, float(np.abs(evidence.map).max()))
+    step = 10.0 ** (np.floor(np.log10(strongest)) - 1)
+    return float(np.ceil(strongest / step - 1e-9) * step)
+
+
+def _grey(film: Radiograph, size: tuple[int, int]) -> NDArray[np.float32]:
+    """The film for the eye, between its 0.5 and 99.5 percentiles: float32 [H, W, 1], 0 to 255."""
+    picture = Image.fromarray(film.pixels if film.pixels.dtype == np.uint8 else film.pixels.astype(np.float32))
+    values = np.asarray(picture.resize(size, Image.Resampling.BICUBIC), dtype=np.float32)
+    black, white = np.percentile(values, (0.5, 99.5))
+    grey: NDArray[np.float32] = np.clip((values - black) * (255.0 / max(white - black, 1e-6)), 0, 255)
+    return grey[..., None].astype(np.float32)
+
+
+def _spread(evidence: Evidence, size: tuple[int, int], scale: float) -> NDArray[np.float32]:
+    """The map over the whole drawn film, 0 where the network did not look: float32 [H, W]."""
+    top, left, bottom, right = (round(edge * scale) for edge in evidence.frame)
+    smooth = Image.fromarray(evidence.map.astype(np.float32)).resize(
+        (max(1, right - left), max(1, bottom - top)), Image.Resampling.BICUBIC
+    )
+    whole = Image.new("F", size)
+    whole.paste(smooth, (left, top))
+    return np.asarray(whole, dtype=np.float32)
+
+
+def _paint(values: NDArray[np.float32], limit: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Colours float32 [H, W, 3] and opacity float32 [H, W, 1] of the evidence."""
+    strength = np.clip(np.abs(values) / limit, 0, 1)[..., None]
+    speaks_for = (values > 0)[..., None]
+    weak = np.where(speaks_for, np.array(_FOR[0], np.float32), np.array(_AGAINST[0], np.float32))
+    strong = np.where(speaks_for, np.array(_FOR[1], np.float32), np.array(_AGAINST[1], np.float32))
+    colours = weak + (strong - weak) * strength
+    shown = np.clip((strength - _QUIET) / (1 - _QUIET), 0, 1) ** 0.7
+    opacity = shown * np.where(speaks_for, np.float32(_OPACITY_FOR), np.float32(_OPACITY_AGAINST))
+    return colours.astype(np.float32), opacity.astype(np.float32)
+
+
+def _frame(picture: Image.Image, reading: Reading, limit: float) -> Image.Image:
+    """Put the picture on a sheet with its title above and its legend below."""
+    big, small = ImageFont.load_default(size=20), ImageFont.load_default(size=14)
+    width = max(picture.width, _SHORTEST)
+    above, below = 62, 74
+    sheet = Image.new("RGB", (width, above + picture.height + below), _PAPER)
+    left = (width - picture.width) // 2
+    sheet.paste(picture, (left, above))
+    pen = ImageDraw.Draw(sheet)
+    pen.text((12, 10), _fit(_title(reading), big, width - 24), font=big, fill=_INK)
+    pen.text((12, 38), _fit(_subtitle(reading), small, width - 24), font=small, fill=_FAINT)
+    _sides(pen, left, left + picture.width, above)
+    _legend(sheet, above + picture.height + 12, limit, reading)
+    pen.text((12, sheet.height - 24), reading.notice, font=small, fill=_INK)
+    return sheet
+
+
+def _sides(pen: ImageDraw.ImageDraw, left: int, right: int, top: int) -> None:
+    """The patient's sides, by the convention that the film is looked at as if facing the patient."""
+    font = ImageFont.load_default(size=18)
+    for text, x, anchor in (("R", left + 10, "lt"), ("L", right - 10, "rt")):
+        pen.text((x, top + 10), text, font=font, fill=_INK, anchor=anchor, stroke_width=2, stroke_fill=(0, 0, 0))
+
+
+def _legend(sheet: Image.Image, top: int, limit: float, reading: Reading) -> None:
+    """A bar from "against" to "for" in log-odds, in the colours as they look on mid-grey."""
+    small = ImageFont.load_default(size=13)
+    pen = ImageDraw.Draw(sheet)
+    name = reading.finding.name if reading.finding else "the finding"
+    before, after = f"against {name}", f"for {name}"
+    start = 12 + int(small.getlength(before)) + 10
+    end = sheet.width - 12 - int(small.getlength(after)) - 10
+    values = np.repeat(np.linspace(-limit, limit, end - start, dtype=np.float32)[None], 12, axis=0)
+    colours, opacity = _paint(values, limit)
+    bar = np.float32(96) * (1 - opacity) + colours * opacity
+    sheet.paste(Image.fromarray(np.rint(bar).astype(np.uint8)), (start, top))
+    pen.text((12, top - 2), before, font=small, fill=_FAINT)
+    pen.text((end + 10, top - 2), after, font=small, fill=_FAINT)
+    for share in (0.0, 0.5, 1.0):
+        x = start + round(share * (end - start))
+        label = f"{(2 * share - 1) * limit:+.2g}" if share != 0.5 else "0"
+        pen.text((x, top + 15), label, font=small, fill=_FAINT, anchor=("lt", "mt", "rt")[int(2 * share)])
+    pen.text((start + (end - start) * 3 // 4, top + 15), "natural log-odds", font=small, fill=_FAINT, anchor="mt")
+
+
+def _title(reading: Reading) -> str:
+    finding = reading.finding
+    if finding is None or reading.probabilities is None:
+        return "refused"
+    return f"{finding.call[:1].upper()}{finding.call[1:]}: P({finding.name}) {100 * finding.probability:.1f} %"
+
+
+def _subtitle(reading: Reading) -> str:
+    finding = reading.finding
+    parts = [f"{name} {100 * p:.1f} %" for name, p in (reading.probabilities or {}).items()]
+    if reading.pattern is not None and reading.pattern.call:
+        parts.append(f"pattern: {reading.pattern.call}")
+    if finding is not None:
+        parts.append(f"called at {100 * finding.threshold:.1f} % ({finding.preset})")
+    if reading.model is not None:
+        parts.append(f"bundle {reading.model.name} {reading.model.version}")
+    return "  |  ".join(parts)
+
+
+def _fit(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """The text, cut with dots if it is longer than the sheet."""
+    while len(text) > 4 and font.getlength(text) > width:
+        text = text[:-4].rstrip() + "..."
+    return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -13,8 +14,8 @@ T = TypeVar("T")
 
 
 def counted(items: Iterable[T], *, total: int, title: str, show: bool) -> Iterator[T]:
-    """Pass items on, and show on standard error how many came by."""
-    if not show:
+    """Pass items on, and show on standard error how many came by, if a person looks at it."""
+    if not (show and sys.stderr.isatty()):
         yield from items
         return
     from rich.console import Console  # noqa: PLC0415 - only when there is a bar to draw

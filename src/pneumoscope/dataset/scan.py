@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from PIL import Image
 
-from pneumoscope.dataset.labels import binary_label
+from pneumoscope.dataset.labels import binary_label, order_classes
 from pneumoscope.dataset.manifest import FilmRow, Manifest
 from pneumoscope.dataset.patients import join_patients
 from pneumoscope.dataset.pixels import open_film
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["scan"]
 
 _NO_PATTERN = (
-    "the file name tells neither bacteria nor virus: "
-    "put it into the name, or ask for binary labels (normal and pneumonia)"
+    "The file name tells neither bacteria nor virus. "
+    "Put it into the name, or ask for binary labels (normal and pneumonia)."
 )
 
 
@@ -124,14 +124,23 @@ def _mode(data: bytes) -> str | None:
 def _labelled(
     listing: Listing, labels: Literal["pattern", "binary"], problems: list[tuple[str, str]]
 ) -> list[tuple[Candidate, str]]:
-    """Give each film its class; films whose pattern is asked for and not known become problems."""
-    if labels == "binary":
-        return [(candidate, binary_label(candidate.label)) for candidate in listing.films]
-    classes = {candidate.label for candidate in listing.films}
-    if not classes & {"bacterial", "viral"} or "pneumonia" not in classes:
-        return [(candidate, candidate.label) for candidate in listing.films]
-    problems.extend((candidate.path, _NO_PATTERN) for candidate in listing.films if candidate.label == "pneumonia")
-    return [(candidate, candidate.label) for candidate in listing.films if candidate.label != "pneumonia"]
+    """Give each film its class; films whose pattern is asked for and not known become problems.
+
+    Raises:
+        DatasetError: Binary labels are asked for, and there are other findings.
+    """
+    if labels == "pattern":
+        problems.extend((candidate.path, _NO_PATTERN) for candidate in listing.films if candidate.patternless)
+        return [(candidate, candidate.label) for candidate in listing.films if not candidate.patternless]
+    labelled = [(candidate, binary_label(candidate.label)) for candidate in listing.films]
+    classes = order_classes(label for _, label in labelled)
+    if len(classes) > 2:
+        raise DatasetError(
+            f"binary labels are normal and pneumonia, but there are {len(classes)} classes: {', '.join(classes[:9])}",
+            where=listing.root,
+            remedy="Ask for pattern labels, which take all classes as they are",
+        )
+    return labelled
 
 
 def _check_classes(manifest: Manifest, data: Path, wanted: set[str]) -> None:

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from pneumoscope import films
 from pneumoscope.dataset.labels import canonical_label
+from pneumoscope.dataset.patients import patient_of
 from pneumoscope.errors import DatasetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["PARTS", "Candidate", "Listing", "Source", "class_folders", "files_below", "find_root", "folders"]
+__all__ = [
+    "PARTS",
+    "Candidate",
+    "Listing",
+    "Source",
+    "class_folders",
+    "class_names",
+    "files_below",
+    "find_root",
+    "folders",
+    "list_folders",
+]
 
 PARTS = {
     "train": "train",
@@ -28,6 +42,7 @@ PARTS = {
 """Names of a part, as sets and tables write them, and as we do."""
 
 _DEPTH = 2  # folders that may be wrapped around a set: chest_xray/chest_xray/train
+_BREADTH = 1000  # folders that are looked into on each level
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +55,7 @@ class Candidate:
         patient: If the layout names one.
         part: "train", "val", "test" or None.
         age: If the layout tells it; likewise ``sex`` and ``view``.
+        patternless: The layout tells bacterial from viral, but not for this film: its label is "pneumonia".
     """
 
     path: str
@@ -49,6 +65,7 @@ class Candidate:
     age: str | None = None
     sex: str | None = None
     view: str | None = None
+    patternless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,19 +133,19 @@ def class_folders(root: Path) -> dict[Path, str | None]:
     return dict.fromkeys(folders(root))
 
 
-def find_root(path: Path, fits: Callable[[set[str]], bool]) -> Path | None:
+def find_root(path: Path, fits: Callable[[Path], bool]) -> Path | None:
     """The folder of a set, at ``path`` or in a folder or two below it.
 
     Args:
         path: Where to look.
-        fits: Whether class folders of these (canonical) names are those of the layout.
+        fits: Whether a folder is the root of a set of this layout.
 
     Raises:
         DatasetError: There are several equally near.
     """
-    level = [path]
+    level = [path] if path.is_dir() else []
     for _ in range(_DEPTH + 1):
-        found = [folder for folder in level if fits({canonical_label(f.name) for f in class_folders(folder)})]
+        found = [folder for folder in level if fits(folder)]
         if len(found) > 1:
             raise DatasetError(
                 f"there are {len(found)} data sets in this folder",
@@ -137,5 +154,40 @@ def find_root(path: Path, fits: Callable[[set[str]], bool]) -> Path | None:
             )
         if found:
             return found[0]
-        level = [below for folder in level for below in folders(folder)][:1000]
+        level = list(islice((below for folder in level for below in folders(folder)), _BREADTH))
     return None
+
+
+def class_names(root: Path) -> set[str]:
+    """The names of the class folders, as ``canonical_label`` writes them."""
+    return {canonical_label(folder.name) for folder in class_folders(root)}
+
+
+def list_folders(
+    root: Path, label_of: Callable[[str, str], tuple[str, bool]] = lambda name, _: (name, False)
+) -> Listing:
+    """List the films of a root with class folders.
+
+    Args:
+        root: The set.
+        label_of: From a class folder's canonical name and a film's file name to its label and whether it is
+            ``patternless``.
+
+    Returns:
+        The films; those that lie beside the class folders instead of in one are problems.
+    """
+    listing = Listing(root)
+    for folder, part in class_folders(root).items():
+        name = canonical_label(folder.name)
+        for file in files_below(folder):
+            path = file.relative_to(root).as_posix()
+            label, patternless = label_of(name, file.name)
+            listing.films.append(Candidate(path, label, patient_of(path), part, patternless=patternless))
+    for folder in [root, *(below for below in folders(root) if below.name.lower() in PARTS)]:
+        loose = (file for file in sorted(folder.iterdir()) if file.is_file() and not _is_litter(file.name))
+        listing.problems.extend(
+            (file.relative_to(root).as_posix(), "The film lies in no class folder, so it has no label.")
+            for file in loose
+            if films.looks_like_film(file)
+        )
+    return listing

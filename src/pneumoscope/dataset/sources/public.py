@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pneumoscope.dataset.labels import canonical_label
-from pneumoscope.dataset.patients import patient_of
-from pneumoscope.dataset.sources.layout import Candidate, Listing, class_folders, files_below, find_root
+from pneumoscope.dataset.sources.layout import Listing, class_names, find_root, list_folders
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,31 +16,27 @@ class PublicSet:
     """NORMAL and PNEUMONIA folders; the pattern is in the file name. A PNEUMONIA film without one is "pneumonia"."""
 
     name = "public"
-    description = "NORMAL and PNEUMONIA folders, with or without train, val, test above; bacteria or virus in the names"
+    description = (
+        "folders NORMAL and PNEUMONIA, below train, val and test if there are any, bacteria or virus in the file names"
+    )
 
     def matches(self, path: Path) -> bool:
         """Whether the class folders are just these two."""
-        return path.is_dir() and find_root(path, _fits) is not None
+        return find_root(path, _fits) is not None
 
     def films(self, path: Path) -> Listing:
         """List the films."""
-        listing = Listing(find_root(path, _fits) or path)
-        for folder, part in class_folders(listing.root).items():
-            label = canonical_label(folder.name)
-            for file in files_below(folder):
-                place = file.relative_to(listing.root).as_posix()
-                listing.films.append(Candidate(place, _label(label, file.name), patient_of(place), part))
-        return listing
+        return list_folders(find_root(path, _fits) or path, _label)
 
 
-def _fits(names: set[str]) -> bool:
-    return names == {"normal", "pneumonia"}
+def _fits(root: Path) -> bool:
+    return class_names(root) == {"normal", "pneumonia"}
 
 
-def _label(folder: str, name: str) -> str:
-    if folder == "normal":
-        return folder
+def _label(folder: str, name: str) -> tuple[str, bool]:
+    if folder != "pneumonia":
+        return folder, False
     bacteria, virus = "bacteria" in name.lower(), "virus" in name.lower()
     if bacteria == virus:
-        return "pneumonia"
-    return "bacterial" if bacteria else "viral"
+        return "pneumonia", True
+    return ("bacterial" if bacteria else "viral"), False

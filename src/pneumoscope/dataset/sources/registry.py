@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pneumoscope.dataset.sources.classes import ClassFolders
+from pneumoscope.dataset.sources.medmnist import MedMnist
+from pneumoscope.dataset.sources.patterns import PatternFolders
 from pneumoscope.dataset.sources.public import PublicSet
+from pneumoscope.dataset.sources.table import Table
 from pneumoscope.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -14,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SOURCES", "find_source"]
 
-SOURCES: tuple[Source, ...] = (PublicSet(),)
+SOURCES: tuple[Source, ...] = (PublicSet(), PatternFolders(), Table(), MedMnist(), ClassFolders())
 """From the most particular to the most general: the first that matches is taken."""
 
 

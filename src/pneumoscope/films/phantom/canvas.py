@@ -1,0 +1,194 @@
+"""Where the phantom is drawn: a picture with the body's own coordinates, and soft brushes.
+
+The body's unit is half the inner width of the rib cage. x grows to the picture's right (the patient's
+left), with 0 at the spine; y grows downwards, with 0 at the top of the lungs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import cos, radians, sin
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Grid", "Stamp", "blur", "noise", "ramp", "tube"]
+
+_FINE = 900  # pictures with fewer rows are stamped at twice their size, so that thin things stay smooth
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """A picture, and where the body lies in it.
+
+    Attributes:
+        unit: Pixels in one unit of the body.
+        x: float32 [rows, columns], the body's x at each pixel.
+        y: float32 [rows, columns], likewise.
+        origin: Column and row of the body's (0, 0).
+        tilt: Radians by which the body leans, clockwise.
+    """
+
+    unit: float
+    x: NDArray[np.float32]
+    y: NDArray[np.float32]
+    origin: tuple[float, float]
+    tilt: float
+
+    @classmethod
+    def lay(cls, rows: int, columns: int, *, unit: float, origin: tuple[float, float], tilt: float) -> Grid:
+        """Lay the body in a picture.
+
+        Args:
+            rows: Height in pixels.
+            columns: Width in pixels.
+            unit: Pixels in one unit of the body.
+            origin: Column and row of the body's (0, 0).
+            tilt: Degrees by which the body leans, clockwise.
+        """
+        turn = radians(tilt)
+        across = (np.arange(columns, dtype=np.float32)[None, :] - origin[0]) / unit
+        down = (np.arange(rows, dtype=np.float32)[:, None] - origin[1]) / unit
+        x = (across * cos(turn) + down * sin(turn)).astype(np.float32)
+        y = (down * cos(turn) - across * sin(turn)).astype(np.float32)
+        return cls(unit=unit, x=x, y=y, origin=origin, tilt=turn)
+
+    @property
+    def rows(self) -> int:
+        """Height in pixels."""
+        return self.x.shape[0]
+
+    @property
+    def columns(self) -> int:
+        """Width in pixels."""
+        return self.x.shape[1]
+
+    def place(self, points: ArrayLike) -> NDArray[np.float64]:
+        """Pixel (column, row) of points of the body: float64 [n, 2] to float64 [n, 2]."""
+        points = np.asarray(points, dtype=np.float64)
+        c, s = cos(self.tilt), sin(self.tilt)
+        turned = np.stack([points[:, 0] * c - points[:, 1] * s, points[:, 0] * s + points[:, 1] * c], axis=1)
+        placed: NDArray[np.float64] = turned * self.unit + np.array(self.origin)
+        return placed
+
+    def stamp(self) -> Stamp:
+        """An empty layer to draw hard-edged things on."""
+        return Stamp(self)
+
+
+class Stamp:
+    """A layer of hard-edged shapes; what is drawn later covers what was drawn before."""
+
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
+        self._fine = 2 if grid.rows < _FINE else 1
+        self._image = Image.new("F", (grid.columns * self._fine, grid.rows * self._fine))
+        self._pen = ImageDraw.Draw(self._image)
+
+    def polygon(self, points: ArrayLike, value: float) -> None:
+        """Fill a polygon.
+
+        Args:
+            points: [n, 2] in the body's coordinates.
+            value: What the layer holds inside it.
+        """
+        self.polygon_in_pixels(self._grid.place(points), value)
+
+    def polygon_in_pixels(self, points: NDArray[np.float64], value: float) -> None:
+        """Fill a polygon given by pixel columns and rows, [n, 2]."""
+        placed = (points + 0.5) * self._fine - 0.5
+        self._pen.polygon(placed.ravel().tolist(), fill=value)  # type: ignore[arg-type]  # F layers take a float
+
+    def ellipse(self, centre: tuple[float, float], axes: tuple[float, float], value: float, turn: float = 0.0) -> None:
+        """Fill an ellipse with half axes ``axes``, turned by ``turn`` radians clockwise."""
+        angle = np.linspace(0, 2 * np.pi, 25)[:-1]
+        p, q = axes[0] * np.cos(angle), axes[1] * np.sin(angle)
+        c, s = cos(turn), sin(turn)
+        self.polygon(np.stack([centre[0] + p * c - q * s, centre[1] + p * s + q * c], axis=1), value)
+
+    def tube(self, points: ArrayLike, widths: ArrayLike, value: float) -> None:
+        """Fill a band along a path; a band thinner than a pixel fades instead of vanishing."""
+        pixel = 1.0 / (self._grid.unit * self._fine)
+        widths = np.broadcast_to(np.asarray(widths, dtype=np.float64), (len(np.asarray(points)),))
+        fade = min(1.0, float(widths.mean()) / pixel)
+        self.polygon(tube(points, np.maximum(widths, pixel)), value * fade)
+
+    def array(self) -> NDArray[np.float32]:
+        """The layer: float32 [rows, columns]."""
+        image = self._image.reduce(self._fine) if self._fine > 1 else self._image
+        return np.asarray(image, dtype=np.float32)
+
+
+def tube(points: ArrayLike, widths: ArrayLike) -> NDArray[np.float64]:
+    """Outline of a band along a path: [n, 2] and widths [n] to float64 [2 n, 2]."""
+    points = np.asarray(points, dtype=np.float64)
+    along = np.gradient(points, axis=0)
+    along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
+    side = np.stack([-along[:, 1], along[:, 0]], axis=1) * (np.asarray(widths, dtype=np.float64) / 2)[..., None]
+    return np.concatenate([points + side, (points - side)[::-1]])
+
+
+def blur(layer: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """Blur by a bell of ``sigma`` pixels; wide ones are made on a smaller picture.
+
+    Args:
+        layer: float32 [rows, columns].
+        sigma: Standard deviation, in pixels; 0 changes nothing.
+    """
+    if sigma < 0.2:
+        return layer
+    rows, columns = layer.shape
+    step = int(sigma / 2)
+    if step >= 2:
+        small = Image.fromarray(layer).resize((max(2, columns // step), max(2, rows // step)), Image.Resampling.BOX)
+        soft = blur(np.asarray(small), sigma / step)
+        return np.asarray(Image.fromarray(soft).resize((columns, rows), Image.Resampling.BICUBIC))
+    reach = max(1, round(2.5 * sigma))
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2).astype(np.float32)
+    weights /= weights.sum()
+    for axis in (0, 1):
+        pad = [(reach, reach) if a == axis else (0, 0) for a in (0, 1)]
+        padded = np.pad(layer, pad, mode="edge")
+        size = layer.shape[axis]
+        parts = (padded[k : k + size] if axis == 0 else padded[:, k : k + size] for k in range(2 * reach + 1))
+        total = np.zeros_like(layer)
+        for weight, part in zip(weights, parts, strict=True):
+            total += weight * part
+        layer = total
+    return layer
+
+
+def noise(rng: np.random.Generator, grid: Grid, sizes: Sequence[float], falloff: float = 0.6) -> NDArray[np.float32]:
+    """Smooth noise, the same in the body at any picture size: float32 [rows, columns], about unit variance.
+
+    Args:
+        rng: Where the chance comes from.
+        grid: The picture.
+        sizes: Grain of each octave, in units of the body.
+        falloff: Strength of each octave relative to the one before.
+    """
+    total = np.zeros((grid.rows, grid.columns), dtype=np.float32)
+    power = 0.0
+    for octave, size in enumerate(sizes):
+        height = max(2, round(grid.rows / grid.unit / size))
+        width = max(2, round(grid.columns / grid.unit / size))
+        grains = rng.standard_normal((height, width), dtype=np.float32)
+        weight = falloff**octave
+        total += weight * np.asarray(
+            Image.fromarray(grains).resize((grid.columns, grid.rows), Image.Resampling.BICUBIC), dtype=np.float32
+        )
+        power += weight**2 * 0.5
+    return total / np.float32(power**0.5)
+
+
+def ramp(value: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:
+    """0 below ``low``, 1 above ``high`` and smooth between (``low`` may be the larger)."""
+    t = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
+    smooth: NDArray[np.float32] = t * t * (3 - 2 * t)
+    return smooth

@@ -1,0 +1,163 @@
+"""One phantom film from a seed: the whole drawing path in one readable function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from pneumoscope.domain.radiograph import FilmInfo, Radiograph
+from pneumoscope.errors import UsageError
+from pneumoscope.films.phantom.anatomy import draw_anatomy, draw_exposure
+from pneumoscope.films.phantom.body import lay_body
+from pneumoscope.films.phantom.bones import lay_bones
+from pneumoscope.films.phantom.canvas import Grid
+from pneumoscope.films.phantom.film import expose, put_on
+from pneumoscope.films.phantom.lesions import consolidation, interstitial, no_lesion
+from pneumoscope.films.phantom.vessels import grow_vessels, lay_vessels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pneumoscope.films.phantom.anatomy import Anatomy, Exposure
+
+__all__ = ["KINDS", "Kind", "Phantom", "draw_phantom", "phantom_radiograph"]
+
+Kind = Literal["normal", "bacterial", "viral"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""What can be drawn, in the order of the classes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Phantom:
+    """A drawn film, and what is known of it.
+
+    Attributes:
+        pixels: uint8 [rows, columns], MONOCHROME2: dense is bright.
+        lesion: bool [rows, columns], where the lesion can be seen; all False in a normal film.
+        right_lung: bool [rows, columns], the patient's right lung, on the picture's left.
+        left_lung: bool [rows, columns], the patient's left lung.
+        heart: bool [rows, columns], the heart and its great vessels.
+        kind: What was drawn.
+        seed: From which it was drawn.
+        facts: In words: ``ViewPosition``, ``PatientAge`` (DICOM AS, "003Y"), ``Marker``, ``Places`` of the lesion.
+    """
+
+    pixels: NDArray[np.uint8]
+    lesion: NDArray[np.bool_]
+    right_lung: NDArray[np.bool_]
+    left_lung: NDArray[np.bool_]
+    heart: NDArray[np.bool_]
+    kind: Kind
+    seed: int
+    facts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def lungs(self) -> NDArray[np.bool_]:
+        """Both lungs: bool [rows, columns]."""
+        return self.right_lung | self.left_lung
+
+    def radiograph(self) -> Radiograph:
+        """The film as the rest of the house knows films."""
+        rows, columns = self.pixels.shape
+        info = FilmInfo(
+            path=f"phantom {self.kind} {self.seed}",
+            sha256=sha256(self.pixels.tobytes()).hexdigest(),
+            format="array",
+            rows=rows,
+            columns=columns,
+        )
+        facts = {key: self.facts[key] for key in ("ViewPosition", "PatientAge") if key in self.facts}
+        return Radiograph(pixels=self.pixels, white=255, info=info, facts=facts)
+
+
+def draw_phantom(
+    seed: int,
+    kind: Kind,
+    *,
+    rows: int = 512,
+    columns: int | None = None,
+    age: float | None = None,
+    take: int = 0,
+) -> Phantom:
+    """Draw a chest film; the same arguments give the same film.
+
+    The child, the exposure, the lesion and the noise have their own streams of chance, so the normal and the
+    diseased film of one seed show the same child under the same exposure.
+
+    Args:
+        seed: 0 or more.
+        kind: "normal", "bacterial" or "viral".
+        rows: Height in pixels, 32 to 4096.
+        columns: Width in pixels; drawn from the seed (1.05 to 1.45 times the height) when not given.
+        age: Years, 1 to 5; drawn from the seed when not given.
+        take: Which film of this child; another one has another exposure, noise and lesion.
+
+    Raises:
+        UsageError: An argument is out of range.
+    """
+    _check(seed, kind, rows, columns, age, take)
+    body_rng = np.random.default_rng((seed, 0))
+    film_rng, lesion_rng, net_rng, noise_rng = (np.random.default_rng((seed, k, take)) for k in range(1, 5))
+    anatomy = draw_anatomy(body_rng, age)
+    branches = grow_vessels(body_rng, anatomy)
+    exposure = draw_exposure(film_rng)
+    aspect = float(film_rng.uniform(1.05, 1.45))
+    grid = _frame(rows, columns or round(rows * aspect), anatomy, exposure)
+
+    flat, deep = (lesion_rng.uniform(0.2, 0.8), lesion_rng.uniform(0.0, 0.09)) if kind == "viral" else (0.0, 0.0)
+    body = lay_body(grid, anatomy, flat=flat, deep=deep)
+    drawing = lay_vessels(grid, anatomy, branches, net_rng, body.air)
+    bones = lay_bones(grid, anatomy, body.cavity)
+    soft = body.outer - 0.76 * body.air - body.airway - 0.8 * body.gas
+    attenuation = np.maximum(soft + drawing, 0) + bones
+
+    if kind == "bacterial":
+        lesion = consolidation(grid, anatomy, body, branches, lesion_rng)
+    elif kind == "viral":
+        lesion = interstitial(grid, anatomy, body, branches, lesion_rng)
+    else:
+        lesion = no_lesion(grid)
+    gray = put_on(expose(attenuation, lesion.added, grid, exposure, noise_rng), grid, exposure, noise_rng)
+
+    lungs = body.air > 0.12
+    facts = {"ViewPosition": exposure.projection, "PatientAge": f"{int(anatomy.age):03d}Y", "Marker": exposure.marker}
+    if lesion.places:
+        facts["Places"] = ", ".join(lesion.places)
+    return Phantom(
+        pixels=np.ascontiguousarray(np.rint(gray * 255).astype(np.uint8)),
+        lesion=lesion.mask,
+        right_lung=lungs & (grid.x < 0),
+        left_lung=lungs & (grid.x >= 0),
+        heart=body.heart > 0.25,
+        kind=kind,
+        seed=seed,
+        facts=facts,
+    )
+
+
+def phantom_radiograph(seed: int, kind: Kind, *, rows: int = 512, columns: int | None = None) -> Radiograph:
+    """Draw a film and give it as a Radiograph; the arguments are those of ``draw_phantom``."""
+    return draw_phantom(seed, kind, rows=rows, columns=columns).radiograph()
+
+
+def _frame(rows: int, columns: int, anatomy: Anatomy, exposure: Exposure) -> Grid:
+    """Lay the child in the picture so that both lungs are whole in it."""
+    lowest = anatomy.dome + 0.75 * anatomy.dome_fall
+    unit = min(exposure.fill * columns / 2, rows / (lowest - exposure.top))
+    origin = (columns / 2 + exposure.shift * unit, -exposure.top * unit)
+    return Grid.lay(rows, columns, unit=unit, origin=origin, tilt=exposure.tilt)
+
+
+def _check(seed: int, kind: str, rows: int, columns: int | None, age: float | None, take: int) -> None:
+    if min(seed, take) < 0:
+        raise UsageError(f"the seed {min(seed, take)} is negative", remedy="Give 0 or more")
+    if kind not in KINDS:
+        raise UsageError(f"there is no phantom of the kind {kind!r}", remedy=f"Choose one of {', '.join(KINDS)}")
+    for name, value in (("rows", rows), ("columns", columns)):
+        if value is not None and not 32 <= value <= 4096:
+            raise UsageError(f"{name} is {value}", remedy="Give 32 to 4096 pixels")
+    if age is not None and not 1 <= age <= 5:
+        raise UsageError(f"the age is {age} years", remedy="Give 1 to 5; the proportions are those of small children")

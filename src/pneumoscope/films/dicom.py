@@ -1,0 +1,242 @@
+"""DICOM, through pydicom: header, pixels, and the few facts that a reading may use. No identity leaves here."""
+
+from __future__ import annotations
+
+import re
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pneumoscope.domain.radiograph import FilmInfo, Radiograph
+from pneumoscope.errors import FilmError, FilmTooLarge, UnreadableFilm, UnsupportedFilm
+from pneumoscope.films.codestream import inflated_size_within, picture_size
+from pneumoscope.films.grayscale import shown
+from pneumoscope.films.quiet import quietly
+from pneumoscope.films.refuse import check_size, cut_short, damaged
+from pneumoscope.films.tones import Tones, gray_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pydicom.dataset import Dataset
+
+__all__ = ["read_dicom"]
+
+_PLAIN_RADIOGRAPHS = frozenset({"CR", "DX", "RG", "RF", "PX", "XC", "OT"})
+"""Modalities that a plain film comes under (PS3.3 C.7.3.1.1.1); OT is what converters write."""
+
+_NOT_PICTURES = {
+    "SR": "a structured report",
+    "SEG": "a segmentation",
+    "RTSTRUCT": "a set of radiotherapy structures",
+    "RTPLAN": "a radiotherapy plan",
+    "RTDOSE": "a radiotherapy dose",
+    "RTRECORD": "a radiotherapy record",
+    "ECG": "an electrocardiogram",
+    "EPS": "an electrophysiology recording",
+    "HD": "a haemodynamic recording",
+    "AU": "a sound recording",
+    "PR": "a presentation state",
+    "KO": "a key object selection",
+    "REG": "a registration",
+    "FID": "a set of fiducials",
+    "DOC": "a document",
+    "PLAN": "a plan",
+}
+_DICOMDIR = "1.2.840.10008.1.3.10"
+
+# Retired spectral-selection and progressive syntaxes: the bytes are JPEG like any other to the decoder,
+# but pydicom knows no decoder by their name (PS3.5 A.4.1 in editions before 2000).
+_RETIRED_JPEG = {"1.2.840.10008.1.2.4.53": "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.55": "1.2.840.10008.1.2.4.51"}
+_JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
+_DEFLATED = "1.2.840.10008.1.2.1.99"
+
+# Only values of the closed forms of the code string and age string (PS3.5 section 6.2): no free text, so no names.
+_CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
+_AGE_STRING = re.compile(r"\d{3}[DWMY]")
+_FACTS = ("Modality", "ViewPosition", "PatientAge", "PatientSex", "BodyPartExamined", "Laterality")
+
+
+def read_dicom(data: bytes, *, where: str, digest: str, max_pixels: int) -> Radiograph:
+    """Decode a DICOM file.
+
+    Args:
+        data: The whole file, with or without preamble and file meta information.
+        where: What to call it in an error.
+        digest: sha256 of ``data``.
+        max_pixels: Largest film, in pixels (rows x columns of one frame).
+
+    Raises:
+        UnreadableFilm: Damaged, cut short, or too small.
+        UnsupportedFilm: No picture in it, or a compression whose decoder is not installed.
+        FilmTooLarge: More than ``max_pixels``.
+    """
+    try:
+        with quietly():
+            header = _header(data, where, max_pixels)
+            _refuse_what_is_no_picture(header, where)
+            rows, columns = int(header.get("Rows") or 0), int(header.get("Columns") or 0)
+            check_size(rows, columns, where=where, max_pixels=max_pixels)
+            stored, notes = _stored(header, where, max_pixels)
+            tones = _tones(stored, header, where)
+            facts, spacing = _facts(header), _spacing(header)
+    except FilmError:
+        raise
+    except MemoryError as error:
+        raise FilmTooLarge("not enough memory to decode it", where=where, remedy="Make it smaller") from error
+    except Exception as error:  # whatever a decoder says of foreign bytes, the film is damaged
+        raise damaged("DICOM", where) from error
+    modality = facts.get("Modality")
+    if modality and modality not in _PLAIN_RADIOGRAPHS:
+        notes.append(f"its Modality is {modality}: not a plain radiograph")
+    if str(header.get("PresentationIntentType", "")).upper() == "FOR PROCESSING":
+        notes.append("raw detector values (FOR PROCESSING): not meant for viewing")
+    rows, columns = tones.pixels.shape
+    return Radiograph(
+        pixels=tones.pixels,
+        white=tones.white,
+        info=FilmInfo(path=where, sha256=digest, format="DICOM", rows=rows, columns=columns),
+        spacing_mm=spacing,
+        facts=facts,
+        warnings=(*notes, *tones.warnings),
+    )
+
+
+def _header(data: bytes, where: str, max_pixels: int) -> Dataset:
+    """Parse the data set; what the file meta information should say and does not is filled in."""
+    from pydicom import dcmread  # noqa: PLC0415 - slow to import, and most films are not DICOM
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian  # noqa: PLC0415
+
+    if not inflated_size_within(data, 16 * max_pixels):
+        raise FilmTooLarge("it unpacks to far more than a film", where=where, remedy="Export it again")
+    header = dcmread(BytesIO(data), force=True)
+    if "TransferSyntaxUID" not in header.file_meta:
+        implicit, little = header.original_encoding
+        guess = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        header.file_meta.TransferSyntaxUID = guess
+    retired = _RETIRED_JPEG.get(header.file_meta.TransferSyntaxUID)
+    if retired:
+        header.file_meta.TransferSyntaxUID = retired
+    return header
+
+
+def _refuse_what_is_no_picture(header: Dataset, where: str) -> None:
+    modality = str(header.get("Modality", "") or "").strip().upper()
+    if header.file_meta.get("MediaStorageSOPClassUID") == _DICOMDIR or "DirectoryRecordSequence" in header:
+        raise UnsupportedFilm("a DICOM directory, not a film", where=where, remedy="Give the files that it lists")
+    if modality in _NOT_PICTURES:
+        raise UnsupportedFilm(
+            f"{_NOT_PICTURES[modality]} ({modality}), not a film",
+            where=where,
+            remedy="Give the film that it belongs to",
+        )
+    if not any(keyword in header for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+        if "Rows" in header:
+            raise cut_short(where)
+        name = f" ({modality})" if _CODE_STRING.fullmatch(modality) else ""
+        raise UnsupportedFilm(f"DICOM without a picture{name}", where=where, remedy="Give the film itself")
+
+
+def _stored(header: Dataset, where: str, max_pixels: int) -> tuple[NDArray[Any], list[str]]:
+    """The first frame as it was stored, colour as RGB: [rows, columns] or [rows, columns, 3]."""
+    from pydicom.pixels import get_decoder, pixel_array  # noqa: PLC0415 - as in _header
+
+    notes = []
+    syntax = header.file_meta.TransferSyntaxUID
+    frames = _whole(header.get("NumberOfFrames")) or 1
+    if frames > 1:
+        notes.append(f"{frames} frames: the first was read")
+    plugin = ""
+    if syntax.is_compressed and syntax != _DEFLATED:
+        _refuse_hidden_size(header, frames, where, max_pixels)
+        try:
+            plugins = get_decoder(syntax).available_plugins
+        except NotImplementedError as error:
+            raise UnsupportedFilm(
+                f"a compression that is not read here ({syntax.name if not syntax.is_private else 'private'})",
+                where=where,
+                remedy="Export the film without compression",
+            ) from error
+        if not plugins:
+            raise UnsupportedFilm(
+                f"compressed as {syntax.name}, whose decoder is not installed",
+                where=where,
+                remedy="Install it with: pip install 'pneumoscope[dicom]'",
+            )
+        plugin = _plugin(syntax, plugins)
+    try:
+        stored = pixel_array(header, index=0, decoding_plugin=plugin)
+    except ValueError as error:
+        if "less than expected" in str(error) or "doesn't match the expected" in str(error):
+            raise cut_short(where) from error
+        raise
+    return stored, notes
+
+
+def _plugin(syntax: str, plugins: tuple[str, ...]) -> str:
+    """One decoder for each syntax, so that the pixels do not depend on what else is installed."""
+    order = ("pillow", "pylibjpeg") if syntax == _JPEG_BASELINE else ("pydicom", "pylibjpeg", "pillow")
+    return next((name for name in order if name in plugins), plugins[0])
+
+
+def _refuse_hidden_size(header: Dataset, frames: int, where: str, max_pixels: int) -> None:
+    """Refuse a compressed frame that unpacks to another size than the header says: a bomb, or damage."""
+    from pydicom.encaps import generate_frames  # noqa: PLC0415 - as in _header
+
+    frame = next(generate_frames(header.PixelData, number_of_frames=frames), b"")
+    if not frame:
+        raise cut_short(where)
+    size = picture_size(frame)
+    if size is None:
+        return
+    check_size(*size, where=where, max_pixels=max_pixels)
+    if size != (header.Rows, header.Columns):
+        raise damaged("DICOM", where)
+
+
+def _tones(stored: NDArray[Any], header: Dataset, where: str) -> Tones:
+    photometric = str(header.get("PhotometricInterpretation", "")).strip().upper()
+    if stored.dtype.kind == "f" and not np.isfinite(stored).all():
+        raise UnreadableFilm("values that are not finite numbers", where=where, remedy="Export the film again")
+    if photometric == "PALETTE COLOR":
+        from pydicom.pixels import apply_color_lut  # noqa: PLC0415 - as in _header
+
+        stored = apply_color_lut(stored, header)
+    if stored.ndim == 2:
+        return shown(stored, header)
+    bits = 8 * stored.dtype.itemsize
+    if stored.dtype.kind == "u" and bits > 16:
+        stored = (stored >> (bits - 16)).astype(np.uint16)
+    return gray_of(stored, where=where)
+
+
+def _whole(value: Any) -> int | None:  # noqa: ANN401 - any element's value
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _facts(header: Dataset) -> dict[str, str]:
+    facts = {}
+    for keyword in _FACTS:
+        value = header.get(keyword)
+        if not value and keyword == "Laterality":
+            value = header.get("ImageLaterality")
+        form = _AGE_STRING if keyword == "PatientAge" else _CODE_STRING
+        text = str(value or "").strip().upper()
+        if form.fullmatch(text):
+            facts[keyword] = text
+    return facts
+
+
+def _spacing(header: Dataset) -> tuple[float, float] | None:
+    """Row and column spacing in mm: at the detector if told, else of the picture (PS3.3 10.7.1)."""
+    for keyword in ("ImagerPixelSpacing", "PixelSpacing", "NominalScannedPixelSpacing"):
+        try:
+            row, column = (float(value) for value in header.get(keyword) or ())
+        except (TypeError, ValueError):
+            continue
+        if 0 < row < np.inf and 0 < column < np.inf:
+            return row, column
+    return None

@@ -1,0 +1,208 @@
+"""JPEG, PNG, TIFF, BMP and their kin, through Pillow."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from pneumoscope.errors import FilmError, FilmTooLarge, UnsupportedFilm
+from pneumoscope.films.quiet import quietly
+from pneumoscope.films.refuse import check_size, cut_short, damaged
+from pneumoscope.films.tones import COLOUR, Tones, gray_of, is_colour, over_black
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+__all__ = ["RASTER_FORMATS", "read_picture", "read_raster"]
+
+# Image.open would try every plugin and guard against bombs by a limit that belongs to the whole process,
+# with a Python warning; the plugins themselves read the header alone and leave the judgement to us.
+_OPENERS: dict[str, Callable[[BytesIO], Any]] = {
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "JPEG2000": Jpeg2KImagePlugin.Jpeg2KImageFile,
+    "PNM": PpmImagePlugin.PpmImageFile,
+}
+RASTER_FORMATS = frozenset(_OPENERS)
+
+_ODD = {
+    "GIF": "a GIF: films are not usually kept so, and it has 256 gray levels at most",
+    "WEBP": "a WebP picture: films are not usually kept so, and detail may be lost",
+}
+_DECODED_IN_PARALLEL = ("JPEG", "BMP", "PNM")
+_ORIENTATION = 0x0112
+_PHOTOMETRIC = 262
+_BITS_PER_SAMPLE = 258
+_CUT_SHORT_WORDS = ("truncated", "not large enough", "unexpected end", "eof")
+
+
+def read_raster(data: bytes, kind: str, *, where: str, max_pixels: int) -> Tones:
+    """Decode a picture file.
+
+    The header is read first; nothing is decoded when its size is over the limit. EXIF orientation is
+    applied, colour becomes luma, transparent parts are laid over black. Of a TIFF with several pages the
+    first is read.
+
+    Args:
+        data: The whole file.
+        kind: One of ``RASTER_FORMATS``, as ``sniff`` tells.
+        where: What to call it in an error.
+        max_pixels: Largest film, in pixels.
+
+    Raises:
+        UnreadableFilm: Damaged, cut short, or too small.
+        UnsupportedFilm: An animation, or a layout that Pillow does not know.
+        FilmTooLarge: More than ``max_pixels``.
+    """
+    try:
+        with quietly():
+            try:
+                picture = _OPENERS[kind](BytesIO(data))
+            except SyntaxError as error:
+                if "pixel mode" in str(error) or "unsupported" in str(error).lower():
+                    raise _unknown_layout(kind, where) from error
+                raise
+            check_size(picture.height, picture.width, where=where, max_pixels=max_pixels)
+            notes = _container_notes(picture, data, kind, where)
+        parallel = kind in _DECODED_IN_PARALLEL or (kind == "PNG" and b"acTL" not in data)
+        with nullcontext() if parallel else quietly():
+            picture.load()
+        tones = read_picture(picture, where=where, max_pixels=max_pixels)
+    except FilmError:
+        raise
+    except MemoryError as error:
+        raise FilmTooLarge("not enough memory to decode it", where=where, remedy="Make it smaller") from error
+    except Image.DecompressionBombError as error:
+        raise FilmTooLarge("it unpacks to far more than a film", where=where, remedy="Export it again") from error
+    except Exception as error:  # whatever a decoder says of foreign bytes, the film is damaged
+        words = str(error).lower()
+        if any(sign in words for sign in _CUT_SHORT_WORDS):
+            raise cut_short(where) from error
+        raise damaged(kind, where) from error
+    return Tones(tones.pixels, tones.white, (*notes, *tones.warnings))
+
+
+def _unknown_layout(kind: str, where: str) -> UnsupportedFilm:
+    return UnsupportedFilm(
+        f"a {kind} of a pixel layout that is not read here",
+        where=where,
+        remedy="Save it as 8 or 16 bit gray PNG",
+    )
+
+
+def _container_notes(picture: Any, data: bytes, kind: str, where: str) -> tuple[str, ...]:  # noqa: ANN401 - any plugin
+    """What the container itself gives reason to say; an animation is refused."""
+    notes = [_ODD[kind]] if kind in _ODD else []
+    if kind in ("GIF", "WEBP", "PNG") and getattr(picture, "is_animated", False):
+        raise UnsupportedFilm(f"an animated {kind}, not a film", where=where, remedy="Give one picture a film")
+    if kind == "TIFF":
+        if getattr(picture, "is_animated", False):
+            notes.append("a TIFF of several pages: the first was read")
+        deep = max(picture.tag_v2.get(_BITS_PER_SAMPLE, (8,))) > 8
+    else:
+        deep = kind == "PNG" and data[24] > 8
+    if deep and picture.mode not in ("I", "F") and not picture.mode.startswith("I;16"):
+        notes.append("16 bits a channel: read with 8")
+    return tuple(notes)
+
+
+def read_picture(picture: Image.Image, *, where: str, max_pixels: int) -> Tones:
+    """Turn a Pillow picture of any mode into gray levels.
+
+    Raises:
+        UnreadableFilm: Too small, or not finite.
+        FilmTooLarge: More than ``max_pixels``.
+    """
+    check_size(picture.height, picture.width, where=where, max_pixels=max_pixels)
+    orientation = _orientation(picture)
+    inverted = _is_inverted(picture)
+    tones = _gray(picture, where)
+    pixels = tones.pixels
+    if inverted:
+        pixels = np.subtract(tones.white, pixels, dtype=pixels.dtype)
+    return Tones(np.ascontiguousarray(turn(pixels, orientation)), tones.white, tones.warnings)
+
+
+def _orientation(picture: Image.Image) -> int:
+    """EXIF orientation, 1 to 8. A loaded TIFF was already turned by Pillow."""
+    if isinstance(picture, TiffImagePlugin.TiffImageFile):
+        return 1
+    try:
+        with quietly():
+            value = picture.getexif().get(_ORIENTATION, 1)
+    except Exception:  # noqa: BLE001 - a damaged EXIF block is no reason to lose the film
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+def _is_inverted(picture: Image.Image) -> bool:
+    """Whether this is a TIFF where zero is white that Pillow left so: it inverts 1 and 8 bit ones alone."""
+    tags = getattr(picture, "tag_v2", None)
+    return tags is not None and picture.mode.startswith("I;16") and tags.get(_PHOTOMETRIC) == 0
+
+
+def turn(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Undo an EXIF orientation (EXIF 2.32, section 4.6.4, tag 274).
+
+    Args:
+        pixels: [rows, columns].
+        orientation: 1 to 8; 1 is upright.
+    """
+    if orientation >= 5:
+        pixels = pixels.T
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels
+
+
+def _gray(picture: Image.Image, where: str) -> Tones:
+    mode = picture.mode
+    notes: list[str] = []
+    if "transparency" in picture.info and mode in ("1", "L", "P", "RGB"):
+        picture = picture.convert("LA" if mode in ("1", "L") else "RGBA")
+    elif mode == "La":
+        picture = picture.convert("LA")
+    elif mode in ("RGBa", "PA"):
+        picture = picture.convert("RGBA")
+    elif mode in ("P", "CMYK", "YCbCr", "HSV", "RGBX"):
+        picture = picture.convert("RGB")
+    elif mode == "1":
+        picture = picture.convert("L")
+    elif mode == "LAB":
+        picture = picture.getchannel("L")
+        notes.append(COLOUR)
+    if picture.mode not in ("L", "LA", "RGB", "RGBA"):
+        return gray_of(np.asarray(picture), where=where)
+    alpha = np.asarray(picture.getchannel("A")) if picture.mode in ("LA", "RGBA") else None
+    if picture.mode in ("RGB", "RGBA"):
+        if is_colour(np.asarray(picture)[..., :3]):
+            notes.append(COLOUR)
+        gray = np.asarray(picture.convert("RGB").convert("L"))
+    else:
+        gray = np.asarray(picture.getchannel("L"))
+    if alpha is not None and alpha.min() < 255:
+        gray = over_black(gray, alpha, 255)
+        notes.append("transparent parts: laid over black")
+    return Tones(gray, 255, tuple(notes))

@@ -1,0 +1,43 @@
+"""The refusals that more than one reader of this room gives, worded once."""
+
+from __future__ import annotations
+
+from pneumoscope.errors import FilmTooLarge, UnreadableFilm
+
+__all__ = ["MIN_SIDE", "check_size", "cut_short", "damaged"]
+
+MIN_SIDE = 32
+"""Shortest side of a film, in pixels; below it nothing can be judged."""
+
+
+def check_size(rows: int, columns: int, *, where: str, max_pixels: int) -> None:
+    """Refuse a size that cannot be a film, before anything is decoded.
+
+    Raises:
+        UnreadableFilm: A side is shorter than ``MIN_SIDE``.
+        FilmTooLarge: More than ``max_pixels``.
+    """
+    if rows <= 0 or columns <= 0:
+        raise UnreadableFilm("the picture has no pixels", where=where, remedy="Export the film again")
+    if rows * columns > max_pixels:
+        raise FilmTooLarge(
+            f"{columns} x {rows} pixels are more than the limit of {max_pixels:,}",
+            where=where,
+            remedy="If it is a film, make it smaller, or raise the limit with PNEUMOSCOPE_MAX_PIXELS",
+        )
+    if min(rows, columns) < MIN_SIDE:
+        raise UnreadableFilm(
+            f"too small ({columns} x {rows} pixels)",
+            where=where,
+            remedy=f"Give the film at its original size, at least {MIN_SIDE} pixels on each side",
+        )
+
+
+def cut_short(where: str) -> UnreadableFilm:
+    """The error for a file whose end is missing."""
+    return UnreadableFilm("the file is cut short", where=where, remedy="Copy or export it again")
+
+
+def damaged(kind: str, where: str) -> UnreadableFilm:
+    """The error for a file that starts well and then makes no sense."""
+    return UnreadableFilm(f"the {kind} file is damaged and cannot be decoded", where=where, remedy="Export it again")

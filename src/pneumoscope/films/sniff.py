@@ -1,0 +1,130 @@
+"""What a file is, told from its first bytes and never from its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+__all__ = ["FILM_SUFFIXES", "SNIFF_BYTES", "looks_like_film", "sniff", "stranger"]
+
+FILM_SUFFIXES = frozenset(
+    {".jpeg", ".jpg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ".dic"}
+    | {".gif", ".webp", ".jp2", ".j2k", ".jpx", ".pgm", ".ppm", ".pbm", ".pnm"}
+)
+"""Suffixes of files that a walk through a folder takes for films (lower case)."""
+
+SNIFF_BYTES = 1024
+"""How much of a file's head is enough to tell what it is."""
+
+_BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
+
+# Value representations that the first elements of a data set without preamble may have (PS3.5 section 6.2).
+_FIRST_VRS = frozenset({b"UL", b"OB", b"UI", b"SH", b"AE", b"CS", b"DA", b"TM", b"LO", b"UN", b"SQ", b"DT"})
+
+_STRANGERS = (
+    (b"%PDF", "a PDF document"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"7z\xbc\xaf", "a 7-Zip archive"),
+    (b"8BPS", "a Photoshop document"),
+    (b"\x00\x00\x01\x00", "an icon"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"\x93NUMPY", "a NumPy file"),
+    (b"NRRD", "an NRRD volume"),
+    (b"%!PS", "a PostScript document"),
+    (b"SQLite format 3", "a database"),
+)
+
+
+def sniff(data: bytes) -> str | None:
+    """Name the format of a film by its magic bytes.
+
+    Args:
+        data: The file, or its first ``SNIFF_BYTES``.
+
+    Returns:
+        "DICOM", "JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP", "JPEG2000" or "PNM"; None for anything
+        that is not read here. DICOM is asked first: its preamble may hold a whole TIFF header
+        (PS3.10 section 7.1).
+    """
+    if data[128:132] == b"DICM":
+        return "DICOM"
+    for magic, name in (
+        (b"\xff\xd8\xff", "JPEG"),
+        (b"\x89PNG\r\n\x1a\n", "PNG"),
+        (b"GIF87a", "GIF"),
+        (b"GIF89a", "GIF"),
+        (b"\xff\x4f\xff\x51", "JPEG2000"),
+        (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "JPEG2000"),
+    ):
+        if data.startswith(magic):
+            return name
+    if data[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"):
+        return "TIFF"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in _BMP_HEADERS:
+        return "BMP"
+    if data[:1] == b"P" and data[1:2] in b"123456" and data[2:3] in (b" ", b"\t", b"\n", b"\r"):
+        return "PNM"
+    return "DICOM" if _starts_like_a_data_set(data) else None
+
+
+def _starts_like_a_data_set(data: bytes) -> bool:
+    """Whether this is DICOM without preamble: an element of group 0002 or 0008 with a small length comes first."""
+    if len(data) < 12:
+        return False
+    for order in ("little", "big"):
+        group = int.from_bytes(data[0:2], order)
+        element = int.from_bytes(data[2:4], order)
+        if group not in (0x0002, 0x0008) or element > 0x0100:
+            continue
+        if data[4:6] in _FIRST_VRS:
+            return True
+        if order == "little" and int.from_bytes(data[4:8], order) <= 256:  # implicit VR is always little endian
+            return True
+    return False
+
+
+def stranger(data: bytes) -> str | None:
+    """Name, in words, a well-known kind of file that is no film; None if it is not known."""
+    for magic, words in _STRANGERS:
+        if data.startswith(magic):
+            return words
+    if data[4:8] == b"ftyp":
+        return "an HEIC, AVIF or video file"
+    if data[344:348] in (b"n+1\x00", b"ni1\x00"):
+        return "a NIfTI volume"
+    head = data[:SNIFF_BYTES]
+    if head and all(byte >= 32 or byte in b"\t\n\r\f" for byte in head):
+        return "a web page" if head.lstrip()[:1] == b"<" else "a text file"
+    return None
+
+
+def looks_like_film(path: str | PathLike[str]) -> bool:
+    """Whether a walk through a folder should take this file for a film.
+
+    By its suffix; a file with no suffix, or with digits for one (DICOM files are often named by their
+    UID), by its first bytes. Hidden files and DICOMDIR are never films. A file that may not be opened is
+    taken for one when its name leaves it open, so that its film's line says why.
+    """
+    path = Path(path)
+    if path.name.startswith(".") or path.name.upper() == "DICOMDIR":
+        return False
+    suffix = path.suffix.lower()
+    if suffix in FILM_SUFFIXES:
+        return True
+    if suffix and not suffix[1:].isdigit():
+        return False
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return sniff(file.read(SNIFF_BYTES)) is not None
+    except PermissionError:
+        return True
+    except OSError:
+        return False

@@ -1,0 +1,67 @@
+"""What was called what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pneumoscope.evaluation.style import COLUMN, INK, counted, house_style, new_figure, save
+from pneumoscope.statistics.intervals import wilson
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from os import PathLike
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike
+
+__all__ = ["confusion_matrix"]
+
+
+def confusion_matrix(
+    matrix: ArrayLike,
+    classes: Sequence[str],
+    path: str | PathLike[str],
+    *,
+    title: str = "",
+    films: str = "",
+) -> list[Path]:
+    """The table of true (rows) against called (columns), with row shares; Wilson's interval on the diagonal.
+
+    Args:
+        matrix: Counts, [C, C], rows true.
+        classes: Names, C.
+        path: Where to; .svg and .png are written.
+        title: Above the table.
+        films: Which films, for the small print: "Validation".
+    """
+    cells = np.asarray(matrix, dtype=np.int64)
+    rows = cells.sum(axis=1)
+    share = cells / np.maximum(rows, 1)[:, None]
+    note = (
+        f"{films}: n = {counted(int(cells.sum()), 'film')}." if films else f"n = {counted(int(cells.sum()), 'film')}."
+    )
+    side = COLUMN + max(0, len(classes) - 3) * 0.6
+    with house_style():
+        figure = new_figure(side, side * 0.86, note)
+        axes = figure.subplots()
+        axes.imshow(share, cmap="Blues", vmin=0, vmax=1.1, aspect="auto")
+        for i, j in np.ndindex(*cells.shape):
+            ink = "white" if share[i, j] > 0.6 else INK
+            axes.text(j, i - 0.12, f"{cells[i, j]:,}", ha="center", va="center", color=ink, size=11, weight="bold")
+            text = f"{share[i, j]:.1%}" if rows[i] else "no films"
+            if i == j and rows[i]:
+                rate = wilson(int(cells[i, j]), int(rows[i]))
+                text += f"\n({100 * rate.low:.1f} to {100 * rate.high:.1f})"
+            axes.text(j, i + 0.1, text, ha="center", va="top", color=ink, size=6.5, linespacing=1.25)
+        axes.set_xticks(range(len(classes)), list(classes))
+        axes.set_yticks(range(len(classes)), [f"{c}\nn = {n:,}" for c, n in zip(classes, rows, strict=True)])
+        axes.set_xticks(np.arange(1, len(classes)) - 0.5, minor=True)
+        axes.set_yticks(np.arange(1, len(classes)) - 0.5, minor=True)
+        axes.grid(visible=True, which="minor", color="white", linewidth=2)
+        axes.tick_params(which="both", length=0)
+        axes.spines[:].set_visible(False)
+        axes.set(xlabel="Called", ylabel="True")
+        axes.set_title(title)
+        return save(figure, path)

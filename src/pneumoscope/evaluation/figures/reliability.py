@@ -1,0 +1,119 @@
+"""Whether a probability of 0.8 is right eight times in ten."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pneumoscope.evaluation.style import (
+    BLUE,
+    COLUMN,
+    FADED,
+    GRAY,
+    INK,
+    PAGE,
+    counted,
+    house_style,
+    new_figure,
+    panel_letter,
+    save,
+    unit_axes,
+)
+from pneumoscope.statistics.calibration import brier, calibration_line
+from pneumoscope.statistics.calibration import reliability as reliability_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from os import PathLike
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+__all__ = ["reliability"]
+
+
+def reliability(
+    panels: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    path: str | PathLike[str],
+    *,
+    bins: int = 10,
+    films: str = "",
+) -> list[Path]:
+    """The reliability diagram, with how many films each bin holds below it.
+
+    Args:
+        panels: By title, the labels (0 or 1, [N]) and probabilities ([N]): the finding first, then each class.
+        path: Where to; .svg and .png are written.
+        bins: Bins of equal width.
+        films: Which films, for the small print: "Validation".
+    """
+    n = len(np.asarray(next(iter(panels.values()))[0]))
+    note = f"{films}: n = {counted(n, 'film')}." if films else f"n = {counted(n, 'film')}."
+    with house_style():
+        columns = min(4, len(panels))
+        rows = -(-len(panels) // columns)
+        width = COLUMN if columns == 1 else PAGE
+        each = width / columns
+        figure = new_figure(width, rows * (each * 1.3 + 0.35), f"{note} Bars: 95 % intervals (Wilson).")
+        grid = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[3.4, 1] * rows)
+        for spare in grid.T.reshape(-1, 2)[len(panels) :].ravel() if rows * columns > len(panels) else []:
+            spare.set_axis_off()
+        for i, (title, (labels, p)) in enumerate(panels.items()):
+            row, column = divmod(i, columns)
+            above, below = grid[2 * row, column], grid[2 * row + 1, column]
+            _diagram(above, title, labels, p, bins)
+            _counts(below, p, bins)
+            if column == 0:
+                above.set_ylabel("Observed share")
+                below.set_ylabel("Films")
+            else:
+                above.set_ylabel("")
+            if len(panels) > 1:
+                panel_letter(above, chr(ord("a") + i))
+        return save(figure, path)
+
+
+def _diagram(axes: Axes, title: str, labels: ArrayLike, p: ArrayLike, bins: int) -> None:
+    points = reliability_of(labels, p, bins)
+    unit_axes(axes, "", "Observed share")
+    axes.set_xticklabels([])
+    axes.set_title(title)
+    axes.plot([0, 1], [0, 1], color=GRAY, linewidth=0.7, linestyle=":")
+    value = np.array([o.value for o in points.observed])
+    low, high = (np.array([getattr(o, end) for o in points.observed]) for end in ("low", "high"))
+    axes.plot(points.mean_probability, value, color=BLUE, linewidth=0.8, alpha=0.6)
+    axes.errorbar(
+        points.mean_probability,
+        value,
+        yerr=[value - low, high - value],
+        color=BLUE,
+        marker="o",
+        markersize=3.5,
+        elinewidth=0.9,
+        capsize=1.5,
+        linestyle="none",
+    )
+    words = f"ECE {points.error:.3f}\nBrier {brier(labels, p):.3f}"
+    try:
+        line = calibration_line(labels, p)
+    except ValueError:
+        words += "\nslope cannot be computed"
+    else:
+        words += f"\nslope {line.slope:.2f}\nintercept {line.intercept:+.2f}"
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85}
+    axes.text(0.97, 0.04, words, transform=axes.transAxes, ha="right", va="bottom", size=6.2, color=INK, bbox=box)
+
+
+def _counts(axes: Axes, p: ArrayLike, bins: int) -> None:
+    edges = np.linspace(0, 1, bins + 1)
+    counts = np.histogram(np.asarray(p), edges)[0]
+    axes.bar(edges[:-1], counts, width=np.diff(edges), align="edge", color=FADED, edgecolor="white", linewidth=0.5)
+    axes.set_yscale("symlog", linthresh=1)
+    top = max(1, int(counts.max()))
+    axes.set(xlim=(-0.015, 1.015), xlabel="Probability", ylim=(0, top * 2))
+    axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1], ["0", "0.2", "0.4", "0.6", "0.8", "1"])
+    powers = [10**k for k in range(int(np.log10(top)) + 1)]
+    axes.set_yticks([0, *powers], ["0", *(f"{v:,}" for v in powers)])
+    axes.minorticks_off()

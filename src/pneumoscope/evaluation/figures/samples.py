@@ -1,0 +1,135 @@
+"""Films as the network sees them, and what it made of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.patches import Rectangle
+
+from pneumoscope.evaluation.style import (
+    CLASS_COLOURS,
+    GREEN,
+    INK,
+    PAGE,
+    VERMILLION,
+    counted,
+    house_style,
+    new_figure,
+    save,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from os import PathLike
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["film_grid", "sample_inputs", "sample_outputs", "show_film"]
+
+_COLUMNS = 6
+
+
+def sample_inputs(
+    images: ArrayLike, labels: ArrayLike, classes: Sequence[str], path: str | PathLike[str], *, films: str = ""
+) -> list[Path]:
+    """Films as the network sees them, in the order of their classes.
+
+    Args:
+        images: uint8 [K, S, S].
+        labels: Class numbers, [K].
+        classes: Names, C.
+        path: Where to; .svg and .png are written.
+        films: Which films, for the small print: "Validation".
+    """
+    pictures, truth = np.asarray(images), np.asarray(labels)
+    note = f"{_which(films, len(pictures))}, {pictures.shape[1]} x {pictures.shape[2]} pixels."
+    with house_style():
+        figure, places = film_grid(len(pictures), note, caption=0.17)
+        for axes, k in zip(places, np.argsort(truth, kind="stable"), strict=True):
+            show_film(axes, pictures[k])
+            colour = CLASS_COLOURS[truth[k] % len(CLASS_COLOURS)]
+            axes.set_title(classes[truth[k]], color=colour, size=7, pad=2.5, loc="center")
+        return save(figure, path)
+
+
+def sample_outputs(
+    images: ArrayLike,
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    classes: Sequence[str],
+    path: str | PathLike[str],
+    *,
+    films: str = "",
+) -> list[Path]:
+    """Films with what they are and what they were called; wrong calls have a cross and a dashed frame.
+
+    Args:
+        images: uint8 [K, S, S].
+        labels: Class numbers, [K].
+        probabilities: Calibrated, [K, C].
+        classes: Names, C.
+        path: Where to; .svg and .png are written.
+        films: Which films, for the small print: "Validation".
+    """
+    pictures, truth, p = np.asarray(images), np.asarray(labels), np.asarray(probabilities)
+    called = p.argmax(axis=1)
+    right = int((called == truth).sum())
+    note = f"{_which(films, len(pictures))}; {right} called right (\u2713), {len(truth) - right} wrong (\u2717)."
+    with house_style():
+        figure, places = film_grid(len(pictures), note, caption=0.32)
+        for axes, k in zip(places, np.lexsort((called, truth)), strict=True):
+            good = called[k] == truth[k]
+            show_film(axes, pictures[k])
+            axes.set_title(
+                f"true: {classes[truth[k]]}\n{'✓' if good else '✗'} called: {classes[called[k]]} {p[k, called[k]]:.2f}",
+                size=6,
+                pad=3,
+                loc="left",
+                weight="normal" if good else "bold",
+                color=INK if good else VERMILLION,
+                linespacing=1.15,
+            )
+            _frame(axes, good=bool(good))
+        return save(figure, path)
+
+
+def film_grid(count: int, note: str, *, caption: float, columns: int = _COLUMNS) -> tuple[Figure, list[Axes]]:
+    """A page of empty places for films, the spare ones hidden; ``caption`` is the height of the words, in inches."""
+    rows = max(1, -(-count // columns))
+    figure = new_figure(PAGE, rows * (PAGE / columns + caption), note)
+    grid = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
+    for spare in grid[count:]:
+        spare.set_axis_off()
+    return figure, list(grid[:count])
+
+
+def show_film(axes: Axes, image: NDArray[np.uint8]) -> None:
+    """One film, without ticks, from black to white as stored."""
+    axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="antialiased")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+
+
+def _frame(axes: Axes, *, good: bool) -> None:
+    axes.add_patch(
+        Rectangle(
+            (0, 0),
+            1,
+            1,
+            transform=axes.transAxes,
+            fill=False,
+            clip_on=False,
+            edgecolor=GREEN if good else VERMILLION,
+            linewidth=0.8 if good else 2.2,
+            linestyle="-" if good else (0, (3, 1.5)),
+        )
+    )
+
+
+def _which(films: str, count: int) -> str:
+    return f"{films}: n = {counted(count, 'film')}" if films else f"n = {counted(count, 'film')}"

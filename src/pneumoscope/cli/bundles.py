@@ -20,7 +20,9 @@ def bundles(
         str | None, typer.Argument(metavar="[NAME|FILE]", help="Show this bundle's card; all shipped ones without it.")
     ] = None,
 ) -> None:
-    """List the shipped bundles, or show one bundle's card: classes, operating points, figures, provenance.
+    """List the shipped bundles, or show one's card.
+
+    The card tells the classes, operating points, figures and provenance.
 
     Example: pneumoscope bundles standard
     """

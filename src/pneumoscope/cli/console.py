@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PIPE_WIDTH", "output", "progress", "show"]
 
-PIPE_WIDTH = 200
-"""Columns of a table that goes into a file or a pipe, where nothing tells the width."""
+PIPE_WIDTH = 1000
+"""Columns of a table that goes into a file or a pipe, where a cut line would be lost for good."""
 
 
 def output() -> Console:

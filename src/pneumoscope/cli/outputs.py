@@ -101,11 +101,14 @@ class Outputs:
         """Print the table's rows that are held back."""
         if not self._held:
             return
-        from pneumoscope.cli.console import show
+        from pneumoscope.cli.console import output
         from pneumoscope.reports.table import table
 
         held, self._held = self._held, []
-        show(table(held, self._reader.meta.class_names, self._reader.meta.finding))
+        meta, console = self._reader.meta, output()
+        width = console.width if console.is_terminal else None
+        console.print(table(held, meta.class_names, meta.finding, width))
+        sys.stdout.flush()
 
     def _draw(self, reading: Reading, folder: Path) -> None:
         """The film is decoded a second time: keeping every film until its reading is known would cost memory."""

@@ -38,7 +38,9 @@ def read(  # noqa: PLR0917 - typer makes them options
     batch: Annotated[int | None, typer.Option(min=1, help="Films in the network at once.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all of them without this.")] = None,
 ) -> None:
-    """Read films: a table for people, or JSON, CSV and evidence pictures. Research use only.
+    """Read films and say what is in them.
+
+    Prints a table for people, or JSON; writes CSV and pictures of the evidence. Research use only.
 
     Exit code 0: all films read; 3: some refused; 2: wrong usage; 4: the bundle cannot be used; 5: disk full.
 

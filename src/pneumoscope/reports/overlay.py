@@ -27,11 +27,13 @@ _Colour: TypeAlias = tuple[int, int, int]
 
 _LONGEST = 1024  # pixels, of the drawn film; larger films are reduced
 _SHORTEST = 640  # smaller films are enlarged, so that the text has room
-_FOR: tuple[_Colour, _Colour] = ((254, 217, 142), (230, 85, 13))  # weak, strong
-_AGAINST: tuple[_Colour, _Colour] = ((198, 219, 239), (33, 113, 181))
-_OPACITY_FOR, _OPACITY_AGAINST = 0.62, 0.34
+_FOR: tuple[_Colour, _Colour] = ((253, 174, 97), (217, 72, 1))  # weak, strong
+_AGAINST: tuple[_Colour, _Colour] = ((158, 202, 225), (8, 81, 156))
+_OPACITY_FOR, _OPACITY_AGAINST = 0.68, 0.40
+_DIMMED = 0.86  # the film's white, so that colours tell on it
 _QUIET = 0.12  # share of the scale below which the film shows through untouched
 _LEAST_SCALE = 1.0  # log-odds; a film without evidence must not look hot because its noise was stretched
+_SIDES = "R, L: as if facing the patient"
 _PAPER: _Colour = (16, 18, 22)
 _INK: _Colour = (236, 238, 240)
 _FAINT: _Colour = (160, 166, 174)
@@ -65,7 +67,7 @@ def overlay(film: Radiograph, reading: Reading) -> Image.Image:
     scale = float(np.clip(max(film.rows, film.columns), _SHORTEST, _LONGEST)) / max(film.rows, film.columns)
     size = (max(1, round(film.columns * scale)), max(1, round(film.rows * scale)))
     limit = _limit(reading.evidence)
-    picture = _grey(film, size)
+    picture = _grey(film, size) * _DIMMED
     colours, opacity = _paint(_spread(reading.evidence, size, scale), limit)
     drawn = picture * (1 - opacity) + colours * opacity
     return _frame(Image.fromarray(np.rint(drawn).astype(np.uint8)), reading, limit)
@@ -124,6 +126,7 @@ def _frame(picture: Image.Image, reading: Reading, limit: float) -> Image.Image:
     _sides(pen, left, left + picture.width, above)
     _legend(sheet, above + picture.height + 12, limit, reading)
     pen.text((12, sheet.height - 24), reading.notice, font=small, fill=_INK)
+    pen.text((width - 12, sheet.height - 24), _SIDES, font=small, fill=_FAINT, anchor="ra")
     return sheet
 
 

@@ -10,32 +10,48 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from pneumoscope.domain.reading import Reading
 
 __all__ = ["plain", "table"]
 
+_LEAST_NAME = 24
+"""Characters of a film's name that are worth showing; where there is less room, other columns give way."""
 
-def table(readings: Iterable[Reading], classes: Sequence[str], finding: str = "pneumonia") -> Group:
+
+def table(
+    readings: Sequence[Reading], classes: Sequence[str], finding: str = "pneumonia", width: int | None = None
+) -> Group:
     """A table with one row a film, and under it why films were refused and what was odd.
 
     Args:
         readings: Read and refused ones, in the order to show.
         classes: The bundle's, in its order.
         finding: The bundle's.
+        width: Of the terminal, in characters: long names lose their beginning, and where it is narrow the
+            classes, the evidence and the pattern give way in this order. None shows all.
     """
-    out = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, expand=False)
-    out.add_column("film", overflow="fold", min_width=12)
-    out.add_column("call", no_wrap=True)
-    out.add_column(f"P({finding})", justify="right", no_wrap=True)
-    for name in classes:
-        out.add_column(name, justify="right", no_wrap=True)
-    out.add_column("pattern", no_wrap=True)
-    out.add_column("most evidence", no_wrap=True)
+    head = ["call", f"P({finding})", *classes, "pattern", "most evidence"]
+    rows = [_cells(reading, classes) for reading in readings]
+    room: int | None = None
+    if width is not None:
+        free = 0
+        last = len(head) - 1
+        for shown in (range(len(head)), (0, 1, last - 1, last), (0, 1, last - 1), (0, 1)):
+            free = width - _taken([head[i] for i in shown], [[row[i] for i in shown] for row in rows])
+            if free >= _LEAST_NAME:
+                break
+        head, rows = [head[i] for i in shown], [[row[i] for i in shown] for row in rows]
+        room = max(_LEAST_NAME, free)
+    out = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    out.add_column("film", no_wrap=True)
+    for name in head:
+        number = name in classes or name.startswith("P(")
+        out.add_column(name, justify="right" if number else "left", no_wrap=True)
     remarks: list[Text] = []
-    for reading in readings:
-        out.add_row(*_cells(reading, classes))
+    for reading, row in zip(readings, rows, strict=True):
+        out.add_row(Text(_tail(plain(reading.film.path), room)), *row)
         remarks.extend(Text(f"{plain(reading.film.path)}: {plain(said)}") for said in _said(reading))
     return Group(out, *remarks)
 
@@ -46,20 +62,27 @@ def plain(text: str) -> str:
 
 
 def _cells(reading: Reading, classes: Sequence[str]) -> list[Text]:
-    name = Text(plain(reading.film.path))
     if reading.finding is None or reading.probabilities is None:
-        code = reading.refusal.code if reading.refusal else ""
-        return [name, Text(f"refused: {code}", style="yellow")]
+        return [Text("refused", style="yellow"), *(Text() for _ in range(len(classes) + 3))]
     finding, pattern = reading.finding, reading.pattern
-    called = finding.call == finding.name
     return [
-        name,
-        Text(finding.call, style="bold red" if called else "green"),
+        Text(finding.call, style="bold red" if finding.call == finding.name else "green"),
         Text(f"{100 * finding.probability:.1f} %"),
         *(Text(f"{100 * reading.probabilities[name]:.1f} %") for name in classes),
         Text((pattern.call if pattern else None) or "-"),
         Text(_strongest(reading)),
     ]
+
+
+def _taken(head: Sequence[str], rows: Sequence[Sequence[Text]]) -> int:
+    """Characters that all columns but the film's take, with the two between each."""
+    widest = [max([len(name), *(len(row[i].plain) for row in rows)]) for i, name in enumerate(head)]
+    return sum(widest) + 3 * len(head)
+
+
+def _tail(name: str, room: int | None) -> str:
+    """The end of a name tells more than its beginning."""
+    return name if room is None or len(name) <= room else f"...{name[3 - room :]}"
 
 
 def _said(reading: Reading) -> list[str]:

@@ -28,6 +28,7 @@ from pneumoscope.settings import Settings
 from pneumoscope.storage import make_folder, storing
 
 if TYPE_CHECKING:
+    from io import FileIO
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cache"]
 
-_CHUNK = 64  # films; what a kill costs at most
+_CHUNK = 128  # films; what a kill costs at most
 _SPOT_CHECKS = 4  # films that are decoded again to see whether an older cache is still right
 
 
@@ -112,39 +113,47 @@ class _Building:
             StorageError: The disk is full.
         """
         with storing(self.path):
-            file = os.open(self.part, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-        try:
-            with storing(self.path):
-                os.ftruncate(file, len(self.header) + len(self.manifest) * self.film_bytes)
-                os.pwrite(file, self.header, 0)
-            done = self._done(file)
-            todo = [number for number in range(len(self.chunks)) if number not in done]
-            with ThreadPoolExecutor(threads) as pool, self.journal.open("a") as journal:
-                for number in counted(todo, total=len(todo), title="Caching films", show=progress):
-                    images = pool.map(self._image, (self.manifest.films[index] for index in self.chunks[number]))
-                    data = b"".join(image.tobytes() for image in images)
-                    with storing(self.path):
-                        _write_all(file, data, self._place(number))
-                        journal.write(f"{number} {crc32(data)}\n")
-                        journal.flush()
-            with storing(self.path):
-                os.fsync(file)
-        finally:
-            os.close(file)
-        with storing(self.path):
-            self.part.replace(self.path)
+            self.part.touch()
+            # Unbuffered, so that a full disk is told at the write and not at some later close.
+            with self.part.open("r+b", buffering=0) as file, self.journal.open("ab", buffering=0) as journal:
+                file.truncate(len(self.header) + len(self.manifest) * self.film_bytes)
+                _write_at(file, self.header, 0)
+                self._fill(file, journal, threads, progress)
+                os.fsync(file.fileno())
+            try:
+                self.part.replace(self.path)
+            except FileNotFoundError:
+                if not self.path.exists():  # else another process built the same bytes and was faster
+                    raise
             self.journal.unlink(missing_ok=True)
 
-    def _done(self, file: int) -> set[int]:
-        """The chunks that the journal notes and whose bytes are those that were noted."""
+    def _fill(self, file: FileIO, journal: FileIO, threads: int, progress: bool) -> None:
+        done = self._done(file)
+        todo = [number for number in range(len(self.chunks)) if number not in done]
+        with ThreadPoolExecutor(threads) as pool:
+            for number in counted(todo, total=len(todo), title="Caching films", show=progress):
+                images = pool.map(self._image, (self.manifest.films[index] for index in self.chunks[number]))
+                data = b"".join(image.tobytes() for image in images)
+                _write_at(file, data, self._place(number))
+                journal.write(f"\n{number} {crc32(data)}\n".encode())  # what a kill cut short ends at the first \n
+
+    def _done(self, file: FileIO) -> set[int]:
+        """The chunks that the journal notes and whose bytes are those that were noted.
+
+        None, if the first film of one of them would come out otherwise today: our own code has changed.
+        """
         done = set()
-        lines = self.journal.read_text().splitlines() if self.journal.exists() else []
-        for line in lines:
-            number, _, crc = line.partition(" ")
-            if number.isdecimal() and crc.isdecimal() and int(number) < len(self.chunks):
-                length = len(self.chunks[int(number)]) * self.film_bytes
-                if crc32(os.pread(file, length, self._place(int(number)))) == int(crc):
+        for line in self.journal.read_bytes().splitlines():
+            number, _, crc = line.partition(b" ")
+            if number.isdigit() and crc.isdigit() and int(number) < len(self.chunks):
+                file.seek(self._place(int(number)))
+                if crc32(file.read(len(self.chunks[int(number)]) * self.film_bytes)) == int(crc):
                     done.add(int(number))
+        if done:
+            first = min(done)
+            file.seek(self._place(first))
+            if file.read(self.film_bytes) != self._image(self.manifest.films[self.chunks[first].start]).tobytes():
+                return set()
         return done
 
     def _place(self, number: int) -> int:
@@ -154,12 +163,12 @@ class _Building:
         return _image(self.manifest, row, self.spec)
 
 
-def _write_all(file: int, data: bytes, place: int) -> None:
-    """Write all bytes: near the end of a disk, and on some systems above 2 GB, one call writes only some."""
+def _write_at(file: FileIO, data: bytes, place: int) -> None:
+    """Write all bytes: near the end of a disk one call writes only some, and the next one fails."""
+    file.seek(place)
     view = memoryview(data)
     while view:
-        written = os.pwrite(file, view, place)
-        view, place = view[written:], place + written
+        view = view[file.write(view) :]
 
 
 def _key(manifest: Manifest, spec: PreprocessSpec) -> str:
@@ -175,14 +184,14 @@ def _image(manifest: Manifest, row: FilmRow, spec: PreprocessSpec) -> NDArray[np
         DatasetError: The film cannot be read any more, or is another one.
     """
     try:
-        film, digest, _ = open_film(manifest.root, row.path)
+        film = open_film(manifest.root, row.path)
     except FilmError as error:
         raise DatasetError(
             f"a film of the manifest cannot be read any more ({error.what})",
             where=manifest.root / row.path,
             remedy="Bring it back, or make the manifest again",
         ) from error
-    if digest != row.sha256:
+    if film.info.sha256 != row.sha256:
         raise DatasetError(
             "the film has changed since the manifest was made",
             where=manifest.root / row.path,

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 from pneumoscope import films
 from pneumoscope.dataset.npz import npz_image
-from pneumoscope.errors import UnreadableFilm
+from pneumoscope.domain.radiograph import FilmInfo, Radiograph
+from pneumoscope.films.tones import gray_of
+from pneumoscope.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pneumoscope.dataset.manifest import FilmRow, Manifest
-    from pneumoscope.domain.radiograph import Radiograph
 
-__all__ = ["film_bytes", "open_film", "read_film"]
+__all__ = ["open_film", "read_film"]
 
 _INSIDE = re.compile(r"^(?P<file>.+\.npz)#(?P<part>\w+)/(?P<index>\d+)$")
 
@@ -27,41 +28,28 @@ def read_film(manifest: Manifest, row: FilmRow) -> Radiograph:
     Raises:
         FilmError: It cannot be read (any more).
     """
-    return open_film(manifest.root, row.path)[0]
+    return open_film(manifest.root, row.path)
 
 
-def open_film(root: Path, path: str) -> tuple[Radiograph, str, bytes]:
-    """Decode a film.
+def open_film(root: Path, path: str) -> Radiograph:
+    """Decode a film; its ``info.sha256`` names its content.
 
     Args:
         root: The manifest's root.
         path: The row's path.
 
-    Returns:
-        The film, the sha256 that names its content, and the file's bytes (empty for a film inside an .npz file).
-
     Raises:
         FilmError: It cannot be read.
     """
     if inside := _INSIDE.match(path):
-        pixels = npz_image(root / inside["file"], inside["part"], int(inside["index"]))
-        head = f"{pixels.dtype.str}{pixels.shape}".encode()
-        return films.load(pixels, name=path), sha256(head + pixels.tobytes()).hexdigest(), b""
-    data = film_bytes(root / path)
-    return films.load(data, name=str(root / path)), sha256(data).hexdigest(), data
+        return _film_inside(root / inside["file"], inside["part"], int(inside["index"]), path)
+    return films.load(root / path, max_pixels=Settings.from_environment().max_pixels)
 
 
-def film_bytes(path: Path) -> bytes:
-    """A film's file.
-
-    Raises:
-        UnreadableFilm: The file is missing, empty, or may not be read.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UnreadableFilm(f"the file cannot be read ({reason})", where=path, remedy="Check the path") from error
-    if not data:
-        raise UnreadableFilm("the file is empty", where=path, remedy="Fetch it again")
-    return data
+def _film_inside(file: Path, part: str, index: int, path: str) -> Radiograph:
+    """A film of an .npz file. Its least side is not asked: the smallest MedMNIST pictures have 28 pixels."""
+    tones = gray_of(npz_image(file, part, index), where=path)
+    rows, columns = tones.pixels.shape
+    digest = sha256(f"{tones.pixels.dtype} {rows} {columns} ".encode() + tones.pixels.tobytes()).hexdigest()
+    info = FilmInfo(path=path, sha256=digest, format="array", rows=rows, columns=columns)
+    return Radiograph(pixels=tones.pixels, white=tones.white, info=info, warnings=tones.warnings)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -17,6 +16,7 @@ from pneumoscope.dataset.pixels import open_film
 from pneumoscope.dataset.progress import counted
 from pneumoscope.dataset.sources import find_source
 from pneumoscope.errors import DatasetError, FilmError
+from pneumoscope.films.quiet import quietly
 from pneumoscope.settings import Settings
 
 if TYPE_CHECKING:
@@ -106,16 +106,18 @@ class _Look(NamedTuple):
 def _look(root: Path, candidate: Candidate) -> _Look | str:
     """Open one film; the reason, if that cannot be done."""
     try:
-        film, digest, data = open_film(root, candidate.path)
+        film = open_film(root, candidate.path)
     except FilmError as error:
-        return f"{error.what}. {error.remedy}." if error.remedy else f"{error.what}."
-    return _Look(digest, film.columns, film.rows, _mode(data) or ("L" if film.white <= 255 else "I;16"))
+        what = error.what[0].upper() + error.what[1:]
+        return f"{what}. {error.remedy}." if error.remedy else f"{what}."
+    mode = _mode(root / candidate.path) or ("L" if film.white <= 255 else "I;16")
+    return _Look(film.info.sha256 or "", film.columns, film.rows, mode)
 
 
-def _mode(data: bytes) -> str | None:
+def _mode(path: Path) -> str | None:
     """How a picture file stores its pixels; None if it is no picture file (DICOM, an array)."""
     try:
-        with Image.open(BytesIO(data)) as picture:  # reads the header only
+        with quietly(), Image.open(path) as picture:  # reads the header only
             return picture.mode
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None

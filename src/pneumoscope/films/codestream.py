@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import zlib
+from typing import TYPE_CHECKING
 
-__all__ = ["inflated_size_within", "picture_size"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["inflated_size_within", "picture_size", "sequential_scan_without_end"]
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 # SOF0 to SOF15 without DHT (C4), JPG (C8) and DAC (CC), and SOF55 of JPEG-LS (ISO 14495-1, C.2.2).
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
+_SCAN = 0xDA
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
@@ -22,18 +27,39 @@ def picture_size(frame: bytes) -> tuple[int, int] | None:
         siz = frame[start + 8 : start + 24]
         right, bottom, left, top = (int.from_bytes(siz[i : i + 4], "big") for i in range(0, 16, 4))
         return bottom - top, right - left
-    if frame[:2] != b"\xff\xd8":
-        return None
-    at = 2
+    for marker, at in _segments(frame):
+        if marker in _FRAME_HEADERS:
+            return int.from_bytes(frame[at + 3 : at + 5], "big"), int.from_bytes(frame[at + 5 : at + 7], "big")
+    return None
+
+
+def sequential_scan_without_end(frame: bytes) -> int:
+    """Where a sequential JPEG says that its only scan ends with coefficient 0, which must be 63; 0 if it does not.
+
+    Some early DICOM writers left it so (the NEMA WG04 samples RG*_JPLY are such). ITU-T T.81 B.2.3, table B.3.
+    """
+    sequential = False
+    for marker, at in _segments(frame):
+        if marker in (0xC0, 0xC1):
+            sequential = True
+        elif marker == _SCAN:
+            end = at + int.from_bytes(frame[at : at + 2], "big") - 2
+            return end if sequential and frame[end - 1 : end + 1] == b"\x00\x00" else 0
+    return 0
+
+
+def _segments(frame: bytes) -> Iterator[tuple[int, int]]:
+    """The marker segments of a JPEG up to its first scan, each with the place of its length field."""
+    at = 2 if frame[:2] == b"\xff\xd8" else len(frame)
     while at + 9 <= len(frame) and frame[at] == 0xFF:
         marker = frame[at + 1]
         if marker == 0xFF or marker in _WITHOUT_LENGTH:
             at += 1 if marker == 0xFF else 2
-        elif marker in _FRAME_HEADERS:
-            return int.from_bytes(frame[at + 5 : at + 7], "big"), int.from_bytes(frame[at + 7 : at + 9], "big")
-        else:
-            at += 2 + int.from_bytes(frame[at + 2 : at + 4], "big")
-    return None
+            continue
+        yield marker, at + 2
+        if marker == _SCAN:
+            return
+        at += 2 + int.from_bytes(frame[at + 2 : at + 4], "big")
 
 
 def inflated_size_within(data: bytes, limit: int) -> bool:

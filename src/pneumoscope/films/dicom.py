@@ -10,7 +10,7 @@ import numpy as np
 
 from pneumoscope.domain.radiograph import FilmInfo, Radiograph
 from pneumoscope.errors import FilmError, FilmTooLarge, UnreadableFilm, UnsupportedFilm
-from pneumoscope.films.codestream import inflated_size_within, picture_size
+from pneumoscope.films.codestream import inflated_size_within, picture_size, sequential_scan_without_end
 from pneumoscope.films.grayscale import shown
 from pneumoscope.films.quiet import quietly
 from pneumoscope.films.refuse import check_size, cut_short, damaged
@@ -105,7 +105,7 @@ def read_dicom(data: bytes, *, where: str, digest: str, max_pixels: int) -> Radi
 def _header(data: bytes, where: str, max_pixels: int) -> Dataset:
     """Parse the data set; what the file meta information should say and does not is filled in."""
     from pydicom import dcmread  # noqa: PLC0415 - slow to import, and most films are not DICOM
-    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian  # noqa: PLC0415
+    from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian  # noqa: PLC0415
 
     if not inflated_size_within(data, 16 * max_pixels):
         raise FilmTooLarge("it unpacks to far more than a film", where=where, remedy="Export it again")
@@ -116,7 +116,7 @@ def _header(data: bytes, where: str, max_pixels: int) -> Dataset:
         header.file_meta.TransferSyntaxUID = guess
     retired = _RETIRED_JPEG.get(header.file_meta.TransferSyntaxUID)
     if retired:
-        header.file_meta.TransferSyntaxUID = retired
+        header.file_meta.TransferSyntaxUID = UID(retired)
     return header
 
 
@@ -139,7 +139,8 @@ def _refuse_what_is_no_picture(header: Dataset, where: str) -> None:
 
 def _stored(header: Dataset, where: str, max_pixels: int) -> tuple[NDArray[Any], list[str]]:
     """The first frame as it was stored, colour as RGB: [rows, columns] or [rows, columns, 3]."""
-    from pydicom.pixels import get_decoder, pixel_array  # noqa: PLC0415 - as in _header
+    from pydicom.pixels.decoders.base import get_decoder  # noqa: PLC0415 - as in _header
+    from pydicom.pixels.utils import pixel_array  # noqa: PLC0415 - as in _header
 
     notes = []
     syntax = header.file_meta.TransferSyntaxUID
@@ -148,7 +149,7 @@ def _stored(header: Dataset, where: str, max_pixels: int) -> tuple[NDArray[Any],
         notes.append(f"{frames} frames: the first was read")
     plugin = ""
     if syntax.is_compressed and syntax != _DEFLATED:
-        _refuse_hidden_size(header, frames, where, max_pixels)
+        _check_frame(header, frames, where, max_pixels)
         try:
             plugins = get_decoder(syntax).available_plugins
         except NotImplementedError as error:
@@ -179,8 +180,11 @@ def _plugin(syntax: str, plugins: tuple[str, ...]) -> str:
     return next((name for name in order if name in plugins), plugins[0])
 
 
-def _refuse_hidden_size(header: Dataset, frames: int, where: str, max_pixels: int) -> None:
-    """Refuse a compressed frame that unpacks to another size than the header says: a bomb, or damage."""
+def _check_frame(header: Dataset, frames: int, where: str, max_pixels: int) -> None:
+    """Refuse a compressed frame that unpacks to another size than the header says: a bomb, or damage.
+
+    A scan header that is wrong in a harmless, well-known way is put right.
+    """
     from pydicom.encaps import generate_frames  # noqa: PLC0415 - as in _header
 
     frame = next(generate_frames(header.PixelData, number_of_frames=frames), b"")
@@ -192,6 +196,10 @@ def _refuse_hidden_size(header: Dataset, frames: int, where: str, max_pixels: in
     check_size(*size, where=where, max_pixels=max_pixels)
     if size != (header.Rows, header.Columns):
         raise damaged("DICOM", where)
+    wrong = sequential_scan_without_end(frame)
+    if wrong:
+        at = header.PixelData.find(frame[:wrong])
+        header.PixelData = header.PixelData[: at + wrong] + b"\x3f" + header.PixelData[at + wrong + 1 :]
 
 
 def _tones(stored: NDArray[Any], header: Dataset, where: str) -> Tones:
@@ -199,7 +207,7 @@ def _tones(stored: NDArray[Any], header: Dataset, where: str) -> Tones:
     if stored.dtype.kind == "f" and not np.isfinite(stored).all():
         raise UnreadableFilm("values that are not finite numbers", where=where, remedy="Export the film again")
     if photometric == "PALETTE COLOR":
-        from pydicom.pixels import apply_color_lut  # noqa: PLC0415 - as in _header
+        from pydicom.pixels.processing import apply_color_lut  # noqa: PLC0415 - as in _header
 
         stored = apply_color_lut(stored, header)
     if stored.ndim == 2:
@@ -210,7 +218,7 @@ def _tones(stored: NDArray[Any], header: Dataset, where: str) -> Tones:
     return gray_of(stored, where=where)
 
 
-def _whole(value: Any) -> int | None:  # noqa: ANN401 - any element's value
+def _whole(value: Any) -> int | None:
     try:
         return int(value)
     except (TypeError, ValueError):

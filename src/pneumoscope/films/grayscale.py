@@ -45,7 +45,8 @@ class _Table:
     def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Look up; inputs beyond either end take the end's entry (PS3.3 C.11.1.1.1)."""
         index = np.clip(np.rint(values) - self.first, 0, len(self.entries) - 1).astype(np.intp)
-        return self.entries[index]
+        found: NDArray[np.float64] = self.entries[index]
+        return found
 
 
 def shown(stored: NDArray[Any], header: Dataset) -> Tones:
@@ -80,14 +81,15 @@ def shown(stored: NDArray[Any], header: Dataset) -> Tones:
     shares = _shares(scale, header, notes)
     depth = min(max(bits, 8, *_table_bits(header)), 16)
     table = _tones(shares, depth, _padding(every, header, 8 * stored.dtype.itemsize), notes)
-    pixels = table.pixels[stored.astype(np.int32) - start]
-    return Tones(np.ascontiguousarray(pixels), table.white, table.warnings)
+    index = stored.astype(np.int32) - start
+    return Tones(np.take(table.pixels, index), table.white, table.warnings)
 
 
 def _tones(shares: NDArray[np.float64], bits: int, padding: NDArray[np.bool_], notes: list[str]) -> Tones:
     white = (1 << bits) - 1
     levels = np.rint(np.where(padding, 0.0, shares) * white)
-    return Tones(levels.astype(np.uint8 if bits == 8 else np.uint16), white, tuple(notes))
+    pixels = levels.astype(np.uint8) if bits == 8 else levels.astype(np.uint16)
+    return Tones(pixels, white, tuple(notes))
 
 
 def _shares(scale: _Scale, header: Dataset, notes: list[str]) -> NDArray[np.float64]:
@@ -167,7 +169,7 @@ def _number(header: Dataset, keyword: str) -> float | None:
     if value is not None and not isinstance(value, str | float | int):
         value = value[0] if len(value) else None
     try:
-        number = float(value)  # type: ignore[arg-type]  # None raises TypeError, as it should
+        number = float(value)
     except (TypeError, ValueError):
         return None
     return number if np.isfinite(number) else None

@@ -87,6 +87,8 @@ def read_raster(data: bytes, kind: str, *, where: str, max_pixels: int) -> Tones
         parallel = kind in _DECODED_IN_PARALLEL or (kind == "PNG" and b"acTL" not in data)
         with nullcontext() if parallel else quietly():
             picture.load()
+        if kind == "JPEG" and _ends_early(picture, data):
+            raise cut_short(where)
         tones = read_picture(picture, where=where, max_pixels=max_pixels)
     except FilmError:
         raise
@@ -110,7 +112,7 @@ def _unknown_layout(kind: str, where: str) -> UnsupportedFilm:
     )
 
 
-def _container_notes(picture: Any, data: bytes, kind: str, where: str) -> tuple[str, ...]:  # noqa: ANN401 - any plugin
+def _container_notes(picture: Any, data: bytes, kind: str, where: str) -> tuple[str, ...]:
     """What the container itself gives reason to say; an animation is refused."""
     notes = [_ODD[kind]] if kind in _ODD else []
     if kind in ("GIF", "WEBP", "PNG") and getattr(picture, "is_animated", False):
@@ -124,6 +126,23 @@ def _container_notes(picture: Any, data: bytes, kind: str, where: str) -> tuple[
     if deep and picture.mode not in ("I", "F") and not picture.mode.startswith("I;16"):
         notes.append("16 bits a channel: read with 8")
     return tuple(notes)
+
+
+def _ends_early(picture: Image.Image, data: bytes) -> bool:
+    """Whether a JPEG's end marker comes before its picture is complete.
+
+    libjpeg fills what is missing with mid-gray and says so only by a warning that Pillow does not pass on.
+    Where the last pixel is mid-gray, the picture is decoded again with a few zeros for its end marker:
+    a complete one does not need the marker, and one that is not then runs out of bytes.
+    """
+    corner = picture.getpixel((picture.width - 1, picture.height - 1))
+    if corner not in (128, (128, 128, 128)) or data.count(b"\xff\xda") != 1 or picture.info.get("progressive"):
+        return False
+    try:
+        JpegImagePlugin.JpegImageFile(BytesIO(data[: data.rfind(b"\xff\xd9")] + bytes(16))).load()
+    except OSError:
+        return True
+    return False
 
 
 def read_picture(picture: Image.Image, *, where: str, max_pixels: int) -> Tones:

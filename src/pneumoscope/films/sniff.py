@@ -19,6 +19,20 @@ FILM_SUFFIXES = frozenset(
 SNIFF_BYTES = 1024
 """How much of a file's head is enough to tell what it is."""
 
+_MAGIC = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"II*\x00", "TIFF"),
+    (b"MM\x00*", "TIFF"),
+    (b"II+\x00", "TIFF"),  # BigTIFF
+    (b"MM\x00+", "TIFF"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"\xff\x4f\xff\x51", "JPEG2000"),
+    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "JPEG2000"),
+    *((b"P%d%b" % (number, space), "PNM") for number in range(1, 7) for space in (b" ", b"\t", b"\n", b"\r")),
+)
+
 _BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 
 # Value representations that the first elements of a data set without preamble may have (PS3.5 section 6.2).
@@ -52,24 +66,13 @@ def sniff(data: bytes) -> str | None:
     """
     if data[128:132] == b"DICM":
         return "DICOM"
-    for magic, name in (
-        (b"\xff\xd8\xff", "JPEG"),
-        (b"\x89PNG\r\n\x1a\n", "PNG"),
-        (b"GIF87a", "GIF"),
-        (b"GIF89a", "GIF"),
-        (b"\xff\x4f\xff\x51", "JPEG2000"),
-        (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "JPEG2000"),
-    ):
+    for magic, name in _MAGIC:
         if data.startswith(magic):
             return name
-    if data[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"):
-        return "TIFF"
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
     if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in _BMP_HEADERS:
         return "BMP"
-    if data[:1] == b"P" and data[1:2] in b"123456" and data[2:3] in (b" ", b"\t", b"\n", b"\r"):
-        return "PNM"
     return "DICOM" if _starts_like_a_data_set(data) else None
 
 
@@ -117,14 +120,14 @@ def looks_like_film(path: str | PathLike[str]) -> bool:
     suffix = path.suffix.lower()
     if suffix in FILM_SUFFIXES:
         return True
-    if suffix and not suffix[1:].isdigit():
-        return False
+    return (not suffix or suffix[1:].isdigit()) and _begins_like_film(path)
+
+
+def _begins_like_film(path: Path) -> bool:
     try:
-        if not path.is_file():
+        if not path.is_file():  # a pipe would wait for ever
             return False
         with path.open("rb") as file:
             return sniff(file.read(SNIFF_BYTES)) is not None
-    except PermissionError:
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, PermissionError)

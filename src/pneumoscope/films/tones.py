@@ -49,7 +49,8 @@ def luma(colour: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[Any]:
     total += colour[..., 2] * np.uint32(7471)
     total += np.uint32(0x8000)
     total >>= np.uint32(16)
-    return total.astype(colour.dtype)
+    gray: NDArray[Any] = total.astype(colour.dtype)
+    return gray
 
 
 def is_colour(colour: NDArray[np.uint8] | NDArray[np.uint16]) -> bool:
@@ -73,7 +74,8 @@ def is_colour(colour: NDArray[np.uint8] | NDArray[np.uint16]) -> bool:
 def over_black(gray: NDArray[Any], alpha: NDArray[Any], white: int) -> NDArray[Any]:
     """Lay a picture with transparent parts over black: gray x alpha, rounded to the nearest level."""
     product = gray.astype(np.uint32) * alpha + np.uint32(white // 2)
-    return (product // np.uint32(white)).astype(gray.dtype)
+    laid: NDArray[Any] = (product // np.uint32(white)).astype(gray.dtype)
+    return laid
 
 
 def gray_of(values: NDArray[Any], *, where: str) -> Tones:

@@ -64,7 +64,7 @@ class GlobalAverageHead(Head):
     def forward(self, features: Tensor) -> Tensor:
         """Logits [N, C] in float32, under autocast too: the loss needs their last digits."""
         with torch.autocast(features.device.type, enabled=False):
-            pooled = self.norm(features.float()).mean(dim=(2, 3))  # [N, K]
+            pooled = self.norm(features.to(self.linear.weight.dtype)).mean(dim=(2, 3))  # [N, K]
             logits: Tensor = self.linear(self.dropout(pooled))
         return logits
 

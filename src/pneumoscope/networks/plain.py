@@ -42,12 +42,10 @@ class PlainOptions:
 
     def __post_init__(self) -> None:
         """Refuse what could not be built."""
-        if (
-            not self.blocks
-            or not all(self.blocks)
-            or min(*self.dense, *(w for block in self.blocks for w in block)) < 1
-        ):
-            raise ValueError("blocks need one or more convolutions of 1 channel or more, and dense 1 unit or more")
+        if not self.blocks or not all(self.blocks):
+            raise ValueError("blocks need one convolution or more each")
+        if min([*self.dense, *(width for block in self.blocks for width in block)]) < 1:
+            raise ValueError("the widths in blocks and dense must be 1 or more")
         if not (0 <= self.dilated <= len(self.blocks) and 0 <= self.separable <= len(self.blocks)):
             raise ValueError(f"dilated and separable count blocks, so they are 0 to {len(self.blocks)}")
         for name, rates, count in (

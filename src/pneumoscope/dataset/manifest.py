@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["FilmRow", "Manifest", "manifest_hash"]
+__all__ = ["FilmRow", "Manifest", "is_manifest", "manifest_hash"]
 
 _METADATA_KEY = b"pneumoscope.manifest"
 _FORMAT = 1
@@ -167,6 +167,15 @@ class Manifest:
         if manifest.sha256 != about["sha256"]:
             raise DatasetError("the manifest is not as it was written", where=path, remedy=_REMAKE)
         return manifest
+
+
+def is_manifest(path: str | PathLike[str]) -> bool:
+    """Whether a file is what ``Manifest.save`` wrote, and not just any table."""
+    pa, pq = _arrow()
+    try:
+        return _METADATA_KEY in (pq.read_schema(Path(path)).metadata or {})
+    except (OSError, pa.ArrowException):
+        return False
 
 
 def manifest_hash(films: Sequence[FilmRow]) -> str:

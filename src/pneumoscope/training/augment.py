@@ -158,7 +158,10 @@ def _draw_affine(config, count, uniform, chance) -> Tensor:  # type: ignore[no-u
 
 
 def _draw_boxes(on: Tensor, uniform, least: float, most: float, *, edge: bool = False) -> Tensor:  # type: ignore[no-untyped-def]
-    """Boxes (top, left, bottom, right) in [0, 1]; empty where ``on`` is false or ``most`` is 0. Markers lie near an edge."""
+    """Boxes (top, left, bottom, right) in [0, 1], near the film's left or right ``edge`` if asked.
+
+    Empty where ``on`` is false or ``most`` is 0.
+    """
     height, width = uniform(least, max(most, least)), uniform(least, max(most, least))
     v, u = uniform(0, 1), uniform(0, 1)
     if edge:

@@ -101,8 +101,8 @@ class LiveProgress(lightning.Callback):
         self,
         trainer: lightning.Trainer,  # noqa: ARG002
         pl_module: lightning.LightningModule,  # noqa: ARG002
-        outputs: Any,  # noqa: ANN401 - Lightning's own
-        batch: Any,  # noqa: ANN401, ARG002
+        outputs: Any,
+        batch: Any,  # noqa: ARG002
         batch_idx: int,  # noqa: ARG002
     ) -> None:
         """One step on."""
@@ -117,12 +117,13 @@ class LiveProgress(lightning.Callback):
             f"validation recall {seen['val_recall']:.4f} AUC {seen['val_auc']:.4f} "
             f"loss {seen['val_loss']:.4f} accuracy {seen['val_accuracy']:.4f}",
             highlight=False,
+            soft_wrap=True,
         )
 
     def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
         """Take the bar away."""
         self.bar.stop()
 
-    def on_exception(self, *_: Any) -> None:  # noqa: ANN401 - Lightning's own
+    def on_exception(self, *_: Any) -> None:
         """Take the bar away, so that the error stands alone."""
         self.bar.stop()

@@ -33,6 +33,11 @@ class DataConfig(_Section, frozen=True):
         low: Percentile of a film that becomes black.
         high: Percentile that becomes white.
         balance: How unequal classes are met: "none", "weights" (in the loss), "sampling" (of films).
+        split_seed: Of the split by ``fractions`` and ``folds``; apart from the run's seed, so that runs with
+            different seeds learn from and are judged on the same patients.
+        description: What the films are, and whose; it goes into the bundle.
+        licence: Under which they may be used.
+        citation: How to cite them.
     """
 
     labels: Literal["pattern", "binary"] = "pattern"
@@ -45,6 +50,10 @@ class DataConfig(_Section, frozen=True):
     low: float = 0.5
     high: float = 99.5
     balance: Literal["none", "weights", "sampling"] = "weights"
+    split_seed: int = 0
+    description: str = ""
+    licence: str = ""
+    citation: str = ""
 
 
 class NetworkConfig(_Section, frozen=True):

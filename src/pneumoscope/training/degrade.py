@@ -120,7 +120,10 @@ def add_grain(x: Tensor, strength: Tensor, clump: Tensor, seed: int) -> Tensor:
 
 
 def jpeg(x: Tensor, quality: Tensor) -> Tensor:
-    """What JPEG loses: quantised 8 x 8 cosine transforms (ITU-T T.81, A.3); 100 for none. Edges past a multiple of 8 are kept."""
+    """What JPEG loses: quantised 8 x 8 cosine transforms (ITU-T T.81, A.3); 100 for none.
+
+    Rows and columns past a multiple of 8 are kept as they are.
+    """
 
     def change(part: Tensor, which: Tensor) -> Tensor:
         side = part.shape[-1] // 8 * 8

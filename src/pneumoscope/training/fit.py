@@ -99,7 +99,7 @@ def fit(network: Network, parts: Parts, positive: tuple[bool, ...], config: Trai
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        log_every_n_steps=10,
+        log_every_n_steps=max(1, min(10, len(train))),
     )
     last = run / "checkpoints" / "last.ckpt"
     try:
@@ -157,7 +157,7 @@ def _loggers(run: Path) -> list[Logger]:
     return loggers
 
 
-def _precision(asked: str) -> Any:  # noqa: ANN401 - Lightning's literal type
+def _precision(asked: str) -> Any:
     """The precision that was asked, or the fastest that loses nothing here."""
     cuda = torch.cuda.is_available()
     if asked == "fp16" and not cuda:

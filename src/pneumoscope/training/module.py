@@ -85,7 +85,7 @@ class Learner(lightning.LightningModule):
         batch_loss: Tensor = loss.mean()
         return batch_loss
 
-    def on_train_batch_end(self, *_: Any) -> None:  # noqa: ANN401 - Lightning's signature
+    def on_train_batch_end(self, *_: Any) -> None:
         """Move the average."""
         if self.average is not None:
             self.average.update_parameters(self.network)
@@ -120,7 +120,7 @@ class Learner(lightning.LightningModule):
             self._train.clear()
         self.log_dict(figures)
 
-    def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's union of five forms
+    def configure_optimizers(self) -> Any:
         """The configured optimiser and schedule."""
         optimizer = make_optimizer(self.network, self.config.optim)
         schedule = make_schedule(optimizer, self.config.optim, int(self.trainer.estimated_stepping_batches))
@@ -133,7 +133,9 @@ def predict(network: Network, films: np.ndarray[Any, np.dtype[np.uint8]], batch:
     device = next(network.parameters()).device
     with torch.inference_mode():
         parts = [
-            network(normalise(torch.from_numpy(np.ascontiguousarray(films[i : i + batch]))[:, None].to(device), network))
+            network(
+                normalise(torch.from_numpy(np.ascontiguousarray(films[i : i + batch]))[:, None].to(device), network)
+            )
             for i in range(0, len(films), batch)
         ]
     return torch.cat(parts).float().cpu().numpy()

@@ -63,8 +63,6 @@ class Objective(torch.nn.Module):
         if share > 0:
             target = self.positive[labels].to(logits.dtype)
             smooth = target * (1 - self.label_smoothing) + self.label_smoothing / 2
-            binary = F.binary_cross_entropy_with_logits(
-                finding_logit(logits, self.positive), smooth, reduction="none"
-            )
+            binary = F.binary_cross_entropy_with_logits(finding_logit(logits, self.positive), smooth, reduction="none")
             loss = loss + share * (binary if self.weights is None else binary * self.weights[labels])
         return loss

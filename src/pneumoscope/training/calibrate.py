@@ -1,0 +1,172 @@
+"""From validation logits to what a bundle decides by: calibrator, operating points, conformal quantiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import torch
+
+from pneumoscope.bundle import Calibrator, Conformal, OperatingPoint, Rate
+from pneumoscope.errors import TrainingError
+from pneumoscope.reading.calibrate import calibrate
+from pneumoscope.statistics.conformal import class_conditional_quantiles
+from pneumoscope.statistics.fit import fit_temperature_and_bias
+from pneumoscope.statistics.operating import Rule, at_threshold, choose, recall_at_least, youden
+from pneumoscope.training.augment import apply, draw
+from pneumoscope.training.config import AugmentConfig
+from pneumoscope.training.module import predict
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pneumoscope.networks import Network
+    from pneumoscope.statistics.intervals import Interval
+    from pneumoscope.training.config import CalibrationConfig
+
+__all__ = ["Calibrated", "Looks", "fit_calibration", "look", "weaker"]
+
+_NEVER_SHIFTED = ("flip", "erase", "marker", "mixup")
+"""A shifted look is what another scanner might have made of the film: it hides nothing and mirrors nothing."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Looks:
+    """What the network says of the validation films.
+
+    Attributes:
+        plain: float32 [N, C], logits of the films as they are.
+        shifted: float32 [K, N, C], logits of K augmented looks at each; K may be 0.
+        labels: int64 [N].
+    """
+
+    plain: NDArray[np.float32]
+    shifted: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """What goes into the bundle."""
+
+    calibrator: Calibrator
+    operating_points: tuple[OperatingPoint, ...]
+    conformal: tuple[Conformal, ...]
+
+
+def weaker(config: AugmentConfig, share: float) -> AugmentConfig:
+    """The same kinds of augmentation at a share of their strengths, and without what hides parts of a film."""
+    changed: dict[str, float] = {}
+    for name in AugmentConfig.__struct_fields__:
+        value = getattr(config, name)
+        if name in _NEVER_SHIFTED:
+            changed[name] = 0.0
+        elif name == "coarse":
+            changed[name] = 1 + (value - 1) * share
+        elif name == "jpeg":
+            changed[name] = 100 - (100 - value) * share
+        elif not name.endswith("probability"):
+            changed[name] = value * share
+    return msgspec.structs.replace(config, **changed)
+
+
+def look(
+    network: Network,
+    films: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    *,
+    augment: AugmentConfig,
+    config: CalibrationConfig,
+    seed: int,
+) -> Looks:
+    """Show the validation films to the network, plain and shifted.
+
+    Args:
+        network: In eval mode.
+        films: uint8 [N, S, S].
+        labels: int64 [N].
+        augment: As in training; the shifted looks are a weaker form of it.
+        config: How many, and how much weaker.
+        seed: Of the looks.
+    """
+    plain = predict(network, films)
+    milder = weaker(augment, config.shift)
+    generator = torch.Generator().manual_seed(seed)
+    shifted = np.empty((config.shifted_copies, *plain.shape), dtype=np.float32)
+    for copy in range(config.shifted_copies):
+        for start in range(0, len(films), 64):
+            part = torch.from_numpy(np.ascontiguousarray(films[start : start + 64]))[:, None].float() / 255
+            seen = apply(part, draw(milder, len(part), generator))
+            rounded = torch.round(seen * 255).to(torch.uint8)[:, 0].numpy()
+            shifted[copy, start : start + len(part)] = predict(network, rounded)
+    return Looks(plain, shifted, labels)
+
+
+def fit_calibration(looks: Looks, positive: tuple[bool, ...], config: CalibrationConfig) -> Calibrated:
+    """Fit everything that a bundle decides by.
+
+    The temperature, bias and thresholds are fitted on the plain and the shifted looks together, because
+    published audits and our own find that on another scanner's films the ranking survives and the threshold
+    does not. The conformal quantiles and the stated sensitivities are of the plain films alone: those are
+    the films that they speak of.
+
+    Args:
+        looks: Logits of the validation films.
+        positive: One bool a class.
+        config: How.
+
+    Raises:
+        TrainingError: The validation films are of one class only.
+    """
+    classes = looks.plain.shape[1]
+    is_positive = np.array(positive)
+    truth = is_positive[looks.labels]
+    if truth.all() or not truth.any():
+        raise TrainingError(
+            "the validation films are all positive or all negative, so no threshold can be chosen",
+            remedy="Give more patients to the validation part (data.fractions), or check the labels",
+        )
+    copies = 1 + len(looks.shifted)
+    pooled = np.concatenate([looks.plain, looks.shifted.reshape(-1, classes)])
+    temperature, bias = fit_temperature_and_bias(pooled, np.tile(looks.labels, copies), l2=config.l2)
+    calibrator = Calibrator(temperature=temperature, bias=tuple(bias.tolist()))
+    plain = calibrate(looks.plain, calibrator)
+    scores = calibrate(pooled, calibrator)[:, is_positive].sum(axis=1)
+    chosen_on = f"{len(looks.labels)} validation films" + (
+        f" with {len(looks.shifted)} shifted looks at each; the rates are those of the films as they are"
+        if len(looks.shifted)
+        else ""
+    )
+
+    def point(preset: str, rule: Rule) -> OperatingPoint:
+        threshold = choose(np.tile(truth, copies), scores, rule)
+        seen = at_threshold(truth, plain[:, is_positive].sum(axis=1), threshold.value)
+        return OperatingPoint(
+            preset=preset,
+            threshold=threshold.value,
+            sensitivity=_rate(seen.sensitivity),
+            specificity=_rate(seen.specificity),
+            rule=threshold.rule,
+            chosen_on=chosen_on,
+        )
+
+    return Calibrated(
+        calibrator=calibrator,
+        operating_points=(
+            point("balanced", youden()),
+            point("screening", recall_at_least(config.screening_recall)),
+        ),
+        conformal=tuple(
+            Conformal(
+                coverage=coverage,
+                quantiles=tuple(class_conditional_quantiles(plain, looks.labels, coverage).tolist()),
+            )
+            for coverage in config.coverages
+        ),
+    )
+
+
+def _rate(interval: Interval) -> Rate:
+    return Rate(value=interval.value, low=interval.low, high=interval.high, k=interval.k, n=interval.n)

@@ -1,0 +1,184 @@
+"""A whole run, readable from top to bottom: films -> split -> learning -> calibration -> bundle."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import torch
+
+from pneumoscope.bundle import BundleMeta, ClassSpec, read_bundle, write_bundle
+from pneumoscope.dataset import Cache, Manifest, Split, k_folds, make_split
+from pneumoscope.errors import ConfigError, DatasetError
+from pneumoscope.networks import build, default_size, parameters_count
+from pneumoscope.preprocess import PreprocessSpec
+from pneumoscope.reading.calibrate import calibrate
+from pneumoscope.settings import Settings
+from pneumoscope.storage import write_atomically
+from pneumoscope.training.calibrate import fit_calibration, look
+from pneumoscope.training.callbacks import read_history
+from pneumoscope.training.export import parity, to_onnx
+from pneumoscope.training.figures import headline
+from pneumoscope.training.fit import Parts, fit
+from pneumoscope.training.folder import RunFolder
+from pneumoscope.training.module import predict
+from pneumoscope.training.record import provenance, save_predictions, save_samples
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pneumoscope.training.config import TrainConfig
+
+__all__ = ["Run", "train"]
+
+_INTENDED = (
+    "Research on chest radiographs: a second look at frontal films of the kind it was trained on. Not a medical "
+    "device; no decision about a patient may rest on it. Patterns are radiographic impressions, not microbiology."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        folder: Where everything is.
+        meta: The bundle's metadata.
+        minutes: Of learning; 0 if the run was already finished.
+    """
+
+    folder: RunFolder
+    meta: BundleMeta
+    minutes: float
+
+
+def train(manifest: Manifest, out: Path, config: TrainConfig, *, fresh: bool = False, progress: bool = True) -> Run:
+    """Train, calibrate, export and verify; or go on with, or just open, the same run.
+
+    Args:
+        manifest: The films and labels.
+        out: Folder of the run.
+        config: All that can be chosen.
+        fresh: Throw away an earlier run in ``out``.
+        progress: Show bars.
+
+    Raises:
+        ConfigError: A network option or a size that cannot be.
+        DatasetError: Films that do not fit the task.
+        TrainingError: Learning failed, or ``out`` holds another run.
+        StorageError: The disk is full; the run can be gone on with.
+    """
+    folder = RunFolder(out)
+    if not any(manifest.positive) or all(manifest.positive):
+        raise DatasetError(
+            f"of the classes {', '.join(manifest.classes)} none is named like a normal one",
+            where=manifest.root,
+            remedy="Name the class without the finding normal, negative, healthy or no finding",
+        )
+    resumed = folder.open(config, manifest, fresh=fresh)
+    if resumed and folder.summary.exists():
+        return Run(folder, read_bundle(folder.bundle)[1], 0.0)
+    torch.set_num_threads(config.threads or Settings.from_environment().cpu_threads())
+    spec = _spec(config)
+    network = build(
+        config.network.name,
+        classes=len(manifest.classes),
+        size=spec.size,
+        options=config.network.options,
+        seed=config.seed,
+    )
+    split = _split(manifest, config)
+    manifest.save(folder.manifest)
+    split.save(folder.split)
+    cache_folder = Settings.from_environment().cache.expanduser()
+    images = Cache.build(manifest, spec, cache_folder, progress=progress).images
+    targets = manifest.targets
+    parts = Parts(images, targets, split.parts["train"], split.parts["val"])
+    started = time.monotonic()
+    fitted = fit(network, parts, manifest.positive, config, out)
+    minutes = (time.monotonic() - started) / 60
+
+    val = split.parts["val"]
+    looks = look(
+        fitted.network, images[val], targets[val], augment=config.augment, config=config.calibration, seed=config.seed
+    )
+    calibrated = fit_calibration(looks, manifest.positive, config.calibration)
+    graph = to_onnx(fitted.network)
+    difference = parity(fitted.network, graph, np.ascontiguousarray(images[val[:64]]))
+    predicted = {"val": calibrate(looks.plain, calibrated.calibrator)}
+    judged = "val"
+    if len(test := split.parts["test"]):
+        predicted["test"] = calibrate(predict(fitted.network, images[test]), calibrated.calibrator)
+        judged = "test"
+    save_predictions(folder.predictions, manifest, split, predicted)
+    # The history knows of the epochs before a kill, too.
+    seconds = sum(float(row["seconds"]) for row in read_history(folder.history))
+    classes = tuple(ClassSpec(*pair) for pair in zip(manifest.classes, manifest.positive, strict=True))
+    groups = [manifest.films[int(row)].patient for row in split.parts[judged]]
+    meta = BundleMeta(
+        name=config.name,
+        version=config.version,
+        finding=config.finding,
+        classes=classes,
+        preprocess=spec,
+        evidence_bias=tuple(fitted.network.evidence_bias()),
+        calibrator=calibrated.calibrator,
+        operating_points=calibrated.operating_points,
+        conformal=calibrated.conformal,
+        architecture=f"{network.name} {msgspec.json.encode(network.options).decode()}",
+        parameters=parameters_count(network),
+        provenance=provenance(config, manifest, split, seconds / 60),
+        figures=headline(
+            predicted[judged],
+            targets[split.parts[judged]],
+            classes,
+            calibrated.operating_points,
+            groups=np.array(groups),
+            generator=np.random.default_rng(config.seed),
+        ),
+        figures_on=f"{len(groups)} {'held-out test' if judged == 'test' else 'validation'} films of "
+        f"{len(set(groups))} patients"
+        + ("" if judged == "test" else " (the epoch and the thresholds were chosen on these)"),
+        intended_use=_INTENDED,
+    )
+    meta = write_bundle(folder.bundle, graph, meta)
+    rows = split.parts[judged]
+    save_samples(
+        folder.samples,
+        meta,
+        fitted.network,
+        names=[manifest.films[int(row)].path for row in rows],
+        images=np.ascontiguousarray(images[rows]),
+        labels=targets[rows],
+    )
+    summary = {
+        "epoch": fitted.epoch,
+        "epochs": fitted.epochs,
+        "minutes": round(seconds / 60, 2),
+        "parity": difference,
+        "bundle_bytes": folder.bundle.stat().st_size,
+        "films": meta.provenance.films,
+    }
+    write_atomically(folder.summary, msgspec.json.format(msgspec.json.encode(summary), indent=2))
+    return Run(folder, meta, minutes)
+
+
+def _spec(config: TrainConfig) -> PreprocessSpec:
+    """The preprocessing that the configuration asks for."""
+    size = config.data.size or default_size(config.network.name)
+    try:
+        return PreprocessSpec(size=size, low=config.data.low, high=config.data.high)
+    except ValueError as error:
+        raise ConfigError(str(error), where="data.size, data.low or data.high", remedy="Change it") from error
+
+
+def _split(manifest: Manifest, config: TrainConfig) -> Split:
+    data = config.data
+    if data.folds:
+        if not 0 <= data.fold < data.folds:
+            raise ConfigError(f"fold {data.fold} is not one of {data.folds}", where="data.fold", remedy="Count from 0")
+        return k_folds(manifest, data.folds, data.split_seed)[data.fold]
+    return make_split(manifest, seed=data.split_seed, fractions=data.fractions, keep_official=data.keep_official)

@@ -30,6 +30,7 @@ class Body:
     """Path lengths of the soft parts, each float32 [rows, columns], in units of the body.
 
     Attributes:
+        width: Not a path: half the inner width of the cage at each place.
         outer: Through the whole body, air or not.
         air: Through the lungs.
         cavity: Through the rib cage.
@@ -39,6 +40,7 @@ class Body:
         dome: How far below the diaphragm's edge a place is; negative is above.
     """
 
+    width: NDArray[np.float32]
     outer: NDArray[np.float32]
     air: NDArray[np.float32]
     cavity: NDArray[np.float32]
@@ -51,7 +53,7 @@ class Body:
 def cage_width(y: NDArray[np.float32], anatomy: Anatomy) -> NDArray[np.float32]:
     """Half the inner width of the cage at each height, for y as float32 [...]."""
     t = np.clip(y / _CAGE_FOOT, 0, 1)
-    lobe = np.maximum(1 - (1 - t) ** anatomy.round_top, 0) ** (1 / 1.9)
+    lobe = np.maximum(1 - (1 - t) ** anatomy.round_top, 0) ** (1 / 1.55)
     width: NDArray[np.float32] = (anatomy.apex + (1 - anatomy.apex) * lobe).astype(np.float32)
     return width
 
@@ -68,8 +70,9 @@ def lay_body(grid: Grid, anatomy: Anatomy, *, flat: float = 0.0, deep: float = 0
     x = grid.x - anatomy.lean * np.sin(2 * grid.y)
     y = grid.y
     across = np.abs(x)
-    outer = _outline(x, y, anatomy)
-    cavity = _cavity(across, y, anatomy, outer)
+    width = cage_width(y, anatomy)
+    outer = _outline(x, y, anatomy, width)
+    cavity = _cavity(across, y, anatomy, width, outer)
     dome = _diaphragm(x, y, anatomy, flat, deep)
     # Behind the dome the lung reaches further down: the edge is a step, the rest a slope.
     below = ramp(dome, -0.006, 0.006) * (0.72 + 0.28 * ramp(dome, 0.0, 0.22))
@@ -79,27 +82,38 @@ def lay_body(grid: Grid, anatomy: Anatomy, *, flat: float = 0.0, deep: float = 0
     air = np.maximum(cavity - filled, 0)
     airway = _airway(grid, anatomy)
     return Body(
-        outer=outer, air=air, cavity=cavity, heart=heart, airway=airway, gas=_gas(grid, anatomy, dome), dome=dome
+        width=width,
+        outer=outer,
+        air=air,
+        cavity=cavity,
+        heart=heart,
+        airway=airway,
+        gas=_gas(grid, anatomy, dome),
+        dome=dome,
     )
 
 
-def _outline(x: NDArray[np.float32], y: NDArray[np.float32], anatomy: Anatomy) -> NDArray[np.float32]:
+def _outline(
+    x: NDArray[np.float32], y: NDArray[np.float32], anatomy: Anatomy, cage: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """Depth of trunk, neck, jaw and arms."""
     across = np.abs(x)
-    width = cage_width(np.maximum(y, 0.45), anatomy) + anatomy.wall * (0.85 + 0.35 * ramp(y, 0.6, 1.7))
+    narrowest = cage_width(np.float32([0.75]), anatomy)
+    width = np.maximum(cage, narrowest) + anatomy.wall * (0.85 + 0.35 * ramp(y, 0.6, 1.7))
+    width = width + 0.16 * ramp(y, 0.85, 0.15)  # the muscles of the shoulder
     inside = np.maximum(1 - (across / width) ** 2.6, 0) ** 0.5
-    slope = anatomy.shoulder - 0.28 * ramp(across, 0.95, 0.22)
-    top = np.maximum(ramp(y - slope, -0.02, 0.55), 0) ** 0.6
-    trunk = anatomy.depth * inside * (0.42 + 0.58 * ramp(y, -0.1, 0.75)) * top
+    slope = anatomy.shoulder - 0.06 - 0.34 * ramp(across, 1.05, 0.15)
+    top = np.maximum(ramp(y - slope, -0.02, 0.36), 0) ** 0.6
+    trunk = anatomy.depth * inside * (0.66 + 0.34 * ramp(y, -0.1, 0.75)) * top
     neck = 0.75 * np.maximum(1 - (across / 0.36) ** 2, 0) ** 0.5 * ramp(y, 0.5, 0.1)
     parts = np.maximum(trunk, neck)
     for side, angle in zip((-1, 1), anatomy.arms, strict=True):
         start = (side * 0.93, anatomy.shoulder + 0.17)
-        arm = _limb(x, y, start, (side * cos(radians(angle)), sin(radians(angle))), 0.24, 0.17)
-        parts = (parts**3 + (0.8 * arm) ** 3) ** np.float32(1 / 3)
+        arm = _limb(x, y, start, (side * cos(radians(angle)), sin(radians(angle))), 0.28, 0.19)
+        parts = (parts**3 + (0.95 * arm) ** 3) ** np.float32(1 / 3)
     if anatomy.chin > -2:
-        far = ((x - anatomy.rotation) / 0.52) ** 2 + ((y - anatomy.chin + 0.5) / 0.5) ** 2
-        parts = parts + 0.55 * np.maximum(1 - far**2, 0) ** 0.35
+        far = ((x - 2 * anatomy.rotation) / 0.62) ** 2 + ((y - anatomy.chin + 0.45) / 0.48) ** 2
+        parts = parts + 0.50 * np.maximum(1 - far**2, 0) ** 0.7
     soft: NDArray[np.float32] = parts.astype(np.float32)
     return soft
 
@@ -122,15 +136,18 @@ def _limb(
 
 
 def _cavity(
-    across: NDArray[np.float32], y: NDArray[np.float32], anatomy: Anatomy, outer: NDArray[np.float32]
+    across: NDArray[np.float32],
+    y: NDArray[np.float32],
+    anatomy: Anatomy,
+    width: NDArray[np.float32],
+    outer: NDArray[np.float32],
 ) -> NDArray[np.float32]:
     """Depth of the rib cage: two round tops, then one barrel."""
-    width = cage_width(y, anatomy)
     aside = np.maximum(across - anatomy.apex, 0) / np.maximum(width - anatomy.apex, 1e-3)
     barrel = np.maximum(1 - aside**2.4, 0) ** 0.42
     under = y - 1.1 * np.maximum(anatomy.apex - across, 0) ** 2
     top = ramp(under, 0.0, 0.16) ** 0.6
-    room = np.maximum(anatomy.depth * (0.42 + 0.58 * ramp(y, -0.1, 0.75)) - 0.27, 0)
+    room = np.maximum(anatomy.depth * (0.66 + 0.34 * ramp(y, -0.1, 0.75)) - 0.27, 0)
     depth: NDArray[np.float32] = np.minimum(barrel * top * room, np.maximum(outer - 0.05, 0)).astype(np.float32)
     return depth
 
@@ -140,13 +157,13 @@ def _diaphragm(
 ) -> NDArray[np.float32]:
     """How far below the diaphragm each place is."""
     fall = anatomy.dome_fall * (1 - 0.55 * flat)
-    edge = np.zeros_like(x)
+    halves = []
     for side in (-1, 1):
         peak = anatomy.dome + deep + (anatomy.dome_gap if side > 0 else 0.0)
         out = side * x - 0.42
-        curve = peak + np.where(out > 0, fall * np.abs(out / 0.58) ** 2.3, 0.07 * (out / 0.42) ** 2)
-        edge = np.where(side * x >= 0, curve, edge)
-    # The two halves meet smoothly behind the heart.
+        halves.append(peak + np.where(out > 0, fall * np.abs(out / 0.58) ** 2.3, 0.02 * (out / 0.42) ** 2))
+    left = ramp(x, -0.14, 0.14)  # the two halves meet behind the heart
+    edge = halves[0] * (1 - left) + halves[1] * left
     below: NDArray[np.float32] = (y - edge).astype(np.float32)
     return below
 
@@ -165,10 +182,10 @@ def _heart(x: NDArray[np.float32], y: NDArray[np.float32], anatomy: Anatomy) -> 
         return depth
 
     parts = (
-        ball(0.17 * size, floor - 0.33 * size, 0.50 * size, 0.385 * size, turned=True),
-        ball(-0.10 * size, floor - 0.30 * size, 0.26 * size, 0.33 * size),
-        0.8 * ball(0.10, floor - 0.62 * size, 0.21 * size, 0.30 * size),
-        0.6 * ball(0.12, floor - 0.97, 0.13, 0.12),
+        ball(0.16 * size, floor - 0.30 * size, 0.52 * size, 0.37 * size, turned=True),
+        ball(-0.09 * size, floor - 0.31 * size, 0.25 * size, 0.34 * size),
+        0.9 * ball(0.13, floor - 0.60 * size, 0.23 * size, 0.36 * size),
+        0.6 * ball(0.12, floor - 0.95, 0.15, 0.16),
     )
     total = sum(part**2 for part in parts)
     joined: NDArray[np.float32] = np.minimum(np.asarray(total, dtype=np.float32), 1.0) ** np.float32(0.25)
@@ -178,10 +195,10 @@ def _heart(x: NDArray[np.float32], y: NDArray[np.float32], anatomy: Anatomy) -> 
 def _mediastinum(x: NDArray[np.float32], y: NDArray[np.float32], anatomy: Anatomy) -> NDArray[np.float32]:
     """Share of the cavity's depth that the great vessels, the thymus and the spine's soft parts take."""
     across = np.abs(x)
-    half = 0.185 + 0.10 * np.exp(-np.maximum(y, 0) / 0.10)
+    half = 0.215 + 0.10 * np.exp(-np.maximum(y, 0) / 0.12)
     column = np.maximum(1 - (across / half) ** 4, 0) ** 0.5
     if anatomy.thymus > 0.1:
-        wide = 0.20 + 0.15 * min(anatomy.thymus, 1.3)
+        wide = 0.24 + 0.14 * min(anatomy.thymus, 1.3)
         lobe = np.where(x < 0, -x / wide, x / (wide * 0.92)) ** 2 + ((y - 0.40) / 0.34) ** 2
         column = np.maximum(column, 0.45 * np.maximum(1 - lobe, 0) ** 0.35)
     spine = 0.30 * np.maximum(1 - (across / 0.16) ** 4, 0) ** 0.5
@@ -193,20 +210,20 @@ def _airway(grid: Grid, anatomy: Anatomy) -> NDArray[np.float32]:
     """Depth of the air in the trachea and the main bronchi."""
     shift = 0.8 * anatomy.rotation
     fork = 0.56
-    stamp = grid.stamp()
-    stamp.tube([(shift, -0.6), (shift - 0.01, 0.1), (shift - 0.02, fork + 0.03)], 0.105, 1.0)
-    stamp.tube([(shift - 0.02, fork - 0.03), (shift - 0.13, fork + 0.13), (shift - 0.23, fork + 0.24)], 0.075, 0.8)
-    stamp.tube([(shift - 0.02, fork - 0.03), (shift + 0.12, fork + 0.12), (shift + 0.27, fork + 0.22)], 0.065, 0.8)
-    return 0.10 * blur(stamp.array(), 0.018 * grid.unit)
+    stamp = grid.stamp(fine=False)
+    stamp.tubes([(shift, -0.6), (shift - 0.01, 0.1), (shift - 0.02, fork + 0.03)], 0.11, 1.0)
+    stamp.tubes([(shift - 0.02, fork - 0.03), (shift - 0.13, fork + 0.13), (shift - 0.23, fork + 0.24)], 0.075, 0.8)
+    stamp.tubes([(shift - 0.02, fork - 0.03), (shift + 0.12, fork + 0.12), (shift + 0.27, fork + 0.22)], 0.065, 0.8)
+    return np.float32(0.22) * blur(stamp.array(), 0.018 * grid.unit)
 
 
 def _gas(grid: Grid, anatomy: Anatomy, dome: NDArray[np.float32]) -> NDArray[np.float32]:
     """Depth of the gas in the stomach, under the left half of the diaphragm."""
     if anatomy.gas <= 0:
         return np.zeros_like(dome)
-    stamp = grid.stamp()
+    stamp = grid.stamp(fine=False)
     size = anatomy.gas
     middle = anatomy.dome + anatomy.dome_gap + 0.10 + 0.12 * size
     stamp.ellipse((0.50, middle), (0.28 * size, 0.13 * size), 0.8, 0.25)
     stamp.ellipse((0.28, middle + 0.20), (0.16 * size, 0.08 * size), 0.5, -0.3)
-    return 0.40 * blur(stamp.array(), 0.03 * grid.unit) * ramp(dome, 0.03, 0.08)
+    return np.float32(0.40) * blur(stamp.array(), 0.022 * grid.unit) * ramp(dome, 0.03, 0.08)

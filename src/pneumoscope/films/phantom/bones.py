@@ -19,9 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["lay_bones", "rib_path"]
 
 _RIBS = 12
+_LONG_RIBS = 10  # those that come round the side
+_FRONT_RIBS = 10  # the last two have no front part
+_STEPS = 22
+_TURN = 13  # the point of a rib's path where it has come round the side
+_BLADE = ((0.68, 0.02), (0.93, 0.10), (0.97, 0.20), (0.92, 0.44), (0.84, 0.68), (0.77, 0.64), (0.68, 0.30))
 
 
-def rib_path(number: int, side: int, anatomy: Anatomy, steps: int = 22) -> NDArray[np.float64]:
+def rib_path(number: int, side: int, anatomy: Anatomy) -> NDArray[np.float64]:
     """A rib's middle line from the spine round the side to its front end.
 
     It is a half circle seen from the front: its plane falls forward, so that the back part runs outward and the
@@ -31,92 +36,107 @@ def rib_path(number: int, side: int, anatomy: Anatomy, steps: int = 22) -> NDArr
         number: 1 at the top to 12.
         side: -1 for the patient's right, 1 for the left.
         anatomy: The child.
-        steps: Points on the path.
 
     Returns:
-        float64 [steps, 2] in the body's coordinates.
+        float64 [22, 2] in the body's coordinates.
     """
-    reach = {1: 2.35, 2: 2.45, 11: 1.45, 12: 1.05}.get(number, 2.55 - 0.03 * number)
-    angle = np.linspace(0.0, reach, steps)
-    at_spine = 0.0 + anatomy.rib_gap * (number - 1)
-    drop = anatomy.rib_drop * (0.55 + 0.45 * min(number, 5) / 5)
+    reach = {1: 2.35, 2: 2.45}.get(number, 2.58 - 0.03 * number)
+    half_way = np.pi / 2
+    turn = {11: 1.25, 12: 0.85}.get(number, half_way)  # the last two are short and end at the back
+    angle = np.concatenate([np.linspace(0.0, turn, _TURN + 1), np.linspace(turn, max(reach, turn), _STEPS - _TURN)[1:]])
+    at_spine = anatomy.rib_gap * (number - 1)
+    drop = anatomy.rib_drop * (0.45 + 0.55 * min(number, 5) / 5)
     level = np.array([at_spine + 0.5 * drop + 0.02], dtype=np.float32)
     half = float(cage_width(level, anatomy)[0]) - 0.005
     start = 0.11
-    out = np.where(angle < np.pi / 2, start + (half - start) * np.sin(angle) ** 0.92, half * np.sin(angle) ** 0.9)
-    front = np.maximum(angle - np.pi / 2, 0)
-    down = at_spine - 0.035 * np.sin(2 * np.minimum(angle, np.pi / 2)) + drop * (1 - np.cos(angle)) / 2
-    lean = anatomy.lean * np.sin(2 * down)
-    across = side * out + lean + 0.8 * anatomy.rotation * front
+    out = np.where(angle < half_way, start + (half - start) * np.sin(angle) ** 0.92, half * np.sin(angle) ** 0.9)
+    front = np.maximum(angle - half_way, 0)
+    rise = 0.045 * np.sin(2 * np.minimum(angle, half_way))
+    down = at_spine - rise + drop * (1 - np.cos(angle)) / 2
+    across = side * out + anatomy.lean * np.sin(2 * down) + 0.8 * anatomy.rotation * front
     return np.stack([across, down], axis=1)
 
 
-def lay_bones(grid: Grid, anatomy: Anatomy, cavity: NDArray[np.float32]) -> NDArray[np.float32]:
+def lay_bones(grid: Grid, anatomy: Anatomy, width: NDArray[np.float32]) -> NDArray[np.float32]:
     """Path length through bone, weighted by its density: float32 [rows, columns].
 
     Args:
         grid: The picture.
         anatomy: The child.
-        cavity: Depth of the rib cage.
+        width: Half the inner width of the cage at each place, float32 [rows, columns].
     """
-    soft = 0.004 * grid.unit
-    ribs = _ribs(grid, anatomy)
-    # At the side walls the beam runs along the rib's curve and meets more of it.
-    side = np.clip(np.abs(grid.x) / np.maximum(cage_width(grid.y, anatomy), 0.2), 0, 1.05)
-    ribs = ribs * (0.62 + 0.85 * ramp(side, 0.70, 1.0))
-    total = ribs + _spine(grid, anatomy) + _girdle(grid, anatomy)
+    soft = 0.0055 * grid.unit
+    total = _ribs(grid, anatomy, width) + _spine(grid, anatomy) + _girdle(grid, anatomy)
     if anatomy.chin > -2:
         total = total + _jaw(grid, anatomy)
-    return anatomy.bone * blur(total.astype(np.float32), soft) + 0 * cavity
+    return np.float32(anatomy.bone) * blur(total.astype(np.float32), soft)
 
 
-def _ribs(grid: Grid, anatomy: Anatomy) -> NDArray[np.float32]:
+def _ribs(grid: Grid, anatomy: Anatomy, width: NDArray[np.float32]) -> NDArray[np.float32]:
     back, front = grid.stamp(), grid.stamp()
+    behind, before, wide = [], [], []
     for number in range(1, _RIBS + 1):
         for side in (-1, 1):
             path = rib_path(number, side, anatomy)
-            turn = int(np.argmax(np.abs(path[:, 0])))
-            wide = anatomy.rib_width * (0.8 + 0.2 * min(number, 4) / 4)
-            behind, before = path[: turn + 3], path[max(turn - 1, 0) :]
-            # A cortex around a spongy middle: the edges are denser than the middle.
-            back.tube(behind, wide * 0.92, 0.80)
-            back.tube(behind, wide * 0.50, 0.52)
-            if number <= 10 and len(before) > 3:
-                swell = np.linspace(0.85, 1.25, len(before)) * wide
-                front.tube(before, swell, 0.52)
-                front.tube(before, swell * 0.55, 0.34)
-    return back.array() + front.array()
+            behind.append(path[: _TURN + 3] if number <= _LONG_RIBS else _stretch(path[: _TURN + 1], _TURN + 3))
+            before.append(path[_TURN - 2 :])
+            wide.append(anatomy.rib_width * (0.72 + 0.28 * min(number, 4) / 4))
+    widths = np.array(wide)[:, None]
+    taper = np.interp(np.arange(_TURN + 3), [0, 3, _TURN], [0.45, 0.85, 1.0])
+    # A cortex around a spongy middle: the edges are denser than the middle.
+    back.tubes(behind, widths * taper, 0.74)
+    back.tubes(behind, widths * taper * 0.62, 0.56)
+    count = 2 * _FRONT_RIBS
+    swell = widths * np.linspace(1.0, 1.3, len(before[0]))
+    front.tubes(before[:count], swell[:count], 0.46)
+    front.tubes(before[:count], swell[:count] * 0.66, 0.34)
+    # In front, bone turns into cartilage, which hardly shows.
+    far, near = back.array(), front.array() * ramp(np.abs(grid.x), 0.34, 0.62)
+    # Where a rib turns from the back to the front it is one bone, not two that overlap.
+    side = np.abs(grid.x) / width
+    ribs = np.maximum(far, near) + np.minimum(far, near) * ramp(side, 0.96, 0.86)
+    # At the side walls the beam runs along the rib's curve and meets more of it.
+    return np.float32(0.62) * ribs * (1 + ramp(side, 0.75, 1.0))
+
+
+def _stretch(path: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
+    """The same path with more points."""
+    where = np.linspace(0, len(path) - 1, steps)
+    return np.stack([np.interp(where, np.arange(len(path)), path[:, axis]) for axis in (0, 1)], axis=1)
 
 
 def _spine(grid: Grid, anatomy: Anatomy) -> NDArray[np.float32]:
     bodies, arches = grid.stamp(), grid.stamp()
     gap = anatomy.rib_gap
-    for number in range(-4, 16):
+    for number in range(-4, 15):
         y = gap * (number - 1) + 0.02
         x = anatomy.lean * sin(2 * y)
-        grow = 0.82 + 0.02 * max(0, number + 4)
-        half, tall = anatomy.spine * grow, gap * 0.40
-        corner = 0.16 * half
-        shape = [
-            (x - half, y - tall + corner),
-            (x - half + corner, y - tall),
-            (x + half - corner, y - tall),
-            (x + half, y - tall + corner),
-            (x + half * 0.92, y),
-            (x + half, y + tall - corner),
-            (x + half - corner, y + tall),
-            (x - half + corner, y + tall),
-            (x - half, y + tall - corner),
-            (x - half * 0.92, y),
-        ]
-        bodies.polygon(shape, 1.0)
-        bodies.polygon([(x + (p - x) * 0.86, y + (q - y) * 0.80) for p, q in shape], 0.86)
+        grow = 0.84 + 0.018 * max(0, number + 4)
+        half, tall = anatomy.spine * grow, gap * 0.455
+        bodies.polygon(_vertebra(x, y, half * 0.97, gap * 0.55), 0.62)  # the disc, so that the column goes on
+        bodies.polygon(_vertebra(x, y, half, tall), 1.0)
+        bodies.polygon(_vertebra(x, y, half * 0.90, tall * 0.86), 0.88)
         for side in (-1, 1):
-            arches.tube([(x + side * half * 0.9, y - 0.02), (x + side * half * 1.75, y - 0.045)], 0.05, 0.35)
-            arches.ellipse((x + side * half * 0.60, y - 0.012), (0.024, 0.034), 0.5)
-            arches.ellipse((x + side * half * 0.60, y - 0.012), (0.013, 0.021), 0.15)
-        arches.tube([(x, y - 0.01), (x, y + 0.07)], [0.03, 0.02], 0.4)
-    return 0.95 * bodies.array() + 0.8 * arches.array()
+            near, far = (x + side * half * 0.9, y - 0.02), (x + side * half * 1.7, y - 0.045)
+            arches.tubes([near, far], 0.055, 0.18)
+            arches.ellipse((x + side * half * 0.70, y - 0.012), (0.026, 0.040), 0.42)
+            arches.ellipse((x + side * half * 0.70, y - 0.012), (0.014, 0.026), 0.16)
+        arches.tubes([(x, y - 0.01), (x, y + 0.07)], [0.035, 0.02], 0.30)
+    return bodies.array() + np.float32(0.8) * arches.array()
+
+
+def _vertebra(x: float, y: float, half: float, tall: float) -> list[tuple[float, float]]:
+    """Outline of a vertebral body: waisted, with blunt corners and hollow end plates."""
+    corner = 0.16 * half
+    right = [
+        (half - corner, -tall),
+        (half, -tall + corner),
+        (half * 0.91, 0.0),
+        (half, tall - corner),
+        (half - corner, tall),
+    ]
+    left = [(-p, q) for p, q in reversed(right)]
+    return [(x + p, y + q) for p, q in [*right, (0.0, tall * 0.90), *left, (0.0, -tall * 0.90)]]
 
 
 def _girdle(grid: Grid, anatomy: Anatomy) -> NDArray[np.float32]:
@@ -124,51 +144,39 @@ def _girdle(grid: Grid, anatomy: Anatomy) -> NDArray[np.float32]:
     collar, blades, arms = grid.stamp(), grid.stamp(), grid.stamp()
     for side, angle in zip((-1, 1), anatomy.arms, strict=True):
         head = (side * 0.99, anatomy.shoulder + 0.13)
-        inner = (side * 0.15 + 1.6 * anatomy.rotation, 0.13)
-        outer = (side * 0.80, 0.13 - anatomy.clavicle)
-        t = np.linspace(0, 1, 12)
-        bend = 0.035 * np.sin(2 * np.pi * t)
-        path = np.stack(
-            [inner[0] + (outer[0] - inner[0]) * t, inner[1] + (outer[1] - inner[1]) * t + bend],
-            axis=1,
-        )
-        swell = 0.052 + 0.022 * np.abs(2 * t - 1) ** 2
-        collar.tube(path, swell, 1.0)
-        collar.tube(path, swell * 0.5, 0.62)
-        lift = 0.0 if angle > 0 else 0.12
-        blade = np.array(
-            [
-                (0.70, 0.02),
-                (0.93, 0.10),
-                (0.95, 0.20),
-                (0.90, 0.44),
-                (0.84 + lift, 0.66),
-                (0.78 + lift, 0.62),
-                (0.70, 0.30),
-            ]
-        )
-        blade[:, 0] = side * (blade[:, 0] + lift)
+        inner = (side * 0.14 + 1.6 * anatomy.rotation, 0.13)
+        outer = (side * 0.84, 0.13 - anatomy.clavicle)
+        t = np.linspace(0, 1, 14)
+        bend = 0.040 * np.sin(2 * np.pi * t)
+        path = np.stack([inner[0] + (outer[0] - inner[0]) * t, inner[1] + (outer[1] - inner[1]) * t + bend], axis=1)
+        swell = (0.066 + 0.036 * np.abs(2 * t - 1) ** 2) * np.minimum(1, 0.5 + 7 * np.minimum(t, 1 - t))
+        collar.tubes(path, swell, 0.95)
+        collar.tubes(path, swell * 0.55, 0.72)
+        lift = 0.0 if angle > 0 else 0.14
+        blade = np.array(_BLADE) + (lift, 0)
+        blade[3:6, 0] += 0.6 * lift
+        blade *= (side, 1)
         blade[:, 1] += anatomy.shoulder + 0.06
-        blades.polygon(blade, 0.55)
+        blades.polygon(blade, 0.50)
         middle = blade.mean(axis=0)
-        blades.polygon(middle + (blade - middle) * 0.88, 0.24)
-        blades.tube([(side * (0.68 + lift), blade[0, 1] + 0.06), (side * 0.98, head[1] - 0.08)], [0.03, 0.06], 0.7)
+        blades.polygon(middle + (blade - middle) * 0.90, 0.22)
+        blades.tubes([(side * (0.66 + lift), blade[0, 1] + 0.08), (side * 0.98, head[1] - 0.10)], [0.03, 0.07], 0.7)
         way = np.array((side * cos(radians(angle)), sin(radians(angle))))
-        shaft = np.array(head) + way * np.array([0.07, 0.25, 0.6, 1.4])[:, None]
-        arms.tube(shaft, [0.17, 0.115, 0.10, 0.10], 1.3)
-        arms.tube(shaft, [0.13, 0.07, 0.05, 0.05], 0.75)
-        arms.ellipse(head, (0.085, 0.085), 1.0)
-        arms.ellipse(head, (0.068, 0.068), 0.8)
-    return 0.85 * collar.array() + blades.array() + arms.array()
+        shaft = np.array(head) + way * np.array([0.075, 0.10, 0.27, 0.6, 1.4])[:, None]
+        arms.tubes(shaft, [0.15, 0.20, 0.145, 0.125, 0.12], 1.0)
+        arms.tubes(shaft, [0.12, 0.165, 0.10, 0.075, 0.07], 0.68)
+        arms.ellipse(head, (0.088, 0.080), 0.75)  # the growing end of the bone, apart from its shaft
+        arms.ellipse(head, (0.072, 0.064), 0.62)
+    return collar.array() + blades.array() + arms.array()
 
 
 def _jaw(grid: Grid, anatomy: Anatomy) -> NDArray[np.float32]:
-    stamp = grid.stamp()
+    stamp = grid.stamp(fine=False)
     x = anatomy.rotation * 2
-    angle = np.linspace(0.15, np.pi - 0.15, 20)
-    arc = np.stack([x + 0.40 * np.cos(angle), anatomy.chin - 0.42 + 0.36 * np.sin(angle)], axis=1)
-    stamp.tube(arc, 0.13, 2.2)
-    stamp.tube(arc, 0.07, 1.6)
-    for k in np.linspace(-0.8, 0.8, 8):
-        stamp.ellipse((x + 0.30 * k, anatomy.chin - 0.27 - 0.1 * k * k), (0.026, 0.045), 2.6)
-    return stamp.array()
+    angle = np.linspace(0.1, np.pi - 0.1, 22)
+    arc = np.stack([x + 0.46 * np.cos(angle), anatomy.chin - 0.46 + 0.40 * np.sin(angle)], axis=1)
+    stamp.tubes(arc, np.linspace(-1, 1, 22) ** 2 * 0.08 + 0.13, 1.2)
+    stamp.tubes(arc, 0.07, 0.85)
+    for k in np.linspace(-0.8, 0.8, 9):
+        stamp.ellipse((x + 0.34 * k, anatomy.chin - 0.26 - 0.12 * k * k), (0.026, 0.05), 2.0)
+    return blur(stamp.array(), 0.008 * grid.unit)

@@ -62,32 +62,30 @@ class Grid:
     @property
     def rows(self) -> int:
         """Height in pixels."""
-        return self.x.shape[0]
+        return int(self.x.shape[0])
 
     @property
     def columns(self) -> int:
         """Width in pixels."""
-        return self.x.shape[1]
+        return int(self.x.shape[1])
 
     def place(self, points: ArrayLike) -> NDArray[np.float64]:
         """Pixel (column, row) of points of the body: float64 [n, 2] to float64 [n, 2]."""
-        points = np.asarray(points, dtype=np.float64)
-        c, s = cos(self.tilt), sin(self.tilt)
-        turned = np.stack([points[:, 0] * c - points[:, 1] * s, points[:, 0] * s + points[:, 1] * c], axis=1)
-        placed: NDArray[np.float64] = turned * self.unit + np.array(self.origin)
+        c, s = cos(self.tilt) * self.unit, sin(self.tilt) * self.unit
+        placed: NDArray[np.float64] = np.asarray(points) @ np.array([[c, s], [-s, c]]) + np.array(self.origin)
         return placed
 
-    def stamp(self) -> Stamp:
-        """An empty layer to draw hard-edged things on."""
-        return Stamp(self)
+    def stamp(self, *, fine: bool = True) -> Stamp:
+        """An empty layer to draw hard-edged things on; those that are blurred anyway need not be fine."""
+        return Stamp(self, fine=fine)
 
 
 class Stamp:
     """A layer of hard-edged shapes; what is drawn later covers what was drawn before."""
 
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, grid: Grid, *, fine: bool = True) -> None:
         self._grid = grid
-        self._fine = 2 if grid.rows < _FINE else 1
+        self._fine = 2 if fine and grid.rows < _FINE else 1
         self._image = Image.new("F", (grid.columns * self._fine, grid.rows * self._fine))
         self._pen = ImageDraw.Draw(self._image)
 
@@ -102,8 +100,10 @@ class Stamp:
 
     def polygon_in_pixels(self, points: NDArray[np.float64], value: float) -> None:
         """Fill a polygon given by pixel columns and rows, [n, 2]."""
-        placed = (points + 0.5) * self._fine - 0.5
-        self._pen.polygon(placed.ravel().tolist(), fill=value)  # type: ignore[arg-type]  # F layers take a float
+        self._pen.polygon(self._fine_pixels(points).ravel().tolist(), fill=value)
+
+    def _fine_pixels(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (points + 0.5) * self._fine - 0.5
 
     def ellipse(self, centre: tuple[float, float], axes: tuple[float, float], value: float, turn: float = 0.0) -> None:
         """Fill an ellipse with half axes ``axes``, turned by ``turn`` radians clockwise."""
@@ -112,12 +112,22 @@ class Stamp:
         c, s = cos(turn), sin(turn)
         self.polygon(np.stack([centre[0] + p * c - q * s, centre[1] + p * s + q * c], axis=1), value)
 
-    def tube(self, points: ArrayLike, widths: ArrayLike, value: float) -> None:
-        """Fill a band along a path; a band thinner than a pixel fades instead of vanishing."""
+    def tubes(self, paths: ArrayLike, widths: ArrayLike, values: ArrayLike) -> None:
+        """Fill bands along paths; a band thinner than a pixel fades instead of vanishing.
+
+        Args:
+            paths: [..., n, 2] in the body's coordinates.
+            widths: [..., n], or anything that broadcasts to it.
+            values: [...], what the layer holds inside each band, or anything that broadcasts to it.
+        """
+        paths = np.asarray(paths, dtype=np.float64)
+        widths = np.broadcast_to(np.asarray(widths, dtype=np.float64), paths.shape[:-1])
         pixel = 1.0 / (self._grid.unit * self._fine)
-        widths = np.broadcast_to(np.asarray(widths, dtype=np.float64), (len(np.asarray(points)),))
-        fade = min(1.0, float(widths.mean()) / pixel)
-        self.polygon(tube(points, np.maximum(widths, pixel)), value * fade)
+        fade = np.minimum(1.0, widths.mean(axis=-1) / pixel) * np.asarray(values, dtype=np.float64)
+        outlines = tube(paths, np.maximum(widths, pixel))
+        placed = self._fine_pixels(self._grid.place(outlines.reshape(-1, 2))).reshape(-1, 2 * outlines.shape[-2])
+        for outline, value in zip(placed.tolist(), fade.ravel().tolist(), strict=True):
+            self._pen.polygon(outline, fill=value)
 
     def array(self) -> NDArray[np.float32]:
         """The layer: float32 [rows, columns]."""
@@ -125,13 +135,16 @@ class Stamp:
         return np.asarray(image, dtype=np.float32)
 
 
-def tube(points: ArrayLike, widths: ArrayLike) -> NDArray[np.float64]:
-    """Outline of a band along a path: [n, 2] and widths [n] to float64 [2 n, 2]."""
-    points = np.asarray(points, dtype=np.float64)
-    along = np.gradient(points, axis=0)
-    along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
-    side = np.stack([-along[:, 1], along[:, 0]], axis=1) * (np.asarray(widths, dtype=np.float64) / 2)[..., None]
-    return np.concatenate([points + side, (points - side)[::-1]])
+def tube(paths: NDArray[np.float64], widths: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Outlines of bands along paths: [..., n, 2] and widths [..., n] to float64 [..., 2 n, 2]."""
+    along = np.empty_like(paths)
+    along[..., 1:-1, :] = paths[..., 2:, :] - paths[..., :-2, :]
+    along[..., 0, :] = paths[..., 1, :] - paths[..., 0, :]
+    along[..., -1, :] = paths[..., -1, :] - paths[..., -2, :]
+    length = np.hypot(along[..., 0], along[..., 1])
+    half = widths / (2 * np.maximum(length, 1e-9))
+    side = np.stack([-along[..., 1] * half, along[..., 0] * half], axis=-1)
+    return np.concatenate([paths + side, (paths - side)[..., ::-1, :]], axis=-2)
 
 
 def blur(layer: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
@@ -187,8 +200,8 @@ def noise(rng: np.random.Generator, grid: Grid, sizes: Sequence[float], falloff:
     return total / np.float32(power**0.5)
 
 
-def ramp(value: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:
+def ramp(value: NDArray[np.floating], low: float, high: float) -> NDArray[np.float32]:
     """0 below ``low``, 1 above ``high`` and smooth between (``low`` may be the larger)."""
     t = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
-    smooth: NDArray[np.float32] = t * t * (3 - 2 * t)
+    smooth: NDArray[np.float32] = (t * t * (3 - 2 * t)).astype(np.float32, copy=False)
     return smooth

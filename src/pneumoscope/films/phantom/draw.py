@@ -13,7 +13,7 @@ from pneumoscope.errors import UsageError
 from pneumoscope.films.phantom.anatomy import draw_anatomy, draw_exposure
 from pneumoscope.films.phantom.body import lay_body
 from pneumoscope.films.phantom.bones import lay_bones
-from pneumoscope.films.phantom.canvas import Grid
+from pneumoscope.films.phantom.canvas import Grid, noise
 from pneumoscope.films.phantom.film import expose, put_on
 from pneumoscope.films.phantom.lesions import consolidation, interstitial, no_lesion
 from pneumoscope.films.phantom.vessels import grow_vessels, lay_vessels
@@ -102,22 +102,24 @@ def draw_phantom(
     body_rng = np.random.default_rng((seed, 0))
     film_rng, lesion_rng, net_rng, noise_rng = (np.random.default_rng((seed, k, take)) for k in range(1, 5))
     anatomy = draw_anatomy(body_rng, age)
-    branches = grow_vessels(body_rng, anatomy)
+    tree = grow_vessels(body_rng, anatomy)
     exposure = draw_exposure(film_rng)
     aspect = float(film_rng.uniform(1.05, 1.45))
     grid = _frame(rows, columns or round(rows * aspect), anatomy, exposure)
 
     flat, deep = (lesion_rng.uniform(0.2, 0.8), lesion_rng.uniform(0.0, 0.09)) if kind == "viral" else (0.0, 0.0)
     body = lay_body(grid, anatomy, flat=flat, deep=deep)
-    drawing = lay_vessels(grid, anatomy, branches, net_rng, body.air)
-    bones = lay_bones(grid, anatomy, body.cavity)
+    drawing = lay_vessels(grid, anatomy, tree, net_rng, body.air)
+    bones = lay_bones(grid, anatomy, body.width)
+    inside = np.minimum(body.outer * 4, 1)
+    mottle = noise(net_rng, grid, (0.30, 0.12, 0.05), 0.75) * np.float32(0.013 * anatomy.texture)
     soft = body.outer - 0.76 * body.air - body.airway - 0.8 * body.gas
-    attenuation = np.maximum(soft + drawing, 0) + bones
+    attenuation = np.maximum(soft + drawing + inside * mottle, 0) + inside * bones
 
     if kind == "bacterial":
-        lesion = consolidation(grid, anatomy, body, branches, lesion_rng)
+        lesion = consolidation(grid, anatomy, body, tree, lesion_rng)
     elif kind == "viral":
-        lesion = interstitial(grid, anatomy, body, branches, lesion_rng)
+        lesion = interstitial(grid, anatomy, body, tree, lesion_rng)
     else:
         lesion = no_lesion(grid)
     gray = put_on(expose(attenuation, lesion.added, grid, exposure, noise_rng), grid, exposure, noise_rng)

@@ -63,8 +63,8 @@ def expose(
     density = -0.5 * np.log(np.maximum(dose, 1e-4)) + fall.astype(np.float32)
     if exposure.lines > 0:
         density = density + exposure.lines * np.cos(np.arange(grid.rows, dtype=np.float32) * 2.1)[:, None]
-    gray = 1 / (1 + np.exp(-exposure.contrast * (density - exposure.speed * 0.86)))
-    floor = 1 / (1 + np.exp(exposure.contrast * exposure.speed * 0.86))
+    gray = 1 / (1 + np.exp(-exposure.contrast * (density - exposure.speed)))
+    floor = 1 / (1 + np.exp(exposure.contrast * exposure.speed))
     developed: NDArray[np.float32] = np.clip(exposure.base + (gray - floor) * 0.95 / (1 - floor), 0, 1)
     return developed.astype(np.float32)
 
@@ -101,7 +101,7 @@ def _electrodes(gray: NDArray[np.float32], grid: Grid, count: int, rng: np.rando
         side = 1 if x > 0 else -1
         bend = rng.uniform(-0.4, 0.4)
         cable = np.stack([x + side * 0.9 * t, y + bend * np.sin(3 * t) + 0.5 * t**2], axis=1)
-        stamp.tube(cable, 0.014, 0.40)
+        stamp.tubes(cable, 0.014, 0.40)
         stamp.ellipse((x, y), (0.060, 0.052), 0.35)
         stamp.ellipse((x, y), (0.045, 0.038), 0.20)
         stamp.ellipse((x, y), (0.022, 0.020), 0.75)

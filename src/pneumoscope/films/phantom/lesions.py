@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pneumoscope.films.phantom.anatomy import Anatomy
     from pneumoscope.films.phantom.body import Body
     from pneumoscope.films.phantom.canvas import Grid
-    from pneumoscope.films.phantom.vessels import Branch
+    from pneumoscope.films.phantom.vessels import Branches
 
 __all__ = ["Lesion", "consolidation", "interstitial", "no_lesion"]
 
@@ -60,14 +60,14 @@ _SEATS = (
 )
 
 
-def consolidation(grid: Grid, anatomy: Anatomy, body: Body, branches: list[Branch], rng: np.random.Generator) -> Lesion:
+def consolidation(grid: Grid, anatomy: Anatomy, body: Body, tree: list[Branches], rng: np.random.Generator) -> Lesion:
     """Focal consolidation of one lobe, rarely two, at times with fluid in the angle.
 
     Args:
         grid: The picture.
         anatomy: The child.
         body: Its soft parts.
-        branches: The vessels; the bronchi run along them.
+        tree: The vessels; the bronchi run along them.
         rng: Where the chance comes from.
     """
     count = 2 if rng.random() < 0.15 else 1
@@ -81,21 +81,20 @@ def consolidation(grid: Grid, anatomy: Anatomy, body: Body, branches: list[Branc
         ragged = noise(rng, grid, (0.35, 0.16, 0.07), 0.65)
         radius = np.sqrt(((grid.x - x) / (a * size)) ** 2 + ((grid.y - y) / (b * size)) ** 2)
         radius = radius + (0.08 if rounded else 0.20) * ragged
-        soft = rng.uniform(0.25, 0.6) * (0.6 if rounded else 1.0)
+        soft = rng.uniform(0.4, 0.8) * (0.6 if rounded else 1.0)
         one = ramp(radius, 1.0 + soft * 0.5, 1.0 - soft)
-        if not rounded and rng.random() < 0.5:
+        if not rounded and rng.random() < 0.35:
             # A fissure stops it: the horizontal one under the upper lobe, else an oblique line above.
             slope = rng.uniform(-0.15, 0.25) * side
             line = grid.y - y - slope * (grid.x - x) - (0.55 if up < -0.5 else -0.45) * b * size
             one = one * (ramp(line, 0.015, -0.015) if up < -0.5 else ramp(line, -0.015, 0.015))
-        mottle = 1 - 0.16 * np.clip(noise(rng, grid, (0.10, 0.05), 0.8) + 0.6, 0, 1.5)
-        filled = np.maximum(filled, one * mottle * rng.uniform(0.55, 0.92))
-    if rng.random() < 0.6:
-        tubes = grid.stamp()
-        for branch in branches:
-            if 1 <= branch.order <= 3:
-                tubes.tube(branch.path, branch.widths * 0.9, 1.0)
-        filled = filled * (1 - 0.5 * np.clip(blur(tubes.array(), 0.004 * grid.unit), 0, 1))
+        mottle = 1 - 0.20 * np.clip(noise(rng, grid, (0.22, 0.10, 0.05), 0.8) + 0.6, 0, 1.7)
+        filled = np.maximum(filled, one * mottle * rng.uniform(0.5, 0.85))
+    if rng.random() < 0.45:
+        tubes = grid.stamp(fine=False)
+        for branches in tree[1:3]:
+            tubes.tubes(branches.paths, branches.widths * 0.8, 1.0)
+        filled = filled * (1 - rng.uniform(0.15, 0.35) * blur(tubes.array(), 0.008 * grid.unit))
     added = 0.76 * filled * body.air
     if rng.random() < 0.25:
         added = np.maximum(added, _effusion(grid, anatomy, body, seats[0][1], float(rng.uniform(0.06, 0.2))))
@@ -112,14 +111,14 @@ def _effusion(grid: Grid, anatomy: Anatomy, body: Body, side: int, height: float
     return fluid
 
 
-def interstitial(grid: Grid, anatomy: Anatomy, body: Body, branches: list[Branch], rng: np.random.Generator) -> Lesion:
+def interstitial(grid: Grid, anatomy: Anatomy, body: Body, tree: list[Branches], rng: np.random.Generator) -> Lesion:
     """Change of the interstitium on both sides: cuffs, strands, a net and patches of haze round the hila.
 
     Args:
         grid: The picture.
         anatomy: The child.
         body: Its soft parts.
-        branches: The vessels; strands and cuffs follow them.
+        tree: The vessels; strands and cuffs follow them.
         rng: Where the chance comes from.
     """
     strength = float(rng.uniform(0.8, 1.25))
@@ -130,20 +129,18 @@ def interstitial(grid: Grid, anatomy: Anatomy, body: Body, branches: list[Branch
         far = np.sqrt((grid.x - x - side * 0.14) ** 2 + (0.8 * (grid.y - y - 0.10)) ** 2) / reach
         near = np.maximum(near, ramp(far, 1.25, 0.15) * rng.uniform(0.8, 1.1))
     strands, cuffs = grid.stamp(), grid.stamp()
-    for branch in branches:
-        if branch.order <= 3:
-            wide = branch.widths * 2.1 + 0.012
-            strands.tube(branch.path, wide, 0.13)
-            strands.tube(branch.path, branch.widths * 0.7, 0.03)  # tram lines: thick walls, air between
-    ends = [branch.path[-1] for branch in branches if branch.order in {1, 2}]
-    for end in ends:
-        if rng.random() < 0.6:
-            radius = float(rng.uniform(0.018, 0.030))
-            cuffs.ellipse((float(end[0]), float(end[1])), (radius * 1.5, radius * 1.5), 0.20)
-            cuffs.ellipse((float(end[0]), float(end[1])), (radius * 0.65, radius * 0.65), 0.0)
-    net = np.abs(noise(rng, grid, (0.10, 0.05), 0.8))
-    net = np.clip(0.55 - net, 0, None) * 0.16
-    haze = np.clip(noise(rng, grid, (0.42, 0.2), 0.6) * 0.5 + 0.5, 0, 1.2) * 0.13
+    for branches in reversed(tree[:4]):
+        strands.tubes(branches.paths, branches.widths * 1.8 + 0.010, 0.09)
+        strands.tubes(branches.paths, branches.widths * 0.6, 0.04)  # tram lines: thick walls, air between
+    for end in tree[0].paths[:, -1]:
+        if rng.random() < 0.5:
+            radius = float(rng.uniform(0.014, 0.022))
+            cuffs.ellipse((float(end[0]), float(end[1])), (radius * 1.6, radius * 1.6), 0.13)
+            cuffs.ellipse((float(end[0]), float(end[1])), (radius * 0.7, radius * 0.7), 0.02)
+    net = np.abs(noise(rng, grid, (0.11, 0.06), 0.7))
+    net = 0.085 * ramp(net, 1.1, 0.1)
+    patches = np.clip(noise(rng, grid, (0.34, 0.16, 0.07), 0.75) * 0.6 + 0.35, 0, 1.4)
+    haze = 0.05 + 0.13 * patches
     lines = blur(strands.array() + cuffs.array(), 0.006 * grid.unit)
     added = strength * near * (lines + net + haze) * np.minimum(body.air * 2.2, 1)
     added = np.where(added > 0.008, added, 0).astype(np.float32)

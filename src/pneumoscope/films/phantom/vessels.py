@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,77 +15,83 @@ if TYPE_CHECKING:
     from pneumoscope.films.phantom.anatomy import Anatomy
     from pneumoscope.films.phantom.canvas import Grid
 
-__all__ = ["Branch", "grow_vessels", "hilum", "lay_vessels"]
+__all__ = ["Branches", "grow_vessels", "hilum", "lay_vessels"]
+
+_STEPS = 5  # points on one branch
 
 
-class Branch:
-    """A piece of vessel: its path and its width at each point."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Branches:
+    """All branches of one order; order 0 leaves the hilum.
 
-    __slots__ = ("order", "path", "widths")
+    Attributes:
+        paths: float64 [n, 5, 2], in the body's coordinates.
+        widths: float64 [n, 5], likewise.
+    """
 
-    def __init__(self, path: NDArray[np.float64], widths: NDArray[np.float64], order: int) -> None:
-        self.path = path
-        self.widths = widths
-        self.order = order
+    paths: NDArray[np.float64]
+    widths: NDArray[np.float64]
 
 
 def hilum(side: int, anatomy: Anatomy) -> tuple[float, float]:
     """Where the vessels enter the lung: beside the heart's upper part, the left a little higher."""
-    return (side * 0.27 + anatomy.rotation, 0.72 if side < 0 else 0.67)
+    return (side * 0.26 + anatomy.rotation, 0.73 if side < 0 else 0.67)
 
 
-def grow_vessels(rng: np.random.Generator, anatomy: Anatomy) -> list[Branch]:
-    """Grow the tree of both lungs, thick branches last so that they are drawn over thin ones."""
-    branches: list[Branch] = []
-    for side in (-1, 1):
-        start = np.array(hilum(side, anatomy))
-        for heading in np.linspace(-1.35, 1.35, 7):
-            angle = heading + rng.uniform(-0.15, 0.15)
-            _grow(rng, branches, start, angle, side, rng.uniform(0.030, 0.046), 0)
-    return sorted(branches, key=lambda branch: -branch.order)
+def grow_vessels(rng: np.random.Generator, anatomy: Anatomy) -> list[Branches]:
+    """Grow the tree of both lungs.
 
+    Args:
+        rng: Where the chance comes from.
+        anatomy: The child.
 
-def _grow(
-    rng: np.random.Generator,
-    branches: list[Branch],
-    start: NDArray[np.float64],
-    angle: float,
-    side: int,
-    width: float,
-    order: int,
-) -> None:
-    length = rng.uniform(0.20, 0.32) * 0.82**order
-    turns = angle + np.cumsum(rng.uniform(-0.16, 0.16, 4))
-    steps = np.stack([side * np.cos(turns), np.sin(turns)], axis=1) * (length / 4)
-    path = np.concatenate([start[None], start + np.cumsum(steps, axis=0)])
-    branches.append(Branch(path, np.linspace(width, width * 0.72, 5), order))
-    if order >= 4:
-        return
-    spread = rng.uniform(0.25, 0.5)
-    for bend in (-spread, spread):
-        _grow(rng, branches, path[-1], float(turns[-1]) + bend, side, width * rng.uniform(0.55, 0.72), order + 1)
+    Returns:
+        One item for each order, from the hila outward.
+    """
+    headings = np.linspace(-1.35, 1.5, 7)
+    side = np.repeat([-1.0, 1.0], len(headings))
+    angle = np.tile(headings, 2) + rng.uniform(-0.15, 0.15, side.size)
+    start = np.stack([hilum(int(s), anatomy) for s in side])
+    start[:, 1] += 0.09 * angle + rng.uniform(-0.03, 0.03, side.size)
+    width = rng.uniform(0.028, 0.044, side.size)
+    orders = []
+    for order in range(5):
+        length = rng.uniform(0.17, 0.31, side.size) * 0.84**order
+        turns = angle[:, None] + np.cumsum(rng.uniform(-0.28, 0.28, (side.size, _STEPS - 1)), axis=1)
+        steps = (
+            np.stack([side[:, None] * np.cos(turns), np.sin(turns)], axis=2) * (length / (_STEPS - 1))[:, None, None]
+        )
+        paths = np.concatenate([start[:, None], start[:, None] + np.cumsum(steps, axis=1)], axis=1)
+        orders.append(Branches(paths, width[:, None] * np.linspace(1, 0.72, _STEPS)))
+        spread = rng.uniform(0.25, 0.55, side.size)
+        angle = np.concatenate([turns[:, -1] - spread, turns[:, -1] + spread])
+        start, side = np.tile(paths[:, -1], (2, 1)), np.tile(side, 2)
+        width = np.tile(width, 2) * rng.uniform(0.55, 0.74, side.size)
+    return orders
 
 
 def lay_vessels(
-    grid: Grid, anatomy: Anatomy, branches: list[Branch], rng: np.random.Generator, air: NDArray[np.float32]
+    grid: Grid, anatomy: Anatomy, tree: list[Branches], rng: np.random.Generator, air: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Path length through vessels and fine net: float32 [rows, columns].
 
     Args:
         grid: The picture.
         anatomy: The child.
-        branches: From ``grow_vessels``.
+        tree: From ``grow_vessels``.
         rng: For the net.
         air: Depth of the lungs; where there is no lung there is no vessel.
     """
     stamp = grid.stamp()
-    for branch in branches:
-        stamp.tube(branch.path, branch.widths, 2.4 * float(branch.widths.mean()))
+    for branches in reversed(tree):  # thick ones last, so that they cover thin ones
+        stamp.tubes(branches.paths, branches.widths, 0.035 + 2.0 * branches.widths.mean(axis=1))
+    roots = grid.stamp(fine=False)
     for side in (-1, 1):
         x, y = hilum(side, anatomy)
-        for k in range(4):
-            spot = (x + side * 0.02 * rng.uniform(-1, 1.5), y - 0.1 + 0.07 * k)
-            stamp.ellipse(spot, (rng.uniform(0.02, 0.045), rng.uniform(0.03, 0.06)), 0.10)
-    tree = blur(stamp.array(), 0.006 * grid.unit)
+        for k in range(5):
+            spot = (x + side * 0.03 * rng.uniform(-1, 1.5), y - 0.12 + 0.07 * k)
+            roots.ellipse(spot, (rng.uniform(0.025, 0.05), rng.uniform(0.03, 0.07)), 0.10)
+    drawn = blur(stamp.array(), 0.004 * grid.unit) + blur(roots.array(), 0.016 * grid.unit)
     net = noise(rng, grid, (0.09, 0.045, 0.022), 0.8)
-    return (anatomy.vessels * tree + 0.016 * anatomy.texture * net) * np.minimum(air * 2.5, 1)
+    laid: NDArray[np.float32] = anatomy.vessels * drawn + np.float32(0.015 * anatomy.texture) * net
+    return laid * np.minimum(air * 1.3, 1) ** 1.5

@@ -7,6 +7,7 @@ time: no pyplot, no window, no date, no random ids.
 from __future__ import annotations
 
 import io
+import textwrap
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,8 +42,11 @@ __all__ = [
     "house_style",
     "new_figure",
     "panel_letter",
+    "percent",
     "save",
+    "small_print",
     "unit_axes",
+    "with_interval",
 ]
 
 # Okabe and Ito, "Color Universal Design" (2008): told apart with every common kind of colour vision.
@@ -58,7 +62,8 @@ INK, GRAY, FADED = "#222222", "#767676", "#D0D0D0"
 COLUMN, PAGE = 3.5, 7.2
 """Widths in inches: one column of a journal (89 mm), and the whole page (183 mm)."""
 
-_FOOT = 0.2  # inches for the small print
+_FOOT, _LINE = 0.2, 0.1  # inches for the small print, and for each further line of it
+_LETTERS = 23  # of the small print, an inch
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
     "font.size": 7.5,
@@ -105,12 +110,13 @@ def house_style() -> Iterator[None]:
 
 def new_figure(width: float, height: float, small_print: str) -> Figure:
     """An empty figure, in inches, with the small print at its foot: how many films, and research use only."""
-    total = height + _FOOT
+    lines = textwrap.wrap(f"{small_print} {NOTICE}", width=int(width * _LETTERS))
+    foot = _FOOT + _LINE * (len(lines) - 1)
+    total = height + foot
     figure = Figure(figsize=(width, total))
     FigureCanvasAgg(figure)
-    figure.set_layout_engine("constrained", rect=(0, _FOOT / total, 1, 1 - _FOOT / total))
-    text = f"{small_print} {NOTICE}"
-    figure.text(0.06 / width, 0.05 / total, text, fontsize=5.5, color=GRAY, ha="left", va="bottom")
+    figure.set_layout_engine("constrained", rect=(0, foot / total, 1, 1 - foot / total))
+    figure.text(0.06 / width, 0.05 / total, "\n".join(lines), fontsize=5.5, color=GRAY, linespacing=1.2)
     return figure
 
 
@@ -136,10 +142,33 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def panel_letter(axes: Axes, letter: str) -> None:
-    """A bold letter outside the panel's upper left corner, as journals ask for."""
+def small_print(films: str, number: int, more: str = "") -> str:
+    """``Validation: n = 1,043 films (776 positive).``."""
+    return f"{films + ': ' if films else ''}n = {counted(number, 'film')}{more}."
+
+
+def percent(share: float) -> str:
+    """``83.0 %``."""
+    return f"{100 * share:.1f} %"
+
+
+def with_interval(value: float, low: float, high: float) -> str:
+    """``0.973 (95 % CI 0.961 to 0.984)``; a fourth digit where three would say 1.000 of less."""
+    digits = 4 if 0.9995 <= high < 1 or 0.9995 <= value < 1 else 3
+    return f"{value:.{digits}f} (95 % CI {low:.{digits}f} to {high:.{digits}f})"
+
+
+def panel_letter(axes: Axes, letter: str, up: float = 6) -> None:
+    """A bold letter outside the panel's upper left corner, as journals ask for; ``up`` in points."""
     axes.annotate(
-        letter, (0, 1), (-4, 6), xycoords="axes fraction", textcoords="offset points", weight="bold", ha="right", size=9
+        letter,
+        (0, 1),
+        (-4, up),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        weight="bold",
+        ha="right",
+        size=9,
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pneumoscope.evaluation.style import COLUMN, INK, counted, house_style, new_figure, save
+from pneumoscope.evaluation.style import COLUMN, INK, house_style, new_figure, percent, save, small_print
 from pneumoscope.statistics.intervals import wilson
 
 if TYPE_CHECKING:
@@ -39,18 +39,15 @@ def confusion_matrix(
     cells = np.asarray(matrix, dtype=np.int64)
     rows = cells.sum(axis=1)
     share = cells / np.maximum(rows, 1)[:, None]
-    note = (
-        f"{films}: n = {counted(int(cells.sum()), 'film')}." if films else f"n = {counted(int(cells.sum()), 'film')}."
-    )
     side = COLUMN + max(0, len(classes) - 3) * 0.6
     with house_style():
-        figure = new_figure(side, side * 0.86, note)
+        figure = new_figure(side, side * 0.86, small_print(films, int(cells.sum())))
         axes = figure.subplots()
         axes.imshow(share, cmap="Blues", vmin=0, vmax=1.1, aspect="auto")
         for i, j in np.ndindex(*cells.shape):
-            ink = "white" if share[i, j] > 0.6 else INK
+            ink = "white" if share[i, j] > 0.72 else INK
             axes.text(j, i - 0.12, f"{cells[i, j]:,}", ha="center", va="center", color=ink, size=11, weight="bold")
-            text = f"{share[i, j]:.1%}" if rows[i] else "no films"
+            text = percent(share[i, j]) if rows[i] else "no films"
             if i == j and rows[i]:
                 rate = wilson(int(cells[i, j]), int(rows[i]))
                 text += f"\n({100 * rate.low:.1f} to {100 * rate.high:.1f})"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
 __all__ = ["curves"]
 
@@ -38,7 +39,7 @@ _PANELS = (
 
 
 def curves(
-    history: Mapping[str, Sequence[float]],
+    history: Mapping[str, Sequence[float] | NDArray[np.float64]],
     path: str | PathLike[str],
     *,
     chosen: int | None = None,
@@ -81,37 +82,30 @@ def curves(
             if title != "Loss":
                 _near_one(axes, [history[name] for name in (train, validation) if name])
             if chosen is not None:
-                _mark(axes, epochs, np.asarray(history[validation], dtype=float), chosen, title)
+                _mark(axes, epochs, np.asarray(history[validation], dtype=float), chosen)
         for axes in panels[2:]:
             axes.set_xlabel("Epoch")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+            axes.set_xlim(epochs.min() - 0.5, epochs.max() + 0.5)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
         if chosen is not None:
             panels[0].plot([], [], color=GRAY, linewidth=0.8, linestyle=":", label=f"{chosen_label} ({chosen})")
-        panels[0].legend(loc="upper right")
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
         return save(figure, path)
 
 
-def _near_one(axes: Axes, lines: Sequence[Sequence[float]]) -> None:
+def _near_one(axes: Axes, lines: Sequence[Sequence[float] | NDArray[np.float64]]) -> None:
     """A rate's axis ends just above its best possible value, and begins below the worst that was seen."""
     seen = np.concatenate([np.asarray(line, dtype=float) for line in lines])
     lowest = float(np.nanmin(seen)) if np.isfinite(seen).any() else 0.0
     axes.set_ylim(max(-0.02, lowest - 0.08 * (1.02 - lowest)), 1 + 0.03 * (1.02 - lowest))
 
 
-def _mark(axes: Axes, epochs: np.ndarray, values: np.ndarray, chosen: int, title: str) -> None:
-    """The chosen epoch: a dotted line, a ring, and the validation's value there."""
+def _mark(axes: Axes, epochs: np.ndarray, values: np.ndarray, chosen: int) -> None:
+    """The chosen epoch: a dotted line, a ring, and the validation's value there beside the title."""
     axes.axvline(chosen, color=GRAY, linewidth=0.8, linestyle=":", zorder=0)
     at = np.flatnonzero(epochs == chosen)
     if not len(at) or not np.isfinite(values[at[0]]):
         return
     value = values[at[0]]
     axes.plot([chosen], [value], marker="o", markersize=6, markerfacecolor="none", markeredgecolor=INK, zorder=5)
-    right_half = chosen > (epochs.min() + epochs.max()) / 2
-    axes.annotate(
-        f"{value:.3f}",
-        (chosen, value),
-        (-6 if right_half else 6, 9 if title == "Loss" else -9),
-        textcoords="offset points",
-        ha="right" if right_half else "left",
-        va="center",
-    )
+    axes.set_title(f"validation {value:.3f}", loc="right", weight="normal", size=7.5, color=BLUE)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.ticker import MaxNLocator
+from scipy.ndimage import zoom
 
 from pneumoscope.evaluation.figures.samples import show_film
-from pneumoscope.evaluation.style import INK, PAGE, counted, house_style, new_figure, save
+from pneumoscope.evaluation.style import INK, PAGE, house_style, new_figure, save, small_print
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,23 +55,23 @@ def evidence_gallery(
     truth, p = np.asarray(labels), np.asarray(probabilities)
     reach = max(float(np.quantile(np.abs(maps), 0.995)), 1e-6)
     size = pictures.shape[1:]
-    n = f"n = {counted(len(pictures), 'film')}"
-    note = f"{films}: {n}." if films else f"{n}."
     with house_style():
         rows = -(-len(pictures) // _PAIRS)
-        figure = new_figure(PAGE, rows * (PAGE / (2 * _PAIRS) + 0.3) + 0.35, note)
-        grid = figure.subplots(rows, 2 * _PAIRS, squeeze=False)
-        grid_pairs = grid.reshape(-1, 2)
+        figure = new_figure(PAGE, rows * (0.92 * PAGE / (2 * _PAIRS) + 0.24) + 0.35, small_print(films, len(pictures)))
+        grid = figure.subplots(rows, 3 * _PAIRS - 1, squeeze=False, width_ratios=[1, 1, 0.06] * (_PAIRS - 1) + [1, 1])
+        for gap in grid[:, 2::3].ravel():
+            gap.set_axis_off()
+        grid_pairs = np.delete(grid, np.s_[2::3], axis=1).reshape(-1, 2)
         for spare in grid_pairs[len(pictures) :].ravel():
             spare.set_axis_off()
         for k, (plain, laid) in zip(np.argsort(truth, kind="stable"), grid_pairs, strict=False):
             called = int(p[k].argmax())
-            for axes in (plain, laid):
-                show_film(axes, pictures[k])
-            strength = np.clip(np.abs(maps[k]) / reach, 0, 1)
-            shade = _BALANCE(Normalize(-reach, reach, clip=True)(maps[k]))
-            shade[..., 3] = 0.72 * strength**0.8
-            laid.imshow(shade, extent=(-0.5, size[1] - 0.5, size[0] - 0.5, -0.5), interpolation="bilinear")
+            show_film(plain, pictures[k])
+            show_film(laid, pictures[k], lift=110)  # on black no colour could be told
+            fine = zoom(maps[k], np.divide(size, maps[k].shape), order=1, mode="nearest", grid_mode=True)
+            shade = _BALANCE(Normalize(-reach, reach, clip=True)(fine))
+            shade[..., 3] = 0.8 * np.clip(np.abs(fine) / reach, 0, 1) ** 0.8
+            laid.imshow(shade, interpolation="antialiased")
             mark = "✓" if called == truth[k] else "✗"
             plain.set_title(f"true: {classes[truth[k]]}", size=6, pad=2.5, weight="normal", color=INK)
             words = f"{mark} called: {classes[called]} {p[k, called]:.2f}"
@@ -78,4 +80,6 @@ def evidence_gallery(
         bar = figure.colorbar(scale, ax=grid, orientation="horizontal", fraction=0.04, aspect=50, pad=0.02, shrink=0.6)
         bar.set_label(f"Evidence (logit): against {finding}  \u2190  0  \u2192  for {finding}", size=7)
         bar.ax.tick_params(labelsize=6)
+        bar.locator = MaxNLocator(6)
+        bar.update_ticks()
         return save(figure, path)

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pneumoscope.evaluation.style import CLASS_COLOURS, COLUMN, INK, LINE_STYLES, counted, house_style, new_figure, save
+from pneumoscope.evaluation.style import (
+    CLASS_COLOURS,
+    COLUMN,
+    INK,
+    LINE_STYLES,
+    house_style,
+    new_figure,
+    save,
+    small_print,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +57,7 @@ def score_histogram(
     where = np.log(values / (1 - values))
     ends = float(np.log((1 - _EDGE) / _EDGE))
     edges = np.linspace(-ends, ends, 41)
-    note = f"{films}: n = {counted(len(truth), 'film')}." if films else f"n = {counted(len(truth), 'film')}."
+    note = f"{small_print(films, len(truth))} The last bins hold all films beyond."
     with house_style():
         figure = new_figure(COLUMN, 0.85 + 0.72 * len(classes), note)
         rows = np.atleast_1d(figure.subplots(len(classes), 1, sharex=True, gridspec_kw={"hspace": 0.05}))
@@ -56,8 +65,10 @@ def score_histogram(
             colour = CLASS_COLOURS[c % len(CLASS_COLOURS)]
             chosen = where[truth == c]
             axes.hist(chosen, edges, color=colour, alpha=0.75, edgecolor="white", linewidth=0.3)
-            axes.text(0.015, 0.93, classes[c], transform=axes.transAxes, color=colour, weight="bold", va="top")
-            axes.text(0.015, 0.7, f"n = {len(chosen):,}", transform=axes.transAxes, size=6.5, va="top")
+            # The words stand where the films do not.
+            x, side = (0.985, "right") if len(chosen) and np.median(chosen) < 0 else (0.015, "left")
+            axes.text(x, 0.95, classes[c], transform=axes.transAxes, color=colour, weight="bold", va="top", ha=side)
+            axes.text(x, 0.72, f"n = {len(chosen):,}", transform=axes.transAxes, size=6.5, va="top", ha=side)
             axes.set_ylabel("Films")
             axes.margins(y=0.12)
             for k, threshold in enumerate(operating_points.values()):

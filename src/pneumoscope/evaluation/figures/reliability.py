@@ -11,13 +11,12 @@ from pneumoscope.evaluation.style import (
     COLUMN,
     FADED,
     GRAY,
-    INK,
     PAGE,
-    counted,
     house_style,
     new_figure,
     panel_letter,
     save,
+    small_print,
     unit_axes,
 )
 from pneumoscope.statistics.calibration import brier, calibration_line
@@ -50,13 +49,13 @@ def reliability(
         films: Which films, for the small print: "Validation".
     """
     n = len(np.asarray(next(iter(panels.values()))[0]))
-    note = f"{films}: n = {counted(n, 'film')}." if films else f"n = {counted(n, 'film')}."
+    note = small_print(films, n)
     with house_style():
         columns = min(4, len(panels))
         rows = -(-len(panels) // columns)
         width = COLUMN if columns == 1 else PAGE
         each = width / columns
-        figure = new_figure(width, rows * (each * 1.3 + 0.35), f"{note} Bars: 95 % intervals (Wilson).")
+        figure = new_figure(width, rows * (each * 1.3 + 0.55), f"{note} Bars: 95 % intervals (Wilson).")
         grid = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[3.4, 1] * rows)
         for spare in grid.T.reshape(-1, 2)[len(panels) :].ravel() if rows * columns > len(panels) else []:
             spare.set_axis_off()
@@ -69,17 +68,17 @@ def reliability(
                 above.set_ylabel("Observed share")
                 below.set_ylabel("Films")
             else:
-                above.set_ylabel("")
+                above.set_yticklabels([])
             if len(panels) > 1:
-                panel_letter(above, chr(ord("a") + i))
+                panel_letter(above, chr(ord("a") + i), up=24)
         return save(figure, path)
 
 
 def _diagram(axes: Axes, title: str, labels: ArrayLike, p: ArrayLike, bins: int) -> None:
     points = reliability_of(labels, p, bins)
-    unit_axes(axes, "", "Observed share")
+    unit_axes(axes, "", "")
     axes.set_xticklabels([])
-    axes.set_title(title)
+    axes.set_title(title, pad=24)
     axes.plot([0, 1], [0, 1], color=GRAY, linewidth=0.7, linestyle=":")
     value = np.array([o.value for o in points.observed])
     low, high = (np.array([getattr(o, end) for o in points.observed]) for end in ("low", "high"))
@@ -94,16 +93,17 @@ def _diagram(axes: Axes, title: str, labels: ArrayLike, p: ArrayLike, bins: int)
         elinewidth=0.9,
         capsize=1.5,
         linestyle="none",
+        clip_on=False,
+        zorder=4,
     )
-    words = f"ECE {points.error:.3f}\nBrier {brier(labels, p):.3f}"
+    words = f"ECE {points.error:.3f}, Brier {brier(labels, p):.3f}\n"
     try:
         line = calibration_line(labels, p)
     except ValueError:
-        words += "\nslope cannot be computed"
+        words += "slope cannot be computed"
     else:
-        words += f"\nslope {line.slope:.2f}\nintercept {line.intercept:+.2f}"
-    box = {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85}
-    axes.text(0.97, 0.04, words, transform=axes.transAxes, ha="right", va="bottom", size=6.2, color=INK, bbox=box)
+        words += f"slope {line.slope:.2f}, intercept {line.intercept:+.2f}".replace("-", "\u2212")
+    axes.annotate(words, (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", size=6.2, va="bottom")
 
 
 def _counts(axes: Axes, p: ArrayLike, bins: int) -> None:

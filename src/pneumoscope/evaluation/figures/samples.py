@@ -13,10 +13,10 @@ from pneumoscope.evaluation.style import (
     INK,
     PAGE,
     VERMILLION,
-    counted,
     house_style,
     new_figure,
     save,
+    small_print,
 )
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def sample_inputs(
         films: Which films, for the small print: "Validation".
     """
     pictures, truth = np.asarray(images), np.asarray(labels)
-    note = f"{_which(films, len(pictures))}, {pictures.shape[1]} x {pictures.shape[2]} pixels."
+    note = small_print(films, len(pictures), f", {pictures.shape[1]} x {pictures.shape[2]} pixels")
     with house_style():
         figure, places = film_grid(len(pictures), note, caption=0.17)
         for axes, k in zip(places, np.argsort(truth, kind="stable"), strict=True):
@@ -78,7 +78,7 @@ def sample_outputs(
     pictures, truth, p = np.asarray(images), np.asarray(labels), np.asarray(probabilities)
     called = p.argmax(axis=1)
     right = int((called == truth).sum())
-    note = f"{_which(films, len(pictures))}; {right} called right (\u2713), {len(truth) - right} wrong (\u2717)."
+    note = small_print(films, len(pictures), f"; {right} called right (\u2713), {len(truth) - right} wrong (\u2717)")
     with house_style():
         figure, places = film_grid(len(pictures), note, caption=0.32)
         for axes, k in zip(places, np.lexsort((called, truth)), strict=True):
@@ -100,16 +100,16 @@ def sample_outputs(
 def film_grid(count: int, note: str, *, caption: float, columns: int = _COLUMNS) -> tuple[Figure, list[Axes]]:
     """A page of empty places for films, the spare ones hidden; ``caption`` is the height of the words, in inches."""
     rows = max(1, -(-count // columns))
-    figure = new_figure(PAGE, rows * (PAGE / columns + caption), note)
+    figure = new_figure(PAGE, rows * (0.94 * PAGE / columns + caption), note)
     grid = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
     for spare in grid[count:]:
         spare.set_axis_off()
     return figure, list(grid[:count])
 
 
-def show_film(axes: Axes, image: NDArray[np.uint8]) -> None:
-    """One film, without ticks, from black to white as stored."""
-    axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="antialiased")
+def show_film(axes: Axes, image: NDArray[np.uint8], lift: float = 0) -> None:
+    """One film, without ticks, from black to white as stored; ``lift`` makes the black gray, for colours on top."""
+    axes.imshow(image, cmap="gray", vmin=-lift, vmax=255, interpolation="antialiased")
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
@@ -129,7 +129,3 @@ def _frame(axes: Axes, *, good: bool) -> None:
             linestyle="-" if good else (0, (3, 1.5)),
         )
     )
-
-
-def _which(films: str, count: int) -> str:
-    return f"{films}: n = {counted(count, 'film')}" if films else f"n = {counted(count, 'film')}"

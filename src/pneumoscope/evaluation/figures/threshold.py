@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from pneumoscope.evaluation.style import (
     BLUE,
@@ -13,11 +14,12 @@ from pneumoscope.evaluation.style import (
     GRAY,
     INK,
     MARKERS,
-    counted,
     house_style,
     new_figure,
     save,
+    small_print,
     unit_axes,
+    with_interval,
 )
 from pneumoscope.statistics.discrimination import average_precision, delong, roc_curve
 from pneumoscope.statistics.intervals import bootstrap
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.axes import Axes
+    from matplotlib.container import ErrorbarContainer
     from numpy.typing import ArrayLike
 
     from pneumoscope.statistics.intervals import Interval
@@ -62,27 +65,23 @@ def roc(
     with house_style():
         figure = new_figure(COLUMN, 3.45, _note(truth, films))
         axes = figure.subplots()
-        unit_axes(axes, "1 - specificity", "Sensitivity")
+        unit_axes(axes, "1 \u2212 specificity", "Sensitivity")
         axes.plot([0, 1], [0, 1], color=GRAY, linewidth=0.7, linestyle=":")
-        corner = axes.inset_axes((0.42, 0.34, 0.56, 0.46)) if area.value > 0.9 else None
+        places = [axes, _corner(axes, (0.42, 0.34, 0.56, 0.46))] if area.value > 0.9 else [axes]
         reach = 0.25 if area.value < 0.97 else 0.12
-        for place in filter(None, (axes, corner)):
-            place.plot(1 - curve.specificity, curve.sensitivity, color=BLUE, drawstyle="default", zorder=2)
+        name = f"AUC {with_interval(area.value, area.low, area.high)}"
+        keys: list[Any] = [axes.plot([], [], color=BLUE, label=name)[0]]
         for i, (preset, threshold) in enumerate(operating_points.items()):
             at = at_threshold(truth, scores, threshold)
-            for place in filter(None, (axes, corner)):
-                _point(place, i, (1 - at.specificity.value, _mirrored(at.specificity)), at.sensitivity, preset)
-            reach = max(reach, min(1.0, 1.25 * (1 - at.specificity.low)))
-        if corner is not None:
-            corner.set(xlim=(-0.004, reach), ylim=(1 - reach * 0.8, 1.004))
-            corner.tick_params(labelsize=5.5, pad=1.5)
-            corner.grid(visible=True)
-            corner.set_facecolor("#FAFAFA")
-            corner.spines[:].set_visible(True)
+            across = (1 - at.specificity.value, (1 - at.specificity.high, 1 - at.specificity.low))
+            keys += [_point(place, i, across, at.sensitivity, preset) for place in places][:1]
+            reach = max(reach, min(1.0, 1.25 * across[1][1]))
+        for place in places:
+            place.plot(1 - curve.specificity, curve.sensitivity, color=BLUE, zorder=2)
+        for corner in places[1:]:
+            corner.set(xlim=(-0.02 * reach, reach), ylim=(1 - reach * 0.8, 1 + 0.02 * reach))
             axes.indicate_inset_zoom(corner, edgecolor=GRAY, linewidth=0.5)
-        axes.plot([], [], color=BLUE, label=f"AUC {area.value:.3f} (95 % CI {area.low:.3f} to {area.high:.3f})")
-        handles, names = axes.get_legend_handles_labels()
-        axes.legend([handles[-1], *handles[:-1]], [names[-1], *names[:-1]], loc="lower right", fontsize=6.5)
+        axes.legend(handles=keys, loc="lower right", fontsize=6.5)
         return save(figure, path)
 
 
@@ -115,35 +114,47 @@ def precision_recall(
         figure = new_figure(COLUMN, 3.45, _note(truth, films))
         axes = figure.subplots()
         unit_axes(axes, "Recall (sensitivity)", "Precision (positive predictive value)")
-        axes.axhline(share, color=GRAY, linewidth=0.7, linestyle=":")
-        axes.annotate(f"share of positive films, {share:.2f}", (0.01, share), (0, -3), textcoords="offset points",
-                      color=GRAY, size=6.5, va="top")  # fmt: skip
-        axes.step(curve.sensitivity, curve.precision, where="pre", color=BLUE, zorder=2)
+        places = [axes, _corner(axes, (0.13, 0.36, 0.56, 0.33))] if mean.value > 0.9 else [axes]
+        name = f"average precision {with_interval(mean.value, mean.low, mean.high)}"
+        keys: list[Any] = [axes.plot([], [], color=BLUE, label=name)[0]]
+        left, below = 0.9, max(0.0, 1 - 0.6 * (1 - share))
         for i, (preset, threshold) in enumerate(operating_points.items()):
             at = at_threshold(truth, scores, threshold)
             across = (at.sensitivity.value, (at.sensitivity.low, at.sensitivity.high))
-            _point(axes, i, across, at.ppv, preset)
-        name = f"average precision {mean.value:.3f} (95 % CI {mean.low:.3f} to {mean.high:.3f})"
-        axes.plot([], [], color=BLUE, label=name)
-        handles, names = axes.get_legend_handles_labels()
-        where = "lower left" if share > 0.4 else "best"
-        axes.legend([handles[-1], *handles[:-1]], [names[-1], *names[:-1]], loc=where, fontsize=6.5)  # type: ignore[call-overload]
+            keys += [_point(place, i, across, at.ppv, preset) for place in places][:1]
+            left, below = min(left, across[1][0] - 0.03), min(below, at.ppv.low - 0.02)
+        for place in places:
+            place.step(curve.sensitivity, curve.precision, where="pre", color=BLUE, zorder=2)
+        keys.append(axes.axhline(share, color=GRAY, linewidth=0.7, linestyle=":", label=f"chance {share:.2f}"))
+        for corner in places[1:]:
+            corner.set(xlim=(left, 1 + 0.02 * (1 - left)), ylim=(below, 1 + 0.02 * (1 - below)))
+            axes.indicate_inset_zoom(corner, edgecolor=GRAY, linewidth=0.5)
+        axes.legend(handles=keys, loc="lower left", fontsize=6.5)
         return save(figure, path)
 
 
 def _note(truth: np.ndarray, films: str) -> str:
-    n = f"n = {counted(len(truth), 'film')} ({int(truth.sum()):,} positive)."
-    return f"{films}: {n}" if films else n
+    return small_print(films, len(truth), f" ({int(truth.sum()):,} positive)")
 
 
-def _mirrored(rate: Interval) -> tuple[float, float]:
-    return 1 - rate.high, 1 - rate.low
+def _corner(axes: Axes, place: tuple[float, float, float, float]) -> Axes:
+    """A second, larger drawing of the corner that matters, inside the first."""
+    corner = axes.inset_axes(place)
+    corner.tick_params(labelsize=5.5, pad=1.5)
+    corner.grid(visible=True)
+    corner.set_facecolor("#FAFAFA")
+    corner.spines[:].set_visible(True)
+    corner.xaxis.set_major_locator(MaxNLocator(5))
+    corner.yaxis.set_major_locator(MaxNLocator(5))
+    return corner
 
 
-def _point(axes: Axes, i: int, across: tuple[float, tuple[float, float]], up: Interval, preset: str) -> None:
+def _point(
+    axes: Axes, i: int, across: tuple[float, tuple[float, float]], up: Interval, preset: str
+) -> ErrorbarContainer:
     """An operating point with its intervals, both ways."""
     x, (left, right) = across
-    axes.errorbar(
+    return axes.errorbar(
         [x],
         [up.value],
         xerr=[[max(0.0, x - left)], [max(0.0, right - x)]],

@@ -25,7 +25,7 @@ class Settings:
     Attributes:
         model: Bundle that is read with: the name of a shipped one, or a path.
         threads: CPU threads; 0 takes all that this process may use.
-        batch: Films that go through the network at once.
+        batch: Films in hand at once; it bounds the memory and does not change a reading.
         max_pixels: Largest film, in pixels. Above it a film is refused before it is decoded.
         cache: Folder for decoded films and other things that can be made again.
     """

@@ -35,8 +35,10 @@ def read(  # noqa: PLR0917 - typer makes them options
     ] = None,
     model: Annotated[str | None, typer.Option(help="A shipped bundle's name, or a bundle's path.")] = None,
     preset: Annotated[str | None, typer.Option(help="The operating point: screening or balanced.")] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help="Films in the network at once.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all of them without this.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Films in hand at once; bounds the memory.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Films read at the same time; without this, one a CPU.")
+    ] = None,
 ) -> None:
     """Read films and say what is in them.
 

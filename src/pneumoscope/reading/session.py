@@ -25,56 +25,58 @@ _FATAL = 4  # ONNX Runtime's log level: what goes wrong comes as an exception, a
 
 
 class Session:
-    """A graph that is ready to run; safe to use from many threads.
+    """A graph that is ready to run; safe to use from many threads at once.
+
+    The network sees one film at a time, on one thread; many films are read by many threads. A reading then cannot
+    depend on the films that came with it, on the size of a batch or on the number of threads, to the last bit,
+    whatever the graph and the processor; and on a CPU it is no slower than a batch.
 
     Args:
         graph: The ONNX bytes, already checked against their sha256 by ``read_bundle``.
         meta: What the graph promises to take and to give.
         where: The bundle's file, for messages.
-        threads: CPU threads within one run.
 
     Raises:
         BundleDamaged: The runtime cannot load the graph, or its inputs and outputs are not those of a bundle.
     """
 
-    def __init__(self, graph: bytes, meta: BundleMeta, *, where: str | PathLike[str], threads: int = 1) -> None:
+    def __init__(self, graph: bytes, meta: BundleMeta, *, where: str | PathLike[str]) -> None:
         self._where = where
         self._classes = len(meta.classes)
         self._size = meta.preprocess.size
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = _FATAL
-        # Spinning threads would take the cores from the threads that decode the next films.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's own errors share no base class but Exception
             raise self._damaged(f"ONNX Runtime cannot load the graph ({_first_line(error)})") from error
         self._check_signature()
 
-    def run(self, films: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Run the network.
+    def run(self, film: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Run the network on one film.
 
         Args:
-            films: uint8 [N, 1, size, size], as ``preprocess`` gives them.
+            film: uint8 [size, size], as ``preprocess`` gives it.
 
         Returns:
-            Logits float32 [N, C] and evidence maps float32 [N, C, h, w].
+            Logits float32 [C] and evidence maps float32 [C, h, w].
 
         Raises:
             BundleDamaged: The graph fails, or gives what is no number or has the wrong shape.
         """
         try:
-            logits, evidence = self._session.run(_OUTPUTS, {_INPUT: films})
+            logits, evidence = self._session.run(_OUTPUTS, {_INPUT: film[None, None]})
         except Exception as error:  # as above
             raise self._damaged(f"the graph does not run ({_first_line(error)})") from error
-        expected = (len(films), self._classes)
-        if logits.shape != expected or evidence.ndim != 4 or evidence.shape[:2] != expected:
-            raise self._damaged(f"the graph gave logits {logits.shape} and evidence {evidence.shape} for {expected}")
+        if logits.shape != (1, self._classes) or evidence.ndim != 4 or evidence.shape[:2] != logits.shape:
+            raise self._damaged(
+                f"the graph gave logits {logits.shape} and evidence {evidence.shape} for {self._classes} classes"
+            )
         if not (np.isfinite(logits).all() and np.isfinite(evidence).all()):
             raise self._damaged("the graph gave what is not a number")
-        return logits, evidence
+        return logits[0], evidence[0]
 
     def _check_signature(self) -> None:
         """Hold the graph to the contract: names, types, and every size that is fixed."""

@@ -115,7 +115,7 @@ class _Building:
         with storing(self.path):
             self.part.touch()
             # Unbuffered, so that a full disk is told at the write and not at some later close.
-            with self.part.open("r+b", buffering=0) as file, self.journal.open("ab", buffering=0) as journal:
+            with self.part.open("r+b", buffering=0) as file, self.journal.open("a+b", buffering=0) as journal:
                 file.truncate(len(self.header) + len(self.manifest) * self.film_bytes)
                 _write_at(file, self.header, 0)
                 self._fill(file, journal, threads, progress)
@@ -128,7 +128,7 @@ class _Building:
             self.journal.unlink(missing_ok=True)
 
     def _fill(self, file: FileIO, journal: FileIO, threads: int, progress: bool) -> None:
-        done = self._done(file)
+        done = self._done(file, journal)
         todo = [number for number in range(len(self.chunks)) if number not in done]
         with ThreadPoolExecutor(threads) as pool:
             for number in counted(todo, total=len(todo), title="Caching films", show=progress):
@@ -137,13 +137,14 @@ class _Building:
                 _write_at(file, data, self._place(number))
                 journal.write(f"\n{number} {crc32(data)}\n".encode())  # what a kill cut short ends at the first \n
 
-    def _done(self, file: FileIO) -> set[int]:
+    def _done(self, file: FileIO, journal: FileIO) -> set[int]:
         """The chunks that the journal notes and whose bytes are those that were noted.
 
         None, if the first film of one of them would come out otherwise today: our own code has changed.
         """
         done = set()
-        for line in self.journal.read_bytes().splitlines():
+        journal.seek(0)
+        for line in journal.read().splitlines():
             number, _, crc = line.partition(b" ")
             if number.isdigit() and crc.isdigit() and int(number) < len(self.chunks):
                 file.seek(self._place(int(number)))

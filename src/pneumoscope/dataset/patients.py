@@ -51,17 +51,18 @@ def join_patients(films: Iterable[tuple[str, str | None, str]]) -> list[str]:
         A patient for each film, in the same order. Patients that were joined take the name that sorts first.
     """
     films = list(films)
-    names = [patient if patient is not None else f"film:{path}" for path, patient, _ in films]
-    parent = {name: name for name in names}
+    # A node is (0, patient) or (1, path of a film without one), so that a named patient sorts first.
+    nodes = [(1, path) if patient is None else (0, patient) for path, patient, _ in films]
+    parent = {node: node for node in nodes}
 
-    def find(name: str) -> str:
-        while parent[name] != name:
-            parent[name] = parent[parent[name]]  # halve the path as we go
-            name = parent[name]
-        return name
+    def find(node: tuple[int, str]) -> tuple[int, str]:
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]  # halve the path as we go
+            node = parent[node]
+        return node
 
-    first_with: dict[str, str] = {}
-    for name, (_, _, digest) in zip(names, films, strict=True):
-        here, there = find(name), find(first_with.setdefault(digest, name))
+    first_with: dict[str, tuple[int, str]] = {}
+    for node, (_, _, digest) in zip(nodes, films, strict=True):
+        here, there = find(node), find(first_with.setdefault(digest, node))
         parent[max(here, there)] = min(here, there)
-    return [find(name) for name in names]
+    return [name if named == 0 else f"film:{name}" for named, name in map(find, nodes)]

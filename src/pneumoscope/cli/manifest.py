@@ -40,7 +40,7 @@ def manifest(
 
     found = scan(data, source=source, labels=labels.value, progress=True, limit=limit)
     found.save(out)
-    table = Table("class", "films", "patients", title=f"{len(found)} films of {found.root}", title_justify="left")
+    table = Table("class", "films", "patients")
     for name, count in found.counts().items():
         patients = len({film.patient for film in found.films if film.label == name})
         table.add_row(name, str(count), str(patients))
@@ -48,7 +48,12 @@ def manifest(
     table.add_row("all", str(len(found)), str(len(found.patients)))
     show(table)
     copies = len(found) - len({film.sha256 for film in found.films})
-    lines = [f"layout: {found.films[0].source}", f"exact copies of another film: {copies}", f"sha256: {found.sha256}"]
+    lines = [
+        f"root: {found.root}",
+        f"layout: {found.films[0].source}",
+        f"exact copies of another film: {copies}",
+        f"sha256: {found.sha256}",
+    ]
     if found.problems:
         lines.append(f"left out: {len(found.problems)} files")
         lines.extend(f"  {path}: {reason}" for path, reason in found.problems[:problems])

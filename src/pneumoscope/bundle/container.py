@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pneumoscope.storage import write_atomically
 from pneumoscope.bundle.schema import SCHEMA_VERSION, BundleMeta
 from pneumoscope.errors import BundleDamaged, BundleFromFuture, NotABundle
+from pneumoscope.storage import write_atomically
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["METADATA_KEY", "read_bundle", "write_bundle"]
 
 METADATA_KEY = b"pneumoscope"
+CHECK_KEY = b"pneumoscope.sha256"
+"""The metadata's own sha256: a flipped bit in a threshold is as bad as one in a weight."""
 
 # Protobuf tags (field number << 3 | wire type 2, "length-delimited") of onnx.proto3.
 _METADATA_PROPS = 14 << 3 | 2  # ModelProto.metadata_props: repeated StringStringEntryProto
@@ -48,8 +50,10 @@ def write_bundle(path: str | PathLike[str], graph: bytes, meta: BundleMeta) -> B
         StorageError: The disk is full or cannot be written.
     """
     meta = replace(meta, graph_sha256=sha256(graph).hexdigest(), graph_bytes=len(graph))
-    entry = _field(_KEY, METADATA_KEY) + _field(_VALUE, msgspec.json.encode(meta))
-    write_atomically(path, graph + _field(_METADATA_PROPS, entry))
+    document = msgspec.json.encode(meta)
+    entries = {METADATA_KEY: document, CHECK_KEY: sha256(document).hexdigest().encode()}
+    props = [_field(_METADATA_PROPS, _field(_KEY, key) + _field(_VALUE, value)) for key, value in entries.items()]
+    write_atomically(path, b"".join([graph, *props]))
     return meta
 
 
@@ -69,7 +73,13 @@ def read_bundle(path: str | PathLike[str]) -> tuple[bytes, BundleMeta, str]:
         data = path.read_bytes()
     except OSError as error:
         raise NotABundle(f"the file cannot be read ({error.strerror})", where=path, remedy=_NOT_OURS) from error
-    document = _metadata(data, path)
+    document, check = _metadata(data, path)
+    if sha256(document).hexdigest().encode() != check:
+        raise BundleDamaged(
+            "the metadata's sha256 is not the one that the bundle was written with",
+            where=path,
+            remedy="The file was changed or cut short: fetch it again",
+        )
     version = _version(document, path)
     if version > SCHEMA_VERSION:
         raise BundleFromFuture(
@@ -79,7 +89,7 @@ def read_bundle(path: str | PathLike[str]) -> tuple[bytes, BundleMeta, str]:
         )
     try:
         meta = msgspec.json.decode(document, type=BundleMeta)
-    except msgspec.ValidationError as error:
+    except (msgspec.DecodeError, UnicodeError) as error:
         raise BundleDamaged(f"the metadata is not valid ({error})", where=path, remedy="Fetch it again") from error
     graph = data[: meta.graph_bytes]
     if sha256(graph).hexdigest() != meta.graph_sha256:
@@ -91,9 +101,10 @@ def read_bundle(path: str | PathLike[str]) -> tuple[bytes, BundleMeta, str]:
     return graph, meta, sha256(data).hexdigest()
 
 
-def _metadata(data: bytes, path: Path) -> bytes:
-    """Walk the top level of the protobuf and return our entry's value."""
-    position, found = 0, None
+def _metadata(data: bytes, path: Path) -> tuple[bytes, bytes]:
+    """Walk the top level of the protobuf and return our document and its check, which is empty if it is missing."""
+    position = 0
+    found: dict[bytes, bytes] = {}
     try:
         while position < len(data):
             tag, position = _varint(data, position)
@@ -102,19 +113,19 @@ def _metadata(data: bytes, path: Path) -> bytes:
             elif tag & 7 == 2:
                 length, position = _varint(data, position)
                 if position + length > len(data):
-                    raise IndexError
+                    raise IndexError  # noqa: TRY301 - one clause for every way to be cut short
                 if tag == _METADATA_PROPS:
                     key, value = _entry(data[position : position + length])
-                    found = value if key == METADATA_KEY else found
+                    found[key] = value
                 position += length
             else:
-                raise IndexError
+                raise IndexError  # noqa: TRY301
     except IndexError:
         raise NotABundle("this is no ONNX file, or one cut short", where=path, remedy=_NOT_OURS) from None
-    if found is None:
+    if METADATA_KEY not in found:
         what = "this is an ONNX model that pneumoscope did not write" if data else "the file is empty"
         raise NotABundle(what, where=path, remedy=_NOT_OURS)
-    return found
+    return found[METADATA_KEY], found.get(CHECK_KEY, b"")
 
 
 def _version(document: bytes, path: Path) -> int:
@@ -123,7 +134,7 @@ def _version(document: bytes, path: Path) -> int:
 
     try:
         return msgspec.json.decode(document, type=Head).schema_version
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeError) as error:
         raise BundleDamaged(f"the metadata is not readable ({error})", where=path, remedy="Fetch it again") from error
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pneumoscope.domain.provenance import Provenance
-from pneumoscope.preprocess.spec import PreprocessSpec
+from pneumoscope.domain.provenance import Provenance  # noqa: TC001 - msgspec reads the annotations
+from pneumoscope.preprocess.spec import PreprocessSpec  # noqa: TC001
 from pneumoscope.settings import NOTICE
 
 __all__ = [

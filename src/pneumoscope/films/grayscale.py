@@ -81,8 +81,8 @@ def shown(stored: NDArray[Any], header: Dataset) -> Tones:
     shares = _shares(scale, header, notes)
     depth = min(max(bits, 8, *_table_bits(header)), 16)
     table = _tones(shares, depth, _padding(every, header, 8 * stored.dtype.itemsize), notes)
-    index = stored.astype(np.int32) - start
-    return Tones(np.take(table.pixels, index), table.white, table.warnings)
+    pixels: NDArray[Any] = np.take(table.pixels, stored.astype(np.int32) - start)
+    return Tones(pixels, table.white, table.warnings)
 
 
 def _tones(shares: NDArray[np.float64], bits: int, padding: NDArray[np.bool_], notes: list[str]) -> Tones:

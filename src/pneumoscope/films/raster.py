@@ -87,8 +87,8 @@ def read_raster(data: bytes, kind: str, *, where: str, max_pixels: int) -> Tones
         parallel = kind in _DECODED_IN_PARALLEL or (kind == "PNG" and b"acTL" not in data)
         with nullcontext() if parallel else quietly():
             picture.load()
-        if kind == "JPEG" and _ends_early(picture, data):
-            raise cut_short(where)
+        if kind == "JPEG":
+            _refuse_early_end(picture, data, where)
         tones = read_picture(picture, where=where, max_pixels=max_pixels)
     except FilmError:
         raise
@@ -128,8 +128,8 @@ def _container_notes(picture: Any, data: bytes, kind: str, where: str) -> tuple[
     return tuple(notes)
 
 
-def _ends_early(picture: Image.Image, data: bytes) -> bool:
-    """Whether a JPEG's end marker comes before its picture is complete.
+def _refuse_early_end(picture: Image.Image, data: bytes, where: str) -> None:
+    """Refuse a JPEG whose end marker comes before its picture is complete.
 
     libjpeg fills what is missing with mid-gray and says so only by a warning that Pillow does not pass on.
     Where the last pixel is mid-gray, the picture is decoded again with a few zeros for its end marker:
@@ -137,12 +137,11 @@ def _ends_early(picture: Image.Image, data: bytes) -> bool:
     """
     corner = picture.getpixel((picture.width - 1, picture.height - 1))
     if corner not in (128, (128, 128, 128)) or data.count(b"\xff\xda") != 1 or picture.info.get("progressive"):
-        return False
+        return
     try:
-        JpegImagePlugin.JpegImageFile(BytesIO(data[: data.rfind(b"\xff\xd9")] + bytes(16))).load()
-    except OSError:
-        return True
-    return False
+        JpegImagePlugin.JpegImageFile(BytesIO(data[: data.rfind(b"\xff\xd9")] + bytes(8))).load()
+    except OSError as error:
+        raise cut_short(where) from error
 
 
 def read_picture(picture: Image.Image, *, where: str, max_pixels: int) -> Tones:

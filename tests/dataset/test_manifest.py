@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pneumoscope.dataset import Manifest
+from pneumoscope.dataset.manifest import is_manifest
 from pneumoscope.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -55,6 +56,13 @@ def test_a_changed_manifest_is_found_out(manifest: Manifest, tmp_path: Path) -> 
     pq.write_table(changed.replace_schema_metadata(table.schema.metadata), file)
     with pytest.raises(DatasetError, match="not as it was written"):
         Manifest.load(file)
+
+
+def test_a_manifest_is_told_from_a_table(manifest: Manifest, tmp_path: Path) -> None:
+    manifest.save(tmp_path / "m.parquet")
+    pq.write_table(pa.table({"path": ["a"], "label": ["b"]}), tmp_path / "t.parquet")
+    (tmp_path / "t.csv").write_text("path,label")
+    assert [is_manifest(tmp_path / name) for name in ("m.parquet", "t.parquet", "t.csv")] == [True, False, False]
 
 
 def test_what_is_no_manifest_is_said(tmp_path: Path) -> None:

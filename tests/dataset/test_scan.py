@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pneumoscope.dataset import read_film, scan
+from pneumoscope.dataset import Manifest, read_film, scan
 from pneumoscope.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -76,3 +76,13 @@ def test_a_limit_takes_films_of_all_over_the_set(public_set: Path) -> None:
     found = scan(public_set, limit=4)
     assert len(found) == 4
     assert {film.path.split("/")[0] for film in found.films} == {"test", "train", "val"}
+
+
+def test_a_manifest_made_by_a_relative_path_opens_from_anywhere(
+    public_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(public_set.parent)
+    scan(public_set.name).save(tmp_path / "m.parquet")
+    monkeypatch.chdir(public_set)
+    found = Manifest.load(tmp_path / "m.parquet")
+    assert read_film(found, found.films[0]).rows == 40

@@ -54,7 +54,7 @@ def scan(
     Raises:
         DatasetError: No layout fits, or there are not two classes with films.
     """
-    data = Path(data)
+    data = Path(data).absolute()  # the manifest may be opened from another folder
     layout = find_source(data, source)
     listing = layout.films(data)
     problems = list(listing.problems)

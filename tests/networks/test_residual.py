@@ -22,6 +22,7 @@ def test_the_default_is_slim_and_reads_by_sixteen_pixels() -> None:
     "options",
     [
         {"stem": "patch", "strides": [1, 2]},
+        {"stem": "wide", "strides": [1, 2]},
         {"blur": True},
         {"squeeze": True},
         {"dilation": 2, "strides": [2, 1]},

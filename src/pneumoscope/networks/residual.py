@@ -27,7 +27,8 @@ class ResidualOptions:
         width: Channels of the first stage; each stage after it doubles them. Multiples of 16 are fast.
         blocks: Residual blocks of each stage.
         strides: Of each stage's first block. Times the stem's stride they give the output stride.
-        stem: "conv" is 3 x 3 with stride 2; "patch" is 4 x 4 with stride 4, without overlap.
+        stem: "conv" is 3 x 3 with stride 2; "wide" is 7 x 7 with stride 4; "patch" is 4 x 4 with stride 4,
+            without overlap. With the last two, strides of 1, 2, 2, 1 keep the output stride at 16.
         dilation: Of the 3 x 3 convolutions of stages after the first that keep the size (stride 1).
         dropout: Before the last linear layer, 0 to below 1.
         squeeze: Squeeze and excitation in each block.
@@ -37,7 +38,7 @@ class ResidualOptions:
     width: int = 32
     blocks: tuple[int, ...] = (2, 2, 2, 2)
     strides: tuple[int, ...] = (2, 2, 2, 1)
-    stem: Literal["conv", "patch"] = "conv"
+    stem: Literal["conv", "wide", "patch"] = "conv"
     dilation: int = 1
     dropout: float = 0.2
     squeeze: bool = False
@@ -59,16 +60,19 @@ class Residual(Network):
     """He et al., CVPR 2016, with what was learned since.
 
     The stride sits on the 3 x 3 convolution (as in "ResNet v1.5"), and the last batch norm of each block
-    starts at zero, so that a fresh network is shallow (Goyal et al. 2017, section 5.1). Squeeze and
-    excitation: Hu et al., CVPR 2018. Blurred strides: Zhang, "Making convolutional networks
-    shift-invariant again", ICML 2019. The output stride is 16 rather than 32, because a consolidation
-    of a child's lung is small and the evidence is read by place.
+    starts at zero, so that a fresh network is shallow (Goyal et al. 2017, section 5.1). Shortcuts average
+    before they convolve, so that a stride drops no pixel (He et al., "Bag of tricks for image
+    classification", CVPR 2019, section 4.2, ResNet-D). Squeeze and excitation: Hu et al., CVPR 2018.
+    Blurred strides: Zhang, "Making convolutional networks shift-invariant again", ICML 2019.
+
+    The output stride is 16 rather than 32, because a consolidation of a child's lung is small and the
+    evidence is read by place.
     """
 
     def __init__(self, *, classes: int, size: int, options: ResidualOptions, name: str = "residual") -> None:
         super().__init__(name=name, classes=classes, size=size, options=as_mapping(options))
         widths = [options.width * 2**stage for stage in range(len(options.blocks))]
-        kernel, stride, padding = (3, 2, 1) if options.stem == "conv" else (4, 4, 0)
+        kernel, stride, padding = {"conv": (3, 2, 1), "wide": (7, 4, 3), "patch": (4, 4, 0)}[options.stem]
         self.stem = nn.Sequential(
             nn.Conv2d(1, widths[0], kernel, stride=stride, padding=padding, bias=False),
             nn.BatchNorm2d(widths[0]),
@@ -117,9 +121,10 @@ class Block(nn.Module):
         self.squeeze: nn.Module = Squeeze(outside) if squeeze else nn.Identity()
         self.shortcut: nn.Module = nn.Identity()
         if stride > 1 or inside != outside:
+            shrink = nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False) if stride > 1 else nn.Identity()
             self.shortcut = nn.Sequential(
-                Blur(stride) if blurred else nn.Identity(),
-                nn.Conv2d(inside, outside, 1, stride=step, bias=False),
+                Blur(stride) if blurred else shrink,
+                nn.Conv2d(inside, outside, 1, bias=False),
                 nn.BatchNorm2d(outside),
             )
 

@@ -19,6 +19,12 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Frozen, by keyword, and strict: an unknown key is an error."""
 
 
+def _within(name: str, value: float, low: float, high: float = float("inf")) -> None:
+    if not low <= value <= high:
+        bounds = f"at least {low:g}" if high == float("inf") else f"{low:g} to {high:g}"
+        raise ValueError(f"{name} must be {bounds}, not {value:g}")
+
+
 class DataConfig(_Section, frozen=True):
     """Which films, and how they are prepared.
 
@@ -104,6 +110,14 @@ class OptimConfig(_Section, frozen=True):
     body_rate: float = 0.1
     precision: Literal["auto", "bf16", "fp16", "32"] = "auto"
 
+    def __post_init__(self) -> None:
+        """Refuse what could not run."""
+        _within("epochs", self.epochs, 1)
+        _within("batch", self.batch, 2)  # one film has no batch statistics
+        _within("learning_rate", self.learning_rate, 1e-12)
+        for name in ("warmup", "finding_weight", "label_smoothing", "ema", "body_rate"):
+            _within(name, getattr(self, name), 0, 1)
+
 
 class AugmentConfig(_Section, frozen=True):
     """What is done to a film before each look. 0 switches a kind off.
@@ -173,6 +187,15 @@ class AugmentConfig(_Section, frozen=True):
     border_probability: float = 0.25
     mixup: float = 0.0
     mixup_probability: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be drawn."""
+        for name in ("flip", *(field for field in self.__struct_fields__ if field.endswith("probability"))):
+            _within(name, getattr(self, name), 0, 1)
+        _within("crop", self.crop, 0, 0.9)
+        _within("mixup", self.mixup, 0, 0.5)
+        _within("coarse", self.coarse, 0)
+        _within("jpeg", self.jpeg, 0, 100)
 
     @classmethod
     def none(cls) -> AugmentConfig:
@@ -261,7 +284,8 @@ def _toml(value: Any) -> str:
         return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return msgspec.json.encode(value).decode()  # strings, numbers and booleans are written alike in both
+    # Strings, numbers and booleans are written alike in both, but for DEL, which TOML wants escaped.
+    return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")
 
 
 def _change(data: dict[str, Any], change: str) -> None:

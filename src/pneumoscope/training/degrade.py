@@ -131,7 +131,7 @@ def jpeg(x: Tensor, quality: Tensor) -> Tensor:
         q = quality[which].clamp(1, 100)
         scale = torch.where(q < 50, 5000 / q, 200 - 2 * q) / 100  # libjpeg's quality curve
         table = torch.tensor(_LUMINANCE, dtype=part.dtype)[None] * scale[:, None, None]
-        table = table.clamp(1, 255).to(part.device)[:, None, None]  # [n, 1, 1, 8, 8]
+        table = torch.round(table).clamp(1, 255).to(part.device)[:, None, None]  # [n, 1, 1, 8, 8]
         cosine = _cosine(part)
         blocks = body.reshape(len(part), side // 8, 8, side // 8, 8).transpose(2, 3) * 255 - 128
         coefficients = torch.round(cosine @ blocks @ cosine.T / table) * table

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pneumoscope.errors import TrainingError
+from pneumoscope.reading.calibrate import calibrate
+from pneumoscope.training.calibrate import Looks, fit_calibration, weaker
+from pneumoscope.training.config import AugmentConfig, CalibrationConfig
+
+POSITIVE = (False, True, True)
+
+
+def looks(count: int = 900, *, sharpness: float = 3.0, copies: int = 2, seed: int = 0) -> Looks:
+    """Logits whose true probabilities are softmax(logits / sharpness): over-sure by that factor."""
+    generator = np.random.default_rng(seed)
+    honest = generator.normal(size=(1 + copies, count, 3)) * 2
+    honest[1:] = honest[0] + generator.normal(size=(copies, count, 3)) * 0.2
+    p = np.exp(honest[0]) / np.exp(honest[0]).sum(1, keepdims=True)
+    labels = np.array([generator.choice(3, p=row) for row in p])
+    logits = (honest * sharpness).astype(np.float32)
+    return Looks(logits[0], logits[1:], labels.astype(np.int64))
+
+
+def test_an_over_sure_network_is_cooled() -> None:
+    fitted = fit_calibration(looks(sharpness=3.0, copies=0), POSITIVE, CalibrationConfig())
+    assert fitted.calibrator.temperature == pytest.approx(3.0, rel=0.15)
+
+
+def test_the_presets_are_what_they_promise_on_the_films_they_were_chosen_on() -> None:
+    seen = looks()
+    fitted = fit_calibration(seen, POSITIVE, CalibrationConfig(screening_recall=0.97))
+    balanced, screening = fitted.operating_points
+    assert (balanced.preset, screening.preset) == ("balanced", "screening")
+    assert screening.threshold < balanced.threshold
+    pooled = np.concatenate([seen.plain[None], seen.shifted])
+    score = calibrate(pooled, fitted.calibrator)[..., 1:].sum(-1)
+    truth = np.broadcast_to(seen.labels > 0, score.shape)
+    assert (score[truth] >= screening.threshold).mean() >= 0.97
+    # The stated rates are of the plain films, counted once each.
+    called = score[0] >= balanced.threshold
+    assert balanced.sensitivity.n == int((seen.labels > 0).sum())
+    assert balanced.sensitivity.k == int(called[seen.labels > 0].sum())
+    assert balanced.specificity.k == int((~called)[seen.labels == 0].sum())
+    assert balanced.sensitivity.low < balanced.sensitivity.value < balanced.sensitivity.high
+
+
+def test_conformal_sets_cover_new_films_of_the_same_kind() -> None:
+    fitted = fit_calibration(looks(seed=1), POSITIVE, CalibrationConfig(coverages=(0.9,)))
+    new = looks(6000, seed=2)
+    p = calibrate(new.plain, fitted.calibrator)
+    quantiles = np.array(fitted.conformal[0].quantiles)
+    inside = 1 - p[np.arange(len(p)), new.labels] <= quantiles[new.labels]
+    for label in range(3):
+        assert inside[new.labels == label].mean() == pytest.approx(0.9, abs=0.04)
+
+
+def test_one_class_only_is_told() -> None:
+    seen = looks(copies=0)
+    only = Looks(seen.plain, seen.shifted, np.ones_like(seen.labels))
+    with pytest.raises(TrainingError, match="validation"):
+        fit_calibration(only, POSITIVE, CalibrationConfig())
+
+
+def test_a_shifted_look_hides_and_mirrors_nothing() -> None:
+    milder = weaker(AugmentConfig(), 0.5)
+    assert (milder.flip, milder.erase, milder.marker, milder.mixup) == (0, 0, 0, 0)
+    assert milder.gamma == AugmentConfig().gamma / 2
+    assert milder.jpeg == (100 + AugmentConfig().jpeg) / 2
+    assert weaker(AugmentConfig(), 0.0).coarse == 1
+    assert milder.blur_probability == AugmentConfig().blur_probability

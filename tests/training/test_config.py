@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pneumoscope.errors import ConfigError, UsageError
+from pneumoscope.training.config import AugmentConfig, TrainConfig
+from pneumoscope.training.recipes import find_recipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_file_is_a_diff_from_the_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text("seed = 7\n[optim]\nepochs = 3\n")
+    config = TrainConfig.load(file)
+    assert config.seed == 7
+    assert config.optim.epochs == 3
+    assert config.optim.learning_rate == TrainConfig().optim.learning_rate
+    assert config.augment == AugmentConfig()
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("epoch = 3", "epoch"),
+        ("[optim]\nepoch = 3", "epoch"),
+        ("[optim]\nepochs = 'three'", "int"),
+        ("[optim]\noptimizer = 'lion'", "lion"),
+        ("[optim]\nbatch = 1", "batch must be at least 2"),
+        ("[augment]\nflip = 1.5", "flip must be 0 to 1"),
+        ("[optim", "cannot|expected|Expected|Unclosed|invalid|Unexpected|declaration|at line"),
+    ],
+)
+def test_unknown_keys_and_wrong_values_are_errors_that_name_the_file(tmp_path: Path, text: str, word: str) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=word) as caught:
+        TrainConfig.load(file)
+    assert str(file) in str(caught.value)
+
+
+def test_changes_win_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text("[optim]\nepochs = 3\n")
+    changes = ["optim.epochs=4", "network.options.width=16", "optim.optimizer=sgd", "data.fractions=[0.6, 0.2, 0.2]"]
+    config = TrainConfig.load(file, changes)
+    assert config.optim.epochs == 4
+    assert config.optim.optimizer == "sgd"
+    assert config.network.options == {"width": 16}
+    assert config.data.fractions == (0.6, 0.2, 0.2)
+
+
+@pytest.mark.parametrize("change", ["epochs", "=3", "seed.x=3", "optim.epoch=3"])
+def test_a_change_that_makes_no_sense_is_an_error(change: str) -> None:
+    with pytest.raises(ConfigError):
+        TrainConfig.load(None, ["seed=1", change])
+
+
+@given(
+    st.integers(0, 2**31),
+    st.floats(1e-6, 1),
+    st.dictionaries(st.from_regex(r"[a-z]+", fullmatch=True), st.integers() | st.booleans() | st.text(), max_size=3),
+)
+def test_the_whole_configuration_survives_toml(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, rate: float, options: dict[str, object]
+) -> None:
+    config = TrainConfig.load(None, [f"seed={seed}", f"optim.learning_rate={rate!r}"])
+    config = type(config)(seed=seed, optim=config.optim, network=type(config.network)(options=options))
+    file = tmp_path_factory.mktemp("config") / "whole.toml"
+    file.write_text(config.to_toml(), encoding="utf-8")
+    assert TrainConfig.load(file) == config
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.toml"):
+        TrainConfig.load("nowhere.toml")
+
+
+def test_an_unknown_recipe_names_those_that_are_there() -> None:
+    with pytest.raises(UsageError, match="shipped"):
+        find_recipe("secret")
+
+
+def test_the_shipped_recipe_is_a_sound_configuration() -> None:
+    config = TrainConfig.load(find_recipe("shipped"))
+    assert config.name == "standard"
+    assert config.data.citation

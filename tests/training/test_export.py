@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pneumoscope.errors import TrainingError
+from pneumoscope.networks import build
+from pneumoscope.training.export import TOLERANCE, parity, to_onnx
+
+FILMS = np.random.default_rng(0).integers(0, 256, size=(5, 48, 48), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("family", ["residual", "classic-4conv"])
+def test_onnx_says_what_torch_says(family: str) -> None:
+    options = {"width": 16} if family == "residual" else {}
+    network = build(family, classes=3, size=48, options=options, seed=1).eval()
+    assert parity(network, to_onnx(network), FILMS) < TOLERANCE
+
+
+def test_another_networks_graph_is_found_out() -> None:
+    one, two = (build("residual", classes=3, size=48, options={"width": 16}, seed=seed).eval() for seed in (1, 2))
+    for network in (one, two):
+        network.head.linear.weight.data.mul_(50)  # type: ignore[union-attr, operator]  # a fresh head is near 0
+    with pytest.raises(TrainingError, match="differs from torch"):
+        parity(one, to_onnx(two), FILMS)

@@ -28,7 +28,7 @@ def test_a_path_bytes_and_a_picture_give_the_same_pixels(
     data = encode(smooth, "JPEG")
     path = tmp_path / "film.png"  # the name lies; the bytes are a JPEG's
     path.write_bytes(data)
-    films = [load(path), load(str(path)), load(data), load(bytearray(data)), load(Image.open(BytesIO(data)))]  # type: ignore[arg-type]
+    films = [load(path), load(str(path)), load(data), load(bytearray(data)), load(Image.open(BytesIO(data)))]
     for film in films:
         assert np.array_equal(film.pixels, films[0].pixels)
     assert [film.info.format for film in films] == ["JPEG"] * 4 + ["array"]

@@ -195,12 +195,12 @@ def test_a_still_gif_is_read_with_a_warning(smooth: NDArray[np.uint8], encode: C
     assert any("GIF" in warning for warning in film.warnings)
 
 
-def _png_of_size(columns: int, rows: int) -> bytes:
+def _png_of_size(columns: int, rows: int, data: bytes = bytes(100)) -> bytes:
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
     head = struct.pack(">IIBBBBB", columns, rows, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize("size", [(30_000, 30_000), (9_500, 10_000), (2**31 - 1, 2**31 - 1)])
@@ -251,6 +251,35 @@ def test_a_cut_file_is_refused_or_whole(kind: str, share: float, marked: bool, a
         # What an early end marker takes from the very last block alone cannot be told from a whole film.
         seen = slice(None, -16 if marked else None)
         assert np.array_equal(film.pixels[seen], load(data).pixels[seen]), "a cut film must never come back partly gray"
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_whole_jpeg_that_ends_in_mid_gray_is_read(
+    mode: str, smooth: NDArray[np.uint8], encode: Callable[..., bytes]
+) -> None:
+    framed = np.pad(smooth, 40, constant_values=128)
+    for quality in range(50, 96, 5):
+        film = load(encode(Image.fromarray(framed).convert(mode), "JPEG", quality=quality))
+        assert film.pixels[-1, -1] == 128, "else the check for an early end is not asked"
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "P", "I;16"])
+def test_a_whole_png_that_ends_in_black_is_read(
+    mode: str, smooth: NDArray[np.uint8], encode: Callable[..., bytes]
+) -> None:
+    framed = Image.fromarray(np.pad(smooth, 7))
+    picture = Image.fromarray(np.asarray(framed).astype(np.uint16) * np.uint16(257)) if mode == "I;16" else framed
+    film = load(encode(picture if mode == "I;16" else picture.convert(mode), "PNG"))
+    assert not film.pixels[-7:].any(), "else the check for an early end is not asked"
+    assert film.pixels.any()
+
+
+def test_a_png_whose_data_ends_early_but_properly_is_cut_short() -> None:
+    row = b"\0" + bytes([200]) * 64
+    for rows in (0, 10, 63):
+        with pytest.raises(UnreadableFilm, match="cut short"):
+            load(_png_of_size(64, 64, row * rows))
+    assert load(_png_of_size(64, 64, row * 64)).pixels.min() == 200
 
 
 @pytest.mark.parametrize("kind", WRITERS)

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["inflated_size_within", "picture_size", "sequential_scan_without_end"]
+__all__ = ["inflated_size_within", "picture_size", "png_is_whole", "sequential_scan_without_end"]
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 # SOF0 to SOF15 without DHT (C4), JPG (C8) and DAC (CC), and SOF55 of JPEG-LS (ISO 14495-1, C.2.2).
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
+# Adam7: left, top, step across, step down of each pass (PNG specification, section 8.2).
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _SCAN = 0xDA
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 
@@ -77,3 +79,28 @@ def inflated_size_within(data: bytes, limit: int) -> bool:
     except zlib.error:
         return True  # damaged, and pydicom will say so
     return not inflater.unconsumed_tail
+
+
+def png_is_whole(data: bytes) -> bool:
+    """Whether a PNG's compressed data holds every row that its header declares.
+
+    A stream that ends early but properly leaves the rest of the picture black in Pillow, without a word.
+    Reference: PNG specification (W3C, third edition), sections 8 (interlace), 9 (filter bytes), 11.2.
+    """
+    columns, rows = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+    bits = data[24] * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(data[25], 1)
+    passes = _ADAM7 if data[28] else ((0, 0, 1, 1),)
+    expected = 0
+    for left, top, across, down in passes:
+        wide, high = -(-(columns - left) // across), -(-(rows - top) // down)
+        expected += high * (1 + (wide * bits + 7) // 8) if wide > 0 else 0
+    inflater, found, at = zlib.decompressobj(), 0, 8
+    while at + 8 <= len(data) and found < expected:
+        length = int.from_bytes(data[at : at + 4], "big")
+        if data[at + 4 : at + 8] == b"IDAT":
+            packed = data[at + 8 : at + 8 + length]
+            while packed and not inflater.eof:  # a megabyte at a time: the stream may be a bomb
+                found += len(inflater.decompress(packed, 1 << 20))
+                packed = inflater.unconsumed_tail
+        at += 12 + length
+    return found >= expected

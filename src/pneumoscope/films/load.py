@@ -31,7 +31,7 @@ _MAX_BYTES_A_PIXEL = 16  # four channels of 32 bits, unpacked; a larger file hol
 
 
 def load(
-    source: str | os.PathLike[str] | bytes | Image.Image | NDArray[Any],
+    source: str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | NDArray[Any],
     *,
     name: str | None = None,
     max_pixels: int = _MAX_PIXELS,

@@ -20,8 +20,9 @@ from PIL import (
 )
 
 from pneumoscope.errors import FilmError, FilmTooLarge, UnsupportedFilm
+from pneumoscope.films.codestream import png_is_whole
 from pneumoscope.films.quiet import quietly
-from pneumoscope.films.refuse import check_size, cut_short, damaged
+from pneumoscope.films.refuse import check_size, cut_short, damaged, raise_cut_short
 from pneumoscope.films.tones import COLOUR, Tones, gray_of, is_colour, over_black
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ def read_raster(data: bytes, kind: str, *, where: str, max_pixels: int) -> Tones
             picture.load()
         if kind == "JPEG":
             _refuse_early_end(picture, data, where)
+        elif kind == "PNG" and _last_row_is_zero(picture) and not png_is_whole(data):
+            raise_cut_short(where)
         tones = read_picture(picture, where=where, max_pixels=max_pixels)
     except FilmError:
         raise
@@ -138,10 +141,17 @@ def _refuse_early_end(picture: Image.Image, data: bytes, where: str) -> None:
     corner = picture.getpixel((picture.width - 1, picture.height - 1))
     if corner not in (128, (128, 128, 128)) or data.count(b"\xff\xda") != 1 or picture.info.get("progressive"):
         return
+    with quietly():
+        again = JpegImagePlugin.JpegImageFile(BytesIO(data[: data.rfind(b"\xff\xd9")] + bytes(8)))
     try:
-        JpegImagePlugin.JpegImageFile(BytesIO(data[: data.rfind(b"\xff\xd9")] + bytes(8))).load()
+        again.load()
     except OSError as error:
         raise cut_short(where) from error
+
+
+def _last_row_is_zero(picture: Image.Image) -> bool:
+    """Whether the last row is as Pillow leaves rows that were never decoded."""
+    return not any(picture.crop((0, picture.height - 1, picture.width, picture.height)).tobytes())
 
 
 def read_picture(picture: Image.Image, *, where: str, max_pixels: int) -> Tones:

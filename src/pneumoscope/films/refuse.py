@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from pneumoscope.errors import FilmTooLarge, UnreadableFilm
 
-__all__ = ["MIN_SIDE", "check_size", "cut_short", "damaged"]
+__all__ = ["MIN_SIDE", "check_size", "cut_short", "damaged", "raise_cut_short"]
 
 MIN_SIDE = 32
 """Shortest side of a film, in pixels; below it nothing can be judged."""
@@ -36,6 +38,15 @@ def check_size(rows: int, columns: int, *, where: str, max_pixels: int) -> None:
 def cut_short(where: str) -> UnreadableFilm:
     """The error for a file whose end is missing."""
     return UnreadableFilm("the file is cut short", where=where, remedy="Copy or export it again")
+
+
+def raise_cut_short(where: str) -> NoReturn:
+    """Refuse a file whose end is missing.
+
+    Raises:
+        UnreadableFilm: Always.
+    """
+    raise cut_short(where)
 
 
 def damaged(kind: str, where: str) -> UnreadableFilm:

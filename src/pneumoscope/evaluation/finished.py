@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,14 +51,14 @@ class Samples:
 
     Attributes:
         images: uint8 [K, S, S].
-        indices: int64 [K], rows of the manifest.
+        paths: K, as in the manifest; empty if the file does not tell.
         labels: int64 [K].
         probabilities: Calibrated, float64 [K, C].
         evidence: For the finding, float32 [K, h, w].
     """
 
     images: NDArray[np.uint8]
-    indices: NDArray[np.int64]
+    paths: list[str]
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     evidence: NDArray[np.float32]
@@ -111,7 +112,10 @@ class FinishedRun:
 
 
 def chosen_epoch(run: FinishedRun) -> int | None:
-    """The epoch whose weights were kept, by the rule that the configuration names; None if it names none."""
+    """The epoch whose weights were kept: what the run's summary says, else what its rule gives; None if neither."""
+    summary = run.folder / "summary.json"
+    if summary.is_file():
+        return _reading(summary, lambda path: int(json.loads(path.read_text())["epoch"]))
     monitor = run.bundle.provenance.config.get("optim", {}).get("monitor")
     epochs = run.history["epoch"]
     if monitor == "last":
@@ -171,7 +175,7 @@ def _samples(path: Path, classes: tuple[str, ...]) -> Samples:
     with np.load(path, allow_pickle=False) as file:
         return Samples(
             images=file["images"],
-            indices=file["indices"],
+            paths=file["paths"].tolist() if "paths" in file else [],
             labels=_numbers(file["labels"], classes),
             probabilities=file["probabilities"].astype(np.float64),
             evidence=file["evidence"],

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pneumoscope.dataset.manifest import Manifest
 from pneumoscope.evaluation.finished import FinishedRun, chosen_epoch
 from pneumoscope.evaluation.metrics import metrics_table
 from pneumoscope.statistics.discrimination import confusion
@@ -173,12 +172,8 @@ def _spread_over_classes(labels: np.ndarray, most: int) -> np.ndarray:
 
 
 def _whose_samples(run: FinishedRun) -> str:
-    """In words, which part the sample films are of; nothing if they are of several, or it cannot be told."""
-    place = run.folder / "manifest.parquet"
-    if not place.is_file():
-        return ""
-    films = Manifest.load(place).films
+    """In words, which films the samples are; nothing of the part if they are of several, or it cannot be told."""
     part_of = {path: part for part, found in run.parts.items() for path in found.paths}
-    rows = [int(i) for i in run.samples.indices if 0 <= i < len(films)]
-    parts = {part_of.get(films[i].path, "") for i in rows}
-    return _NAMES.get(parts.pop(), "") if len(parts) == 1 and len(rows) == len(run.samples.indices) else ""
+    parts = {part_of.get(path, "") for path in run.samples.paths}
+    part = _NAMES.get(parts.pop(), "") if len(parts) == 1 else ""
+    return f"{part or 'Samples'}, the worst mistakes among them"

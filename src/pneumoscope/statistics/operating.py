@@ -96,7 +96,8 @@ def recall_at_least(target: float) -> Rule:
 def youden() -> Rule:
     """The threshold with the largest sensitivity + specificity - 1 (Youden, Cancer 3 (1950) 32).
 
-    Where several are equally good, the middle of the widest stretch of them.
+    Where several are equally good, the middle of the longest stretch of them (in distinct scores); of equally
+    long stretches the most sensitive.
     """
 
     def pick(tp: NDArray[np.int64], fp: NDArray[np.int64]) -> tuple[int, int]:

@@ -15,10 +15,8 @@ import numpy as np
 from pneumoscope.films.phantom.canvas import blur, ramp
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from pneumoscope.films.phantom.anatomy import Anatomy
-    from pneumoscope.films.phantom.canvas import Grid
+    from pneumoscope.films.phantom.canvas import Grid, Layer
 
 __all__ = ["Body", "cage_width", "lay_body"]
 
@@ -40,21 +38,21 @@ class Body:
         dome: How far below the diaphragm's edge a place is; negative is above.
     """
 
-    width: NDArray[np.float32]
-    outer: NDArray[np.float32]
-    air: NDArray[np.float32]
-    cavity: NDArray[np.float32]
-    heart: NDArray[np.float32]
-    airway: NDArray[np.float32]
-    gas: NDArray[np.float32]
-    dome: NDArray[np.float32]
+    width: Layer
+    outer: Layer
+    air: Layer
+    cavity: Layer
+    heart: Layer
+    airway: Layer
+    gas: Layer
+    dome: Layer
 
 
-def cage_width(y: NDArray[np.float32], anatomy: Anatomy) -> NDArray[np.float32]:
+def cage_width(y: Layer, anatomy: Anatomy) -> Layer:
     """Half the inner width of the cage at each height, for y as float32 [...]."""
     t = np.clip(y / _CAGE_FOOT, 0, 1)
     lobe = np.maximum(1 - (1 - t) ** anatomy.round_top, 0) ** (1 / 1.55)
-    width: NDArray[np.float32] = (anatomy.apex + (1 - anatomy.apex) * lobe).astype(np.float32)
+    width: Layer = (anatomy.apex + (1 - anatomy.apex) * lobe).astype(np.float32)
     return width
 
 
@@ -72,7 +70,7 @@ def lay_body(grid: Grid, anatomy: Anatomy, *, flat: float = 0.0, deep: float = 0
     across = np.abs(x)
     width = cage_width(y, anatomy)
     outer = _outline(x, y, anatomy, width)
-    cavity = _cavity(across, y, anatomy, width, outer)
+    cavity = _cavity(across, y, anatomy, width=width, outer=outer)
     dome = _diaphragm(x, y, anatomy, flat, deep)
     # Behind the dome the lung reaches further down: the edge is a step, the rest a slope.
     below = ramp(dome, -0.006, 0.006) * (0.72 + 0.28 * ramp(dome, 0.0, 0.22))
@@ -93,12 +91,10 @@ def lay_body(grid: Grid, anatomy: Anatomy, *, flat: float = 0.0, deep: float = 0
     )
 
 
-def _outline(
-    x: NDArray[np.float32], y: NDArray[np.float32], anatomy: Anatomy, cage: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def _outline(x: Layer, y: Layer, anatomy: Anatomy, cage: Layer) -> Layer:
     """Depth of trunk, neck, jaw and arms."""
     across = np.abs(x)
-    narrowest = cage_width(np.float32([0.75]), anatomy)
+    narrowest = cage_width(np.array([0.75], dtype=np.float32), anatomy)
     width = np.maximum(cage, narrowest) + anatomy.wall * (0.85 + 0.35 * ramp(y, 0.6, 1.7))
     width = width + 0.16 * ramp(y, 0.85, 0.15)  # the muscles of the shoulder
     inside = np.maximum(1 - (across / width) ** 2.6, 0) ** 0.5
@@ -109,52 +105,39 @@ def _outline(
     parts = np.maximum(trunk, neck)
     for side, angle in zip((-1, 1), anatomy.arms, strict=True):
         start = (side * 0.93, anatomy.shoulder + 0.17)
-        arm = _limb(x, y, start, (side * cos(radians(angle)), sin(radians(angle))), 0.28, 0.19)
+        arm = _limb(x, y, start, (side * cos(radians(angle)), sin(radians(angle))), thick=0.28, thin=0.19)
         parts = (parts**3 + (0.95 * arm) ** 3) ** np.float32(1 / 3)
     if anatomy.chin > -2:
         far = ((x - 2 * anatomy.rotation) / 0.62) ** 2 + ((y - anatomy.chin + 0.45) / 0.48) ** 2
         parts = parts + 0.50 * np.maximum(1 - far**2, 0) ** 0.7
-    soft: NDArray[np.float32] = parts.astype(np.float32)
+    soft: Layer = parts.astype(np.float32)
     return soft
 
 
 def _limb(
-    x: NDArray[np.float32],
-    y: NDArray[np.float32],
-    start: tuple[float, float],
-    along: tuple[float, float],
-    thick: float,
-    thin: float,
-) -> NDArray[np.float32]:
+    x: Layer, y: Layer, start: tuple[float, float], along: tuple[float, float], *, thick: float, thin: float
+) -> Layer:
     """Depth of a limb that starts somewhere and runs out of the picture, for half widths there and far off."""
     run = (x - start[0]) * along[0] + (y - start[1]) * along[1]
     off = np.abs((y - start[1]) * along[0] - (x - start[0]) * along[1])
     near = np.maximum(-run, 0)
     half = thick + (thin - thick) * np.clip(run / 0.7, 0, 1)
-    depth: NDArray[np.float32] = 2 * half * np.sqrt(np.maximum(1 - (off**2 + near**2) / half**2, 0))
+    depth: Layer = 2 * half * np.sqrt(np.maximum(1 - (off**2 + near**2) / half**2, 0))
     return depth
 
 
-def _cavity(
-    across: NDArray[np.float32],
-    y: NDArray[np.float32],
-    anatomy: Anatomy,
-    width: NDArray[np.float32],
-    outer: NDArray[np.float32],
-) -> NDArray[np.float32]:
+def _cavity(across: Layer, y: Layer, anatomy: Anatomy, *, width: Layer, outer: Layer) -> Layer:
     """Depth of the rib cage: two round tops, then one barrel."""
     aside = np.maximum(across - anatomy.apex, 0) / np.maximum(width - anatomy.apex, 1e-3)
     barrel = np.maximum(1 - aside**2.4, 0) ** 0.42
     under = y - 1.1 * np.maximum(anatomy.apex - across, 0) ** 2
     top = ramp(under, 0.0, 0.16) ** 0.6
     room = np.maximum(anatomy.depth * (0.66 + 0.34 * ramp(y, -0.1, 0.75)) - 0.27, 0)
-    depth: NDArray[np.float32] = np.minimum(barrel * top * room, np.maximum(outer - 0.05, 0)).astype(np.float32)
+    depth: Layer = np.minimum(barrel * top * room, np.maximum(outer - 0.05, 0)).astype(np.float32)
     return depth
 
 
-def _diaphragm(
-    x: NDArray[np.float32], y: NDArray[np.float32], anatomy: Anatomy, flat: float, deep: float
-) -> NDArray[np.float32]:
+def _diaphragm(x: Layer, y: Layer, anatomy: Anatomy, flat: float, deep: float) -> Layer:
     """How far below the diaphragm each place is."""
     fall = anatomy.dome_fall * (1 - 0.55 * flat)
     halves = []
@@ -164,21 +147,21 @@ def _diaphragm(
         halves.append(peak + np.where(out > 0, fall * np.abs(out / 0.58) ** 2.3, 0.02 * (out / 0.42) ** 2))
     left = ramp(x, -0.14, 0.14)  # the two halves meet behind the heart
     edge = halves[0] * (1 - left) + halves[1] * left
-    below: NDArray[np.float32] = (y - edge).astype(np.float32)
+    below: Layer = (y - edge).astype(np.float32)
     return below
 
 
-def _heart(x: NDArray[np.float32], y: NDArray[np.float32], anatomy: Anatomy) -> NDArray[np.float32]:
+def _heart(x: Layer, y: Layer, anatomy: Anatomy) -> Layer:
     """Share of the cavity's depth that the heart and its great vessels take."""
     floor = anatomy.dome + anatomy.dome_gap
     size = anatomy.heart
     c, s = cos(anatomy.heart_turn), sin(anatomy.heart_turn)
 
-    def ball(cx: float, cy: float, a: float, b: float, turned: bool = False) -> NDArray[np.float32]:
+    def ball(cx: float, cy: float, a: float, b: float, turned: bool = False) -> Layer:
         p, q = x - cx, y - cy
         if turned:
             p, q = p * c + q * s, q * c - p * s
-        depth: NDArray[np.float32] = np.maximum(1 - (p / a) ** 2 - (q / b) ** 2, 0)
+        depth: Layer = np.maximum(1 - (p / a) ** 2 - (q / b) ** 2, 0)
         return depth
 
     parts = (
@@ -188,11 +171,11 @@ def _heart(x: NDArray[np.float32], y: NDArray[np.float32], anatomy: Anatomy) -> 
         0.6 * ball(0.12, floor - 0.95, 0.15, 0.16),
     )
     total = sum(part**2 for part in parts)
-    joined: NDArray[np.float32] = np.minimum(np.asarray(total, dtype=np.float32), 1.0) ** np.float32(0.25)
+    joined: Layer = np.minimum(np.asarray(total, dtype=np.float32), 1.0) ** np.float32(0.25)
     return joined
 
 
-def _mediastinum(x: NDArray[np.float32], y: NDArray[np.float32], anatomy: Anatomy) -> NDArray[np.float32]:
+def _mediastinum(x: Layer, y: Layer, anatomy: Anatomy) -> Layer:
     """Share of the cavity's depth that the great vessels, the thymus and the spine's soft parts take."""
     across = np.abs(x)
     half = 0.215 + 0.10 * np.exp(-np.maximum(y, 0) / 0.12)
@@ -202,11 +185,11 @@ def _mediastinum(x: NDArray[np.float32], y: NDArray[np.float32], anatomy: Anatom
         lobe = np.where(x < 0, -x / wide, x / (wide * 0.92)) ** 2 + ((y - 0.40) / 0.34) ** 2
         column = np.maximum(column, 0.45 * np.maximum(1 - lobe, 0) ** 0.35)
     spine = 0.30 * np.maximum(1 - (across / 0.16) ** 4, 0) ** 0.5
-    share: NDArray[np.float32] = np.maximum(column * ramp(y, 1.5, 0.7) * 0.62, spine).astype(np.float32)
+    share: Layer = np.maximum(column * ramp(y, 1.5, 0.7) * 0.62, spine).astype(np.float32)
     return share
 
 
-def _airway(grid: Grid, anatomy: Anatomy) -> NDArray[np.float32]:
+def _airway(grid: Grid, anatomy: Anatomy) -> Layer:
     """Depth of the air in the trachea and the main bronchi."""
     shift = 0.8 * anatomy.rotation
     fork = 0.56
@@ -217,7 +200,7 @@ def _airway(grid: Grid, anatomy: Anatomy) -> NDArray[np.float32]:
     return np.float32(0.22) * blur(stamp.array(), 0.018 * grid.unit)
 
 
-def _gas(grid: Grid, anatomy: Anatomy, dome: NDArray[np.float32]) -> NDArray[np.float32]:
+def _gas(grid: Grid, anatomy: Anatomy, dome: Layer) -> Layer:
     """Depth of the gas in the stomach, under the left half of the diaphragm."""
     if anatomy.gas <= 0:
         return np.zeros_like(dome)

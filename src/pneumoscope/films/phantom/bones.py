@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pneumoscope.films.phantom.anatomy import Anatomy
-    from pneumoscope.films.phantom.canvas import Grid
+    from pneumoscope.films.phantom.canvas import Grid, Layer
 
 __all__ = ["lay_bones", "rib_path"]
 
@@ -57,7 +57,7 @@ def rib_path(number: int, side: int, anatomy: Anatomy) -> NDArray[np.float64]:
     return np.stack([across, down], axis=1)
 
 
-def lay_bones(grid: Grid, anatomy: Anatomy, width: NDArray[np.float32]) -> NDArray[np.float32]:
+def lay_bones(grid: Grid, anatomy: Anatomy, width: Layer) -> Layer:
     """Path length through bone, weighted by its density: float32 [rows, columns].
 
     Args:
@@ -72,7 +72,7 @@ def lay_bones(grid: Grid, anatomy: Anatomy, width: NDArray[np.float32]) -> NDArr
     return np.float32(anatomy.bone) * blur(total.astype(np.float32), soft)
 
 
-def _ribs(grid: Grid, anatomy: Anatomy, width: NDArray[np.float32]) -> NDArray[np.float32]:
+def _ribs(grid: Grid, anatomy: Anatomy, width: Layer) -> Layer:
     back, front = grid.stamp(), grid.stamp()
     behind, before, wide = [], [], []
     for number in range(1, _RIBS + 1):
@@ -93,10 +93,11 @@ def _ribs(grid: Grid, anatomy: Anatomy, width: NDArray[np.float32]) -> NDArray[n
     # In front, bone turns into cartilage, which hardly shows.
     far, near = back.array(), front.array() * ramp(np.abs(grid.x), 0.34, 0.62)
     # Where a rib turns from the back to the front it is one bone, not two that overlap.
-    side = np.abs(grid.x) / width
-    ribs = np.maximum(far, near) + np.minimum(far, near) * ramp(side, 0.96, 0.86)
+    aside: Layer = np.abs(grid.x) / width
+    ribs: Layer = np.maximum(far, near) + np.minimum(far, near) * ramp(aside, 0.96, 0.86)
     # At the side walls the beam runs along the rib's curve and meets more of it.
-    return np.float32(0.62) * ribs * (1 + ramp(side, 0.75, 1.0))
+    thick: Layer = 0.62 * ribs * (1 + ramp(aside, 0.75, 1.0))
+    return thick
 
 
 def _stretch(path: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
@@ -105,7 +106,7 @@ def _stretch(path: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
     return np.stack([np.interp(where, np.arange(len(path)), path[:, axis]) for axis in (0, 1)], axis=1)
 
 
-def _spine(grid: Grid, anatomy: Anatomy) -> NDArray[np.float32]:
+def _spine(grid: Grid, anatomy: Anatomy) -> Layer:
     bodies, arches = grid.stamp(), grid.stamp()
     gap = anatomy.rib_gap
     for number in range(-4, 15):
@@ -139,7 +140,7 @@ def _vertebra(x: float, y: float, half: float, tall: float) -> list[tuple[float,
     return [(x + p, y + q) for p, q in [*right, (0.0, tall * 0.90), *left, (0.0, -tall * 0.90)]]
 
 
-def _girdle(grid: Grid, anatomy: Anatomy) -> NDArray[np.float32]:
+def _girdle(grid: Grid, anatomy: Anatomy) -> Layer:
     """Clavicles, scapulae and upper arms."""
     collar, blades, arms = grid.stamp(), grid.stamp(), grid.stamp()
     for side, angle in zip((-1, 1), anatomy.arms, strict=True):
@@ -153,7 +154,7 @@ def _girdle(grid: Grid, anatomy: Anatomy) -> NDArray[np.float32]:
         collar.tubes(path, swell, 0.95)
         collar.tubes(path, swell * 0.55, 0.72)
         lift = 0.0 if angle > 0 else 0.14
-        blade = np.array(_BLADE) + (lift, 0)
+        blade = np.array(_BLADE) + np.array((lift, 0))
         blade[3:6, 0] += 0.6 * lift
         blade *= (side, 1)
         blade[:, 1] += anatomy.shoulder + 0.06
@@ -170,7 +171,7 @@ def _girdle(grid: Grid, anatomy: Anatomy) -> NDArray[np.float32]:
     return collar.array() + blades.array() + arms.array()
 
 
-def _jaw(grid: Grid, anatomy: Anatomy) -> NDArray[np.float32]:
+def _jaw(grid: Grid, anatomy: Anatomy) -> Layer:
     stamp = grid.stamp(fine=False)
     x = anatomy.rotation * 2
     angle = np.linspace(0.1, np.pi - 0.1, 22)

@@ -7,19 +7,24 @@ left), with 0 at the spine; y grows downwards, with 0 at the top of the lungs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import cos, radians, sin
-from typing import TYPE_CHECKING
+from math import ceil, cos, radians, sin
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
-__all__ = ["Grid", "Stamp", "blur", "noise", "ramp", "tube"]
+__all__ = ["Grid", "Layer", "Stamp", "blur", "noise", "ramp", "tube"]
 
+Layer: TypeAlias = NDArray[np.floating[Any]]
+"""A picture in the making: float32 [rows, columns]."""
+
+_NOISE_SPAN = 4.0  # units of the body; wider than any usual picture
 _FINE = 900  # pictures with fewer rows are stamped at twice their size, so that thin things stay smooth
 
 
@@ -36,8 +41,8 @@ class Grid:
     """
 
     unit: float
-    x: NDArray[np.float32]
-    y: NDArray[np.float32]
+    x: Layer
+    y: Layer
     origin: tuple[float, float]
     tilt: float
 
@@ -129,7 +134,7 @@ class Stamp:
         for outline, value in zip(placed.tolist(), fade.ravel().tolist(), strict=True):
             self._pen.polygon(outline, fill=value)
 
-    def array(self) -> NDArray[np.float32]:
+    def array(self) -> Layer:
         """The layer: float32 [rows, columns]."""
         image = self._image.reduce(self._fine) if self._fine > 1 else self._image
         return np.asarray(image, dtype=np.float32)
@@ -147,7 +152,7 @@ def tube(paths: NDArray[np.float64], widths: NDArray[np.float64]) -> NDArray[np.
     return np.concatenate([paths + side, (paths - side)[..., ::-1, :]], axis=-2)
 
 
-def blur(layer: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+def blur(layer: Layer, sigma: float) -> Layer:
     """Blur by a bell of ``sigma`` pixels; wide ones are made on a smaller picture.
 
     Args:
@@ -177,7 +182,7 @@ def blur(layer: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     return layer
 
 
-def noise(rng: np.random.Generator, grid: Grid, sizes: Sequence[float], falloff: float = 0.6) -> NDArray[np.float32]:
+def noise(rng: np.random.Generator, grid: Grid, sizes: Sequence[float], falloff: float = 0.6) -> Layer:
     """Smooth noise, the same in the body at any picture size: float32 [rows, columns], about unit variance.
 
     Args:
@@ -189,19 +194,21 @@ def noise(rng: np.random.Generator, grid: Grid, sizes: Sequence[float], falloff:
     total = np.zeros((grid.rows, grid.columns), dtype=np.float32)
     power = 0.0
     for octave, size in enumerate(sizes):
-        height = max(2, round(grid.rows / grid.unit / size))
-        width = max(2, round(grid.columns / grid.unit / size))
-        grains = rng.standard_normal((height, width), dtype=np.float32)
+        down, across = grid.rows / grid.unit / size, grid.columns / grid.unit / size
+        # More grains than are seen, always as many, so that another picture size has the same ones.
+        least = ceil(_NOISE_SPAN / size)
+        grains = rng.standard_normal((max(least, ceil(down)), max(least, ceil(across))), dtype=np.float32)
         weight = falloff**octave
-        total += weight * np.asarray(
-            Image.fromarray(grains).resize((grid.columns, grid.rows), Image.Resampling.BICUBIC), dtype=np.float32
+        seen = Image.fromarray(grains).resize(
+            (grid.columns, grid.rows), Image.Resampling.BICUBIC, box=(0.0, 0.0, across, down)
         )
+        total += weight * np.asarray(seen, dtype=np.float32)
         power += weight**2 * 0.5
     return total / np.float32(power**0.5)
 
 
-def ramp(value: NDArray[np.floating], low: float, high: float) -> NDArray[np.float32]:
+def ramp(value: Layer, low: float, high: float) -> Layer:
     """0 below ``low``, 1 above ``high`` and smooth between (``low`` may be the larger)."""
     t = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
-    smooth: NDArray[np.float32] = (t * t * (3 - 2 * t)).astype(np.float32, copy=False)
+    smooth: Layer = (t * t * (3 - 2 * t)).astype(np.float32, copy=False)
     return smooth

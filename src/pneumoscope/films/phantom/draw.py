@@ -69,7 +69,7 @@ class Phantom:
             rows=rows,
             columns=columns,
         )
-        facts = {key: self.facts[key] for key in ("ViewPosition", "PatientAge") if key in self.facts}
+        facts = {key: text for key, text in self.facts.items() if key in {"ViewPosition", "PatientAge"}}
         return Radiograph(pixels=self.pixels, white=255, info=info, facts=facts)
 
 
@@ -98,7 +98,7 @@ def draw_phantom(
     Raises:
         UsageError: An argument is out of range.
     """
-    _check(seed, kind, rows, columns, age, take)
+    _check(seed, kind, rows, columns, age=age, take=take)
     body_rng = np.random.default_rng((seed, 0))
     film_rng, lesion_rng, net_rng, noise_rng = (np.random.default_rng((seed, k, take)) for k in range(1, 5))
     anatomy = draw_anatomy(body_rng, age)
@@ -153,7 +153,7 @@ def _frame(rows: int, columns: int, anatomy: Anatomy, exposure: Exposure) -> Gri
     return Grid.lay(rows, columns, unit=unit, origin=origin, tilt=exposure.tilt)
 
 
-def _check(seed: int, kind: str, rows: int, columns: int | None, age: float | None, take: int) -> None:
+def _check(seed: int, kind: str, rows: int, columns: int | None, *, age: float | None, take: int) -> None:
     if min(seed, take) < 0:
         raise UsageError(f"the seed {min(seed, take)} is negative", remedy="Give 0 or more")
     if kind not in KINDS:

@@ -9,18 +9,17 @@ import numpy as np
 from pneumoscope.films.phantom.canvas import blur
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from pneumoscope.films.phantom.anatomy import Exposure
-    from pneumoscope.films.phantom.canvas import Grid
+    from pneumoscope.films.phantom.canvas import Grid, Layer
 
 __all__ = ["expose", "put_on"]
 
 _LETTERS = {
     "R": (
         [(0.00, 0.0), (0.20, 0.0), (0.20, 1.0), (0.00, 1.0)],
-        [(0.10, 0.0), (0.45, 0.0), (0.62, 0.06), (0.70, 0.17), (0.70, 0.34), (0.62, 0.46), (0.45, 0.54), (0.10, 0.54),
-         (0.10, 0.41), (0.40, 0.41), (0.49, 0.36), (0.51, 0.29), (0.51, 0.23), (0.48, 0.17), (0.40, 0.14), (0.10, 0.14)],
+        [(0.10, 0.0), (0.45, 0.0), (0.62, 0.06), (0.70, 0.17), (0.70, 0.34), (0.62, 0.46), (0.45, 0.54),
+         (0.10, 0.54), (0.10, 0.41), (0.40, 0.41), (0.49, 0.36), (0.51, 0.29), (0.51, 0.23), (0.48, 0.17),
+         (0.40, 0.14), (0.10, 0.14)],
         [(0.28, 0.48), (0.48, 0.48), (0.74, 1.0), (0.52, 1.0)],
     ),
     "L": ([(0.0, 0.0), (0.20, 0.0), (0.20, 0.85), (0.62, 0.85), (0.62, 1.0), (0.0, 1.0)],),
@@ -29,12 +28,12 @@ _LETTERS = {
 
 
 def expose(
-    attenuation: NDArray[np.float32],
-    added: NDArray[np.float32],
+    attenuation: Layer,
+    added: Layer,
     grid: Grid,
     exposure: Exposure,
     rng: np.random.Generator,
-) -> NDArray[np.float32]:
+) -> Layer:
     """Expose and develop a film.
 
     The gray is a logistic function of the logarithm of the exposure, which is the shape of the characteristic
@@ -65,11 +64,11 @@ def expose(
         density = density + exposure.lines * np.cos(np.arange(grid.rows, dtype=np.float32) * 2.1)[:, None]
     gray = 1 / (1 + np.exp(-exposure.contrast * (density - exposure.speed)))
     floor = 1 / (1 + np.exp(exposure.contrast * exposure.speed))
-    developed: NDArray[np.float32] = np.clip(exposure.base + (gray - floor) * 0.95 / (1 - floor), 0, 1)
+    developed: Layer = np.clip(exposure.base + (gray - floor) * 0.95 / (1 - floor), 0, 1)
     return developed.astype(np.float32)
 
 
-def put_on(gray: NDArray[np.float32], grid: Grid, exposure: Exposure, rng: np.random.Generator) -> NDArray[np.float32]:
+def put_on(gray: Layer, grid: Grid, exposure: Exposure, rng: np.random.Generator) -> Layer:
     """Put the marker, cables and borders on a film; float32 [rows, columns], 0 to 1, in and out."""
     if exposure.electrodes:
         gray = _electrodes(gray, grid, exposure.electrodes, rng)
@@ -91,7 +90,7 @@ def put_on(gray: NDArray[np.float32], grid: Grid, exposure: Exposure, rng: np.ra
     return gray
 
 
-def _electrodes(gray: NDArray[np.float32], grid: Grid, count: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def _electrodes(gray: Layer, grid: Grid, count: int, rng: np.random.Generator) -> Layer:
     """Electrodes with their cables: metal, so nearly white."""
     stamp = grid.stamp()
     seats = [(-0.85, 0.05), (0.82, 0.08), (0.75, 1.35)]

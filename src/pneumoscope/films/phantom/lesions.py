@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
     from pneumoscope.films.phantom.anatomy import Anatomy
     from pneumoscope.films.phantom.body import Body
-    from pneumoscope.films.phantom.canvas import Grid
+    from pneumoscope.films.phantom.canvas import Grid, Layer
     from pneumoscope.films.phantom.vessels import Branches
 
 __all__ = ["Lesion", "consolidation", "interstitial", "no_lesion"]
 
-_VISIBLE = 0.03  # added attenuation from which a place counts as lesion; the lung's own drawing is about as strong
+_VISIBLE = 0.02  # added attenuation from which a place counts as lesion; the lung's own drawing is about as strong
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +39,7 @@ class Lesion:
         places: In words, for the facts.
     """
 
-    added: NDArray[np.float32]
+    added: Layer
     mask: NDArray[np.bool_]
     places: tuple[str, ...] = ()
 
@@ -72,15 +72,14 @@ def consolidation(grid: Grid, anatomy: Anatomy, body: Body, tree: list[Branches]
     """
     count = 2 if rng.random() < 0.15 else 1
     seats = [_SEATS[k] for k in rng.choice(len(_SEATS), size=count, replace=False)]
-    filled = np.zeros_like(grid.x)
+    filled: Layer = np.zeros_like(grid.x)
+    rounded = rng.random() < 0.25  # round pneumonia, a child's form
     for _, side, (across, up), (a, b) in seats:
-        rounded = rng.random() < 0.25  # round pneumonia, a child's form
-        size = rng.uniform(0.75, 1.15) * (0.85 if rounded else 1.0)
+        size = rng.uniform(0.85, 1.25) * (0.85 if rounded else 1.0)
         x = side * (across + 0.08 * rng.uniform(-1, 1))
         y = anatomy.dome + up + 0.07 * rng.uniform(-1, 1)
         ragged = noise(rng, grid, (0.35, 0.16, 0.07), 0.65)
-        radius = np.sqrt(((grid.x - x) / (a * size)) ** 2 + ((grid.y - y) / (b * size)) ** 2)
-        radius = radius + (0.08 if rounded else 0.20) * ragged
+        radius = np.hypot((grid.x - x) / (a * size), (grid.y - y) / (b * size)) + (0.08 if rounded else 0.20) * ragged
         soft = rng.uniform(0.4, 0.8) * (0.6 if rounded else 1.0)
         one = ramp(radius, 1.0 + soft * 0.5, 1.0 - soft)
         if not rounded and rng.random() < 0.35:
@@ -89,8 +88,8 @@ def consolidation(grid: Grid, anatomy: Anatomy, body: Body, tree: list[Branches]
             line = grid.y - y - slope * (grid.x - x) - (0.55 if up < -0.5 else -0.45) * b * size
             one = one * (ramp(line, 0.015, -0.015) if up < -0.5 else ramp(line, -0.015, 0.015))
         mottle = 1 - 0.20 * np.clip(noise(rng, grid, (0.22, 0.10, 0.05), 0.8) + 0.6, 0, 1.7)
-        filled = np.maximum(filled, one * mottle * rng.uniform(0.5, 0.85))
-    if rng.random() < 0.45:
+        filled = np.maximum(filled, one * mottle * rng.uniform(0.58, 0.92))
+    if rng.random() < 0.45 and not rounded:
         tubes = grid.stamp(fine=False)
         for branches in tree[1:3]:
             tubes.tubes(branches.paths, branches.widths * 0.8, 1.0)
@@ -103,11 +102,11 @@ def consolidation(grid: Grid, anatomy: Anatomy, body: Body, tree: list[Branches]
     return Lesion(added, added > _VISIBLE, tuple(seat[0] for seat in seats))
 
 
-def _effusion(grid: Grid, anatomy: Anatomy, body: Body, side: int, height: float) -> NDArray[np.float32]:
+def _effusion(grid: Grid, anatomy: Anatomy, body: Body, side: int, height: float) -> Layer:
     """Fluid that blunts the angle between the diaphragm and the side wall: a level that rises outward."""
     out = np.clip(side * grid.x, 0, 1.1)
     level = anatomy.dome + 0.5 * anatomy.dome_fall - height + 0.25 * (1 - out)
-    fluid: NDArray[np.float32] = 0.72 * body.air * ramp(grid.y - level, -0.02, 0.08) * ramp(out, 0.5, 0.75)
+    fluid: Layer = 0.72 * body.air * ramp(grid.y - level, -0.02, 0.08) * ramp(out, 0.5, 0.75)
     return fluid
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pneumoscope.films.phantom.anatomy import Anatomy
-    from pneumoscope.films.phantom.canvas import Grid
+    from pneumoscope.films.phantom.canvas import Grid, Layer
 
 __all__ = ["Branches", "grow_vessels", "hilum", "lay_vessels"]
 
@@ -70,9 +70,7 @@ def grow_vessels(rng: np.random.Generator, anatomy: Anatomy) -> list[Branches]:
     return orders
 
 
-def lay_vessels(
-    grid: Grid, anatomy: Anatomy, tree: list[Branches], rng: np.random.Generator, air: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def lay_vessels(grid: Grid, anatomy: Anatomy, tree: list[Branches], rng: np.random.Generator, air: Layer) -> Layer:
     """Path length through vessels and fine net: float32 [rows, columns].
 
     Args:
@@ -93,5 +91,6 @@ def lay_vessels(
             roots.ellipse(spot, (rng.uniform(0.025, 0.05), rng.uniform(0.03, 0.07)), 0.10)
     drawn = blur(stamp.array(), 0.004 * grid.unit) + blur(roots.array(), 0.016 * grid.unit)
     net = noise(rng, grid, (0.09, 0.045, 0.022), 0.8)
-    laid: NDArray[np.float32] = anatomy.vessels * drawn + np.float32(0.015 * anatomy.texture) * net
-    return laid * np.minimum(air * 1.3, 1) ** 1.5
+    laid: Layer = anatomy.vessels * drawn + np.float32(0.015 * anatomy.texture) * net
+    seen: Layer = laid * np.minimum(air * 1.3, 1) ** 1.5
+    return seen

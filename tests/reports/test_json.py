@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pneumoscope.reports.json import schema, to_dict, to_json
+
+if TYPE_CHECKING:
+    from pneumoscope.domain.reading import Reading
+
+KEYS = [
+    *("film", "status", "refusal", "mended", "warnings", "probabilities", "pneumonia", "pattern"),
+    *("evidence", "model", "software", "notice"),
+]
+
+
+def conforms(value: Any, part: dict[str, Any]) -> bool:  # noqa: PLR0911 - one line a keyword of the standard
+    """Whether a value keeps to the subset of JSON Schema that ``schema`` uses."""
+    kinds = {"string": str, "object": dict, "array": list, "integer": int, "number": (int, float), "null": type(None)}
+    types = part.get("type", [])
+    types = [types] if isinstance(types, str) else types
+    if types and not any(isinstance(value, kinds[kind]) for kind in types):  # type: ignore[arg-type]
+        return False
+    if "anyOf" in part and not any(conforms(value, choice) for choice in part["anyOf"]):
+        return False
+    if "const" in part and value != part["const"]:
+        return False
+    if "enum" in part and value not in part["enum"]:
+        return False
+    if isinstance(value, int | float) and not part.get("minimum", value) <= value <= part.get("maximum", value):
+        return False
+    if isinstance(value, list) and not all(conforms(item, part.get("items", {})) for item in value):
+        return False
+    if isinstance(value, dict):
+        known, rest = part.get("properties", {}), part.get("additionalProperties", {})
+        if set(part.get("required", [])) - set(value) or len(value) < part.get("minProperties", 0):
+            return False
+        if not all(key in known or (rest is not False and conforms(value[key], rest)) for key in value):
+            return False
+        if not all(conforms(value[key], known[key]) for key in value if key in known):
+            return False
+    if "if" in part:
+        return conforms(value, part["then"] if conforms(value, part["if"]) else part["else"])
+    return True
+
+
+def test_the_keys_and_their_order_are_the_contract(read_reading: Reading, refused_reading: Reading) -> None:
+    for reading in (read_reading, refused_reading):
+        assert list(json.loads(to_json(reading))) == KEYS
+
+
+def test_a_reading_is_one_line_and_keeps_the_schema(read_reading: Reading, refused_reading: Reading) -> None:
+    for reading in (read_reading, refused_reading):
+        line = to_json(reading)
+        assert "\n" not in line
+        assert conforms(json.loads(line), schema())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "perhaps"},
+        {"notice": "Safe for everything"},
+        {"probabilities": {"normal": 1.2, "bacterial": 0.1}},
+        {"probabilities": None},
+        {"refusal": {"code": "x", "reason": "y", "remedy": "z"}},
+        {"extra": 1},
+        {"pneumonia": {"probability": 0.5}},
+    ],
+)
+def test_the_schema_refuses_what_breaks_the_contract(
+    read_reading: Reading, refused_reading: Reading, change: dict[str, Any]
+) -> None:
+    document = to_dict(read_reading)
+    assert conforms(document, schema())
+    broken = {**document, **change}
+    if change == {"probabilities": None}:  # no number beside a refusal, so take the refused one and give it a number
+        broken = {**to_dict(refused_reading), "probabilities": {"normal": 0.5, "viral": 0.5}}
+
+    assert not conforms(broken, schema())
+
+
+def test_numbers_are_rounded_to_six_digits(read_reading: Reading) -> None:
+    document = to_dict(read_reading)
+
+    assert document["probabilities"] == {"normal": 0.033333, "bacterial": 0.6, "viral": 0.366667}
+    assert document["pneumonia"]["probability"] == 0.966667
+
+
+def test_a_refused_film_has_no_number(refused_reading: Reading) -> None:
+    document = to_dict(refused_reading)
+
+    assert document["refusal"] == {"code": "unreadable", "reason": "the file is empty", "remedy": "Copy it again"}
+    assert [document[key] for key in ("probabilities", "pneumonia", "pattern", "evidence")] == [None] * 4
+
+
+def test_the_finding_stands_under_its_name(read_reading: Reading, refused_reading: Reading) -> None:
+    assert read_reading.finding is not None
+    other = replace(read_reading, finding=replace(read_reading.finding, name="tuberculosis", call="no tuberculosis"))
+
+    assert to_dict(other)["tuberculosis"]["call"] == "no tuberculosis"
+    assert "tuberculosis" in to_dict(refused_reading, finding="tuberculosis")
+    assert conforms(to_dict(other), schema("tuberculosis"))
+
+
+@pytest.mark.parametrize("path", ["naïve/фильм.png", "two\nlines.png", 'quote".png', "broken\udcff.png"])
+def test_any_file_name_survives(read_reading: Reading, path: str) -> None:
+    line = to_json(replace(read_reading, film=replace(read_reading.film, path=path)))
+
+    assert line.isascii()
+    assert "\n" not in line
+    assert json.loads(line)["film"]["path"] == path

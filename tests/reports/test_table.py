@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from io import StringIO
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from pneumoscope.reports.table import table
+
+if TYPE_CHECKING:
+    from pneumoscope.domain.reading import Reading
+
+CLASSES = ("normal", "bacterial", "viral")
+
+
+def printed(*readings: Reading, width: int | None = None) -> str:
+    out = StringIO()
+    Console(file=out, width=width or 400).print(table(readings, CLASSES, "pneumonia", width))
+    return out.getvalue()
+
+
+def test_a_row_for_people(read_reading: Reading) -> None:
+    row = printed(read_reading).splitlines()[2].split("   ")
+
+    cells = [cell.strip() for cell in row if cell.strip()]
+    assert cells == [
+        "ward/film.png",
+        "pneumonia",
+        "96.7 %",
+        "3.3 %",
+        "60.0 %",
+        "36.7 %",
+        "bacterial",
+        "left lower 100 %",
+    ]
+
+
+def test_refusals_and_warnings_are_told_with_their_reason(read_reading: Reading, refused_reading: Reading) -> None:
+    text = printed(read_reading, refused_reading)
+
+    assert "ward/bad.jpeg: refused, the file is empty. Copy it again." in text
+    assert "ward/film.png: the film is small" in text
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 140])
+def test_it_fits_the_terminal(read_reading: Reading, width: int) -> None:
+    long = replace(read_reading, film=replace(read_reading.film, path="folder/" * 30 + "film.png"), warnings=())
+
+    lines = printed(long, width=width).splitlines()
+
+    assert len(lines) == 3
+    assert max(map(len, lines)) <= width
+    assert "film.png" in lines[2] or width < 60
+    assert "…" not in lines[0] or width < 60
+
+
+def test_a_name_cannot_write_on_the_terminal(read_reading: Reading) -> None:
+    evil = replace(read_reading, film=replace(read_reading.film, path="\x1b[31m[bold]film\n\udcff.png"), warnings=())
+
+    text = printed(evil)
+
+    assert "\x1b" not in text
+    assert "?[31m[bold]film??.png" in text

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_dicom"]
 
-_PLAIN_RADIOGRAPHS = frozenset({"CR", "DX", "RG", "RF", "PX", "XC", "OT"})
+_PLAIN_RADIOGRAPHS = frozenset({"CR", "DX", "RG", "PX", "OT"})
 """Modalities that a plain film comes under (PS3.3 C.7.3.1.1.1); OT is what converters write."""
 
 _NOT_PICTURES = {

@@ -46,7 +46,17 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "patch_size": 8,
     }
     stages: dict[str, Any] = {"hidden_sizes": [8, 16], "depths": [1, 1]}
-    models = {
+    with torch.random.fork_rng(devices=()):
+        torch.default_generator.manual_seed(0)
+        models = _models(transformers, tokens, stages)
+    folder = tmp_path_factory.mktemp("checkpoints")
+    for name, model in models.items():
+        model.save_pretrained(folder / name)
+    return {name: folder / name for name in models}
+
+
+def _models(transformers: Any, tokens: dict[str, Any], stages: dict[str, Any]) -> dict[str, Any]:
+    return {
         "resnet": transformers.ResNetForImageClassification(
             transformers.ResNetConfig(embedding_size=8, layer_type="basic", **stages)
         ),
@@ -58,10 +68,6 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "registers": transformers.Dinov2WithRegistersModel(transformers.Dinov2WithRegistersConfig(**tokens)),
         "backbone": transformers.Dinov2Backbone(transformers.Dinov2Config(**tokens)),
     }
-    folder = tmp_path_factory.mktemp("checkpoints")
-    for name, model in models.items():
-        model.save_pretrained(folder / name)
-    return {name: folder / name for name in models}
 
 
 @pytest.fixture(

@@ -32,7 +32,7 @@ def test_every_kind_has_a_map_of_its_own(checkpoints: dict[str, Path], kind: str
 
 @pytest.mark.parametrize("kind", ["vit", "dinov2", "registers"])
 def test_patch_tokens_keep_their_places(checkpoints: dict[str, Path], kind: str) -> None:
-    """Without position or attention to others, a bright patch moves its own place of the map most."""
+    """A bright patch moves its own place of the map most: rows are rows, and no token is off by one."""
     network = transfer(checkpoints[kind]).eval()
     film = torch.zeros(1, 1, 32, 32)
     film[:, :, 8:16, 24:32] = 4.0

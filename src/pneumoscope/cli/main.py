@@ -36,23 +36,22 @@ class _Verbs(TyperGroup):
     """Imports a verb when it is asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
-        return [name for name, home in VERBS.items() if _exists(home)]
+        return list(VERBS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - typer's signature
         home = VERBS.get(cmd_name)
-        if home is None or not _exists(home):
+        if home is None:
             return None
         module, function = home.split(":")
         verb = typer.Typer(add_completion=False, rich_markup_mode=None)
         verb.command(cmd_name)(getattr(import_module(module), function))
         return typer.main.get_command(verb)
 
-
-def _exists(home: str) -> bool:
-    """For now: some verbs are still being written."""
-    from importlib.util import find_spec
-
-    return find_spec(home.partition(":")[0]) is not None
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List each verb with the whole first paragraph of its help; typer would cut it."""
+        with formatter.section("Commands"):
+            helps = {name: (self.get_command(ctx, name).help or "").partition("\n\n")[0] for name in VERBS}
+            formatter.write_dl([(name, " ".join(text.split())) for name, text in helps.items()])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -45,10 +45,11 @@ _NOT_PICTURES = {
 }
 _DICOMDIR = "1.2.840.10008.1.3.10"
 
-# Retired spectral-selection and progressive syntaxes: the bytes are JPEG like any other to the decoder,
-# but pydicom knows no decoder by their name (PS3.5 A.4.1 in editions before 2000).
-_RETIRED_JPEG = {"1.2.840.10008.1.2.4.53": "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.55": "1.2.840.10008.1.2.4.51"}
 _JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
+_JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
+# Retired spectral-selection and progressive syntaxes: the bytes are JPEG like any other to the decoder,
+# but pydicom knows no decoder by their name (retired from PS3.5; still listed in PS3.6 table A-1).
+_RETIRED_JPEG = {"1.2.840.10008.1.2.4.53": _JPEG_EXTENDED, "1.2.840.10008.1.2.4.55": _JPEG_EXTENDED}
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 
 # Only values of the closed forms of the code string and age string (PS3.5 section 6.2): no free text, so no names.
@@ -158,6 +159,8 @@ def _stored(header: Dataset, where: str, max_pixels: int) -> tuple[NDArray[Any],
                 where=where,
                 remedy="Export the film without compression",
             ) from error
+        if syntax == _JPEG_EXTENDED and (_whole(header.get("BitsStored")) or 0) > 8:
+            plugins = tuple(name for name in plugins if name != "pillow")  # which decodes 8 bits alone
         if not plugins:
             raise UnsupportedFilm(
                 f"compressed as {syntax.name}, whose decoder is not installed",

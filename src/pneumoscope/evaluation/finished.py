@@ -172,7 +172,8 @@ def _parquet(path: Path) -> dict[str, Any]:
 
 
 def _samples(path: Path, classes: tuple[str, ...]) -> Samples:
-    with np.load(path, allow_pickle=False) as file:
+    # Opened here, because numpy leaves a damaged file open.
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
         return Samples(
             images=file["images"],
             paths=file["paths"].tolist() if "paths" in file else [],

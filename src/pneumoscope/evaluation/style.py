@@ -7,7 +7,6 @@ time: no pyplot, no window, no date, no random ids.
 from __future__ import annotations
 
 import io
-import textwrap
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.textpath import TextPath
 
 from pneumoscope.settings import NOTICE
 from pneumoscope.storage import write_atomically
@@ -63,7 +63,7 @@ COLUMN, PAGE = 3.5, 7.2
 """Widths in inches: one column of a journal (89 mm), and the whole page (183 mm)."""
 
 _FOOT, _LINE = 0.2, 0.1  # inches for the small print, and for each further line of it
-_LETTERS = 23  # of the small print, an inch
+_SMALL = 5.5  # points
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
     "font.size": 7.5,
@@ -110,14 +110,26 @@ def house_style() -> Iterator[None]:
 
 def new_figure(width: float, height: float, small_print: str) -> Figure:
     """An empty figure, in inches, with the small print at its foot: how many films, and research use only."""
-    lines = textwrap.wrap(f"{small_print} {NOTICE}", width=int(width * _LETTERS))
+    lines = _wrapped(f"{small_print} {NOTICE}", width - 0.12)
     foot = _FOOT + _LINE * (len(lines) - 1)
     total = height + foot
     figure = Figure(figsize=(width, total))
     FigureCanvasAgg(figure)
     figure.set_layout_engine("constrained", rect=(0, foot / total, 1, 1 - foot / total))
-    figure.text(0.06 / width, 0.05 / total, "\n".join(lines), fontsize=5.5, color=GRAY, linespacing=1.2)
+    figure.text(0.06 / width, 0.05 / total, "\n".join(lines), fontsize=_SMALL, color=GRAY, linespacing=1.2)
     return figure
+
+
+def _wrapped(text: str, width: float) -> list[str]:
+    """The small print in lines of at most ``width`` inches, by the true widths of its words."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and TextPath((0, 0), longer, size=_SMALL).get_extents().width > width * 72:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def save(figure: Figure, path: str | PathLike[str]) -> list[Path]:

@@ -10,8 +10,8 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import zoom
 
-from pneumoscope.evaluation.figures.samples import show_film
-from pneumoscope.evaluation.style import INK, PAGE, house_style, new_figure, save, small_print
+from pneumoscope.evaluation.figures.samples import film_grid, show_film
+from pneumoscope.evaluation.style import INK, house_style, save, small_print
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["evidence_gallery"]
 
 _PAIRS = 3  # films in a row, each beside its evidence
+_SCALE = 0.5  # inches for the colour scale
 _BALANCE = LinearSegmentedColormap.from_list("balance", ["#0072B2", "#56B4E9", "#F7F7F7", "#E69F00", "#D55E00"])
 
 
@@ -56,15 +57,12 @@ def evidence_gallery(
     reach = max(float(np.quantile(np.abs(maps), 0.995)), 1e-6)
     size = pictures.shape[1:]
     with house_style():
-        rows = -(-len(pictures) // _PAIRS)
-        figure = new_figure(PAGE, rows * (0.92 * PAGE / (2 * _PAIRS) + 0.24) + 0.35, small_print(films, len(pictures)))
-        grid = figure.subplots(rows, 3 * _PAIRS - 1, squeeze=False, width_ratios=[1, 1, 0.06] * (_PAIRS - 1) + [1, 1])
-        for gap in grid[:, 2::3].ravel():
-            gap.set_axis_off()
-        grid_pairs = np.delete(grid, np.s_[2::3], axis=1).reshape(-1, 2)
-        for spare in grid_pairs[len(pictures) :].ravel():
-            spare.set_axis_off()
-        for k, (plain, laid) in zip(np.argsort(truth, kind="stable"), grid_pairs, strict=False):
+        gaps = (0.03, 0.16) * (_PAIRS - 1) + (0.03, 0.07)
+        figure, places = film_grid(
+            2 * len(pictures), small_print(films, len(pictures)), caption=0.17, gaps=gaps, foot=_SCALE
+        )
+        pairs = zip(places[::2], places[1::2], strict=True)
+        for k, (plain, laid) in zip(np.argsort(truth, kind="stable"), pairs, strict=True):
             called = int(p[k].argmax())
             show_film(plain, pictures[k])
             show_film(laid, pictures[k], lift=110)  # on black no colour could be told
@@ -77,7 +75,9 @@ def evidence_gallery(
             words = f"{mark} called: {classes[called]} {p[k, called]:.2f}"
             laid.set_title(words, size=6, pad=2.5, weight="normal" if mark == "✓" else "bold", color=INK)
         scale = ScalarMappable(Normalize(-reach, reach), _BALANCE)
-        bar = figure.colorbar(scale, ax=grid, orientation="horizontal", fraction=0.04, aspect=50, pad=0.02, shrink=0.6)
+        total = figure.get_size_inches()[1]
+        room = figure.add_axes((0.25, (_SCALE + 0.07) / total, 0.5, 0.09 / total))
+        bar = figure.colorbar(scale, cax=room, orientation="horizontal")
         bar.set_label(f"Evidence (logit): against {finding}  \u2190  0  \u2192  for {finding}", size=7)
         bar.ax.tick_params(labelsize=6)
         bar.locator = MaxNLocator(6)

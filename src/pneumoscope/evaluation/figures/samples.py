@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["film_grid", "sample_inputs", "sample_outputs", "show_film"]
 
-_COLUMNS = 6
+_COLUMNS, _GAP = 6, 0.07  # inches between films
 
 
 def sample_inputs(
@@ -48,7 +48,7 @@ def sample_inputs(
     pictures, truth = np.asarray(images), np.asarray(labels)
     note = small_print(films, len(pictures), f", {pictures.shape[1]} x {pictures.shape[2]} pixels")
     with house_style():
-        figure, places = film_grid(len(pictures), note, caption=0.17)
+        figure, places = film_grid(len(pictures), note, caption=0.16)
         for axes, k in zip(places, np.argsort(truth, kind="stable"), strict=True):
             show_film(axes, pictures[k])
             colour = CLASS_COLOURS[truth[k] % len(CLASS_COLOURS)]
@@ -80,7 +80,7 @@ def sample_outputs(
     right = int((called == truth).sum())
     note = small_print(films, len(pictures), f"; {right} called right (\u2713), {len(truth) - right} wrong (\u2717)")
     with house_style():
-        figure, places = film_grid(len(pictures), note, caption=0.32)
+        figure, places = film_grid(len(pictures), note, caption=0.27)
         for axes, k in zip(places, np.lexsort((called, truth)), strict=True):
             good = called[k] == truth[k]
             show_film(axes, pictures[k])
@@ -97,14 +97,32 @@ def sample_outputs(
         return save(figure, path)
 
 
-def film_grid(count: int, note: str, *, caption: float, columns: int = _COLUMNS) -> tuple[Figure, list[Axes]]:
-    """A page of empty places for films, the spare ones hidden; ``caption`` is the height of the words, in inches."""
+def film_grid(
+    count: int, note: str, *, caption: float, gaps: Sequence[float] = (_GAP,) * _COLUMNS, foot: float = 0.0
+) -> tuple[Figure, list[Axes]]:
+    """A page of places for films, set out by hand: the layout engine takes seconds for as many axes.
+
+    Args:
+        count: Films.
+        note: Small print.
+        caption: Height of the words above each film, in inches.
+        gaps: Space behind each film of a row, in inches; the last is the page's margin.
+        foot: Room below the films, in inches.
+    """
+    columns = len(gaps)
     rows = max(1, -(-count // columns))
-    figure = new_figure(PAGE, rows * (0.94 * PAGE / columns + caption), note)
-    grid = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
-    for spare in grid[count:]:
-        spare.set_axis_off()
-    return figure, list(grid[:count])
+    side = (PAGE - _GAP - sum(gaps)) / columns
+    height = rows * (side + caption + _GAP) + foot
+    figure = new_figure(PAGE, height, note)
+    figure.set_layout_engine("none")
+    total = figure.get_size_inches()[1]
+    places = []
+    for place in range(count):
+        row, column = divmod(place, columns)
+        left = _GAP + column * side + sum(gaps[:column])
+        top = total - row * (side + caption + _GAP) - caption
+        places.append(figure.add_axes((left / PAGE, (top - side) / total, side / PAGE, side / total)))
+    return figure, places
 
 
 def show_film(axes: Axes, image: NDArray[np.uint8], lift: float = 0) -> None:

@@ -1,0 +1,103 @@
+"""A finished run, made of numbers: what training would have left behind."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from scipy.special import softmax
+
+from pneumoscope.bundle import BundleMeta, Calibrator, ClassSpec, OperatingPoint, Rate, write_bundle
+from pneumoscope.domain.provenance import Provenance
+from pneumoscope.preprocess.spec import PreprocessSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CLASSES = ("normal", "bacterial", "viral")
+
+
+@pytest.fixture(scope="session")
+def films() -> SimpleNamespace:
+    """Labels, probabilities and patients of films that a middling model has read."""
+    generator = np.random.default_rng(0)
+    labels = generator.choice(3, 300, p=[0.3, 0.45, 0.25])
+    centre = np.array([[2.4, -1.2, -1.2], [-1.3, 1.7, 0.3], [-1.0, 0.3, 1.4]])
+    p = softmax(centre[labels] + generator.normal(size=(300, 3)) * 1.3, axis=1)
+    return SimpleNamespace(labels=labels, p=p, patients=generator.integers(180, size=300))
+
+
+@pytest.fixture
+def run(tmp_path: Path, films: SimpleNamespace) -> Path:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    some = Rate(0.9, 0.8, 0.95, 90, 100)
+    points = tuple(
+        OperatingPoint(name, t, some, some, "a rule", "films") for name, t in (("balanced", 0.6), ("screening", 0.2))
+    )
+    meta = BundleMeta(
+        name="test",
+        version="1",
+        finding="pneumonia",
+        classes=tuple(ClassSpec(name, name != "normal") for name in CLASSES),
+        preprocess=PreprocessSpec(),
+        evidence_bias=(0.0,) * 3,
+        calibrator=Calibrator(1.0, (0.0,) * 3),
+        operating_points=points,
+        architecture="none",
+        parameters=0,
+        provenance=Provenance(
+            created="2026-01-01T00:00:00+00:00",
+            films={"train": 900, "val": 200, "test": 100},
+            config={"optim": {"monitor": "auc"}},
+        ),
+    )
+    write_bundle(folder / "bundle.onnx", b"", meta)
+    rows = ["epoch,train_loss,train_accuracy,val_loss,val_accuracy,val_recall,val_auc,learning_rate,seconds"]
+    rows += [f"{i},{1 / (i + 1)},0.{60 + i},{0.5 + 0.01 * (i - 3) ** 2},0.7,0.9,{auc},1e-3,2.5"
+             for i, auc in enumerate((0.8, 0.9, 0.95, 0.93, 0.95, 0.94))]  # fmt: skip
+    (folder / "history.csv").write_text("\n".join(rows) + "\n")
+    write_predictions(folder, films, ["val"] * 200 + ["test"] * 100)
+    generator = np.random.default_rng(1)
+    np.savez(
+        folder / "samples.npz",
+        images=generator.integers(0, 255, (8, 32, 32), dtype=np.uint8),
+        labels=films.labels[:8],
+        probabilities=films.p[:8],
+        evidence=generator.normal(size=(8, 4, 4)).astype(np.float32),
+        paths=np.array([f"film{i}.jpeg" for i in range(8)]),
+    )
+    (folder / "summary.json").write_text(json.dumps({"epoch": 4}))
+    return folder
+
+
+def write_predictions(folder: Path, films: SimpleNamespace, parts: list[str]) -> None:
+    columns = {
+        "path": [f"film{i}.jpeg" for i in range(len(parts))],
+        "patient": [f"person{i}" for i in films.patients],
+        "part": parts,
+        "label": [CLASSES[label] for label in films.labels],
+        **{f"p_{name}": films.p[:, c] for c, name in enumerate(CLASSES)},
+    }
+    pq.write_table(pa.table(columns), folder / "predictions.parquet")
+
+
+@pytest.fixture
+def only_validation(run: Path, films: SimpleNamespace) -> Path:
+    """The same run without a test part."""
+    write_predictions(run, films, ["val"] * 300)
+    return run
+
+
+@pytest.fixture
+def only_positive(run: Path, films: SimpleNamespace) -> Path:
+    """The same run, whose test films all have the finding."""
+    kept = films.labels > 0
+    fewer = SimpleNamespace(labels=films.labels[kept], p=films.p[kept], patients=films.patients[kept])
+    write_predictions(run, fewer, ["test"] * int(kept.sum()))
+    return run

@@ -1,0 +1,153 @@
+"""What must stand in every figure, and that the same numbers give the same bytes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.patches import Rectangle
+
+from pneumoscope.evaluation import figures
+from pneumoscope.evaluation.style import counted, house_style, new_figure, with_interval
+from pneumoscope.settings import NOTICE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+CLASSES = ("normal", "bacterial", "viral")
+POINTS = {"balanced": 0.6, "screening": 0.2}
+KINDS = ("curves", "confusion_matrix", "roc", "precision_recall", "reliability", "score_histogram", "sample_inputs",
+         "sample_outputs", "evidence_gallery")  # fmt: skip
+
+
+def draw(kind: str, path: Path) -> list[Path]:
+    """Any of the figures, of the same numbers every time."""
+    generator = np.random.default_rng(0)
+    labels, score = np.repeat([0, 1, 2], 20), np.clip(np.linspace(0.05, 0.95, 60), 0, 1)
+    p = np.stack([1 - score, score * 0.6, score * 0.4], axis=1)
+    images = generator.integers(0, 255, (60, 24, 24), dtype=np.uint8)
+    history = {name: [0.5, 0.7, 0.8] for name in ("train_loss", "val_loss", "train_accuracy", "val_accuracy",
+                                                 "val_recall", "val_auc")} | {"epoch": [1, 2, 3]}  # fmt: skip
+    some: Any = {"films": "Validation"}
+    few = slice(0, 60, 12)
+    calls: dict[str, Callable[[], list[Path]]] = {
+        "curves": lambda: figures.curves(history, path, chosen=2, films={"train": 900, "val": 60}),
+        "confusion_matrix": lambda: figures.confusion_matrix(np.diag([20, 20, 20]), CLASSES, path, **some),
+        "roc": lambda: figures.roc(labels > 0, score, path, operating_points=POINTS, **some),
+        "precision_recall": lambda: figures.precision_recall(
+            labels > 0, score, path, operating_points=POINTS, generator=np.random.default_rng(0), **some
+        ),
+        "reliability": lambda: figures.reliability({"Pneumonia": (labels > 0, score)}, path, **some),
+        "score_histogram": lambda: figures.score_histogram(
+            labels, score, CLASSES, path, operating_points=POINTS, **some
+        ),
+        "sample_inputs": lambda: figures.sample_inputs(images[few], labels[few], CLASSES, path, **some),
+        "sample_outputs": lambda: figures.sample_outputs(images[few], labels[few], p[few], CLASSES, path, **some),
+        "evidence_gallery": lambda: figures.evidence_gallery(
+            images[few],
+            generator.normal(size=(5, 3, 3)),
+            path,
+            labels=labels[few],
+            probabilities=p[few],
+            classes=CLASSES,
+            **some,
+        ),
+    }
+    return calls[kind]()
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Figure]:
+    """Draw a figure and hand it over instead of saving it."""
+    caught: list[Figure] = []
+
+    def keep(figure: Figure, path: Path) -> list[Path]:  # noqa: ARG001 - the place of ``save``
+        caught.append(figure)
+        return []
+
+    for name in list(sys.modules):
+        if name.startswith("pneumoscope.evaluation.figures."):
+            monkeypatch.setattr(sys.modules[name], "save", keep)
+
+    def one(kind: str) -> Figure:
+        draw(kind, tmp_path / kind)
+        return caught[-1]
+
+    return one
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_figure_states_n_and_research_use(kind: str, drawn: Callable[[str], Figure]) -> None:
+    words = " ".join(" ".join(text.get_text() for text in drawn(kind).texts).split())
+    assert "n = " in words
+    assert NOTICE in words
+    assert "alidation" in words
+
+
+@pytest.mark.parametrize("kind", ["roc", "sample_outputs"])
+def test_the_same_numbers_give_the_same_bytes(kind: str, tmp_path: Path) -> None:
+    first = [path.read_bytes() for path in draw(kind, tmp_path / "a")]
+    again = [path.read_bytes() for path in draw(kind, tmp_path / "b")]
+    assert first == again
+
+
+def test_wrong_calls_are_marked_by_more_than_colour(drawn: Callable[[str], Figure]) -> None:
+    figure = drawn("sample_outputs")
+    marks = set()
+    for axes in figure.axes:
+        title = axes.get_title(loc="left")
+        if title:
+            frame = next(patch for patch in axes.patches if isinstance(patch, Rectangle))
+            marks.add(("✓" in title, "✗" in title, frame.get_linestyle() == "-", frame.get_linewidth() > 2))
+    assert marks == {(True, False, True, False), (False, True, False, True)}
+
+
+def test_the_chosen_epoch_is_marked_in_every_panel(drawn: Callable[[str], Figure]) -> None:
+    panels = drawn("curves").axes
+    assert [axes.get_title() or axes.get_title(loc="left") for axes in panels] == ["Loss", "Accuracy", "Recall", "AUC"]
+    for axes in panels:
+        assert axes.get_title(loc="right") == "validation 0.700"
+
+
+def test_a_run_of_one_epoch_and_a_missing_figure_can_be_drawn(tmp_path: Path) -> None:
+    history: dict[str, Any] = {name: [0.5] for name in ("epoch", "train_loss", "val_loss", "train_accuracy",
+                                                        "val_accuracy", "val_recall")}  # fmt: skip
+    assert len(figures.curves(history | {"epoch": [1], "val_auc": [float("nan")]}, tmp_path / "one", chosen=1)) == 2
+
+
+def test_the_persons_own_settings_come_back(tmp_path: Path) -> None:
+    with mpl.rc_context({"font.size": 31.0}):
+        draw("roc", tmp_path / "roc")
+        assert mpl.rcParams["font.size"] == 31.0
+
+
+def test_long_small_print_stays_on_the_page() -> None:
+    with house_style():
+        figure = new_figure(3.5, 2, "Validation, " + "many MORE words " * 12)
+        figure.draw_without_rendering()
+        box = figure.texts[0].get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.x1
+
+
+def test_numbers_are_written_alike() -> None:
+    assert counted(1, "film") == "1 film"
+    assert counted(1043, "film") == "1,043 films"
+    assert with_interval(0.973, 0.961, 0.984) == "0.973 (95 % CI 0.961 to 0.984)"
+    assert with_interval(0.9991, 0.9984, 0.99968) == "0.9991 (95 % CI 0.9984 to 0.9997)"  # never 1.000 of less
+
+
+def test_no_window_and_nothing_heavy_before_it_is_needed() -> None:
+    code = (
+        "import sys, pneumoscope.evaluation.run; assert 'matplotlib' not in sys.modules;"
+        "import pneumoscope.evaluation.figures; assert 'matplotlib.pyplot' not in sys.modules;"
+        "assert 'torch' not in sys.modules and 'sklearn' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -207,6 +207,6 @@ def _gas(grid: Grid, anatomy: Anatomy, dome: Layer) -> Layer:
     stamp = grid.stamp(fine=False)
     size = anatomy.gas
     middle = anatomy.dome + anatomy.dome_gap + 0.10 + 0.12 * size
-    stamp.ellipse((0.50, middle), (0.28 * size, 0.13 * size), 0.8, 0.25)
-    stamp.ellipse((0.28, middle + 0.20), (0.16 * size, 0.08 * size), 0.5, -0.3)
+    stamp.ellipses((0.50, middle), (0.28 * size, 0.13 * size), 0.8, 0.25)
+    stamp.ellipses((0.28, middle + 0.20), (0.16 * size, 0.08 * size), 0.5, -0.3)
     return np.float32(0.40) * blur(stamp.array(), 0.022 * grid.unit) * ramp(dome, 0.03, 0.08)

@@ -23,6 +23,11 @@ _LONG_RIBS = 10  # those that come round the side
 _FRONT_RIBS = 10  # the last two have no front part
 _STEPS = 22
 _TURN = 13  # the point of a rib's path where it has come round the side
+_VERTEBRA = np.array(
+    [(0.84, -1), (1, -0.84), (0.91, 0), (1, 0.84), (0.84, 1), (0, 0.90),
+     (-0.84, 1), (-1, 0.84), (-0.91, 0), (-1, -0.84), (-0.84, -1), (0, -0.90)]
+)  # fmt: skip
+"""Outline of a vertebral body in a box from -1 to 1: waisted, with blunt corners and hollow end plates."""
 _BLADE = ((0.68, 0.02), (0.93, 0.10), (0.97, 0.20), (0.92, 0.44), (0.84, 0.68), (0.77, 0.64), (0.68, 0.30))
 
 
@@ -109,35 +114,21 @@ def _stretch(path: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
 def _spine(grid: Grid, anatomy: Anatomy) -> Layer:
     bodies, arches = grid.stamp(), grid.stamp()
     gap = anatomy.rib_gap
-    for number in range(-4, 15):
-        y = gap * (number - 1) + 0.02
-        x = anatomy.lean * sin(2 * y)
-        grow = 0.84 + 0.018 * max(0, number + 4)
-        half, tall = anatomy.spine * grow, gap * 0.455
-        bodies.polygon(_vertebra(x, y, half * 0.97, gap * 0.55), 0.62)  # the disc, so that the column goes on
-        bodies.polygon(_vertebra(x, y, half, tall), 1.0)
-        bodies.polygon(_vertebra(x, y, half * 0.90, tall * 0.86), 0.88)
-        for side in (-1, 1):
-            near, far = (x + side * half * 0.9, y - 0.02), (x + side * half * 1.7, y - 0.045)
-            arches.tubes([near, far], 0.055, 0.18)
-            arches.ellipse((x + side * half * 0.70, y - 0.012), (0.026, 0.040), 0.42)
-            arches.ellipse((x + side * half * 0.70, y - 0.012), (0.014, 0.026), 0.16)
-        arches.tubes([(x, y - 0.01), (x, y + 0.07)], [0.035, 0.02], 0.30)
+    number = np.arange(-4, 15)
+    y = gap * (number - 1) + 0.02
+    middle = np.stack([anatomy.lean * np.sin(2 * y), y], axis=1)[:, None]  # [19, 1, 2], as are the sizes
+    half = anatomy.spine * (0.84 + 0.018 * (number + 4))
+    size = np.stack([half, np.full_like(half, gap)], axis=1)[:, None]
+    bodies.polygons(middle + _VERTEBRA * size * (0.97, 0.55), 0.62)  # the discs, so that the column goes on
+    bodies.polygons(middle + _VERTEBRA * size * (1.00, 0.455), 1.0)
+    bodies.polygons(middle + _VERTEBRA * size * (0.90, 0.390), 0.88)
+    for side in (-1, 1):
+        arches.tubes(middle + size * [(side * 0.9, 0.0), (side * 1.7, 0.0)] - ((0, 0.02), (0, 0.045)), 0.055, 0.18)
+        pedicles = (middle + size * (side * 0.70, 0.0))[:, 0] - (0, 0.012)
+        arches.ellipses(pedicles, (0.026, 0.040), 0.42)
+        arches.ellipses(pedicles, (0.014, 0.026), 0.16)
+    arches.tubes(middle + np.array(((0, -0.01), (0, 0.07))), [0.035, 0.02], 0.30)
     return bodies.array() + np.float32(0.8) * arches.array()
-
-
-def _vertebra(x: float, y: float, half: float, tall: float) -> list[tuple[float, float]]:
-    """Outline of a vertebral body: waisted, with blunt corners and hollow end plates."""
-    corner = 0.16 * half
-    right = [
-        (half - corner, -tall),
-        (half, -tall + corner),
-        (half * 0.91, 0.0),
-        (half, tall - corner),
-        (half - corner, tall),
-    ]
-    left = [(-p, q) for p, q in reversed(right)]
-    return [(x + p, y + q) for p, q in [*right, (0.0, tall * 0.90), *left, (0.0, -tall * 0.90)]]
 
 
 def _girdle(grid: Grid, anatomy: Anatomy) -> Layer:
@@ -158,16 +149,16 @@ def _girdle(grid: Grid, anatomy: Anatomy) -> Layer:
         blade[3:6, 0] += 0.6 * lift
         blade *= (side, 1)
         blade[:, 1] += anatomy.shoulder + 0.06
-        blades.polygon(blade, 0.50)
+        blades.polygons(blade, 0.50)
         middle = blade.mean(axis=0)
-        blades.polygon(middle + (blade - middle) * 0.90, 0.22)
+        blades.polygons(middle + (blade - middle) * 0.90, 0.22)
         blades.tubes([(side * (0.66 + lift), blade[0, 1] + 0.08), (side * 0.98, head[1] - 0.10)], [0.03, 0.07], 0.7)
         way = np.array((side * cos(radians(angle)), sin(radians(angle))))
         shaft = np.array(head) + way * np.array([0.075, 0.10, 0.27, 0.6, 1.4])[:, None]
         arms.tubes(shaft, [0.15, 0.20, 0.145, 0.125, 0.12], 1.0)
         arms.tubes(shaft, [0.12, 0.165, 0.10, 0.075, 0.07], 0.68)
-        arms.ellipse(head, (0.088, 0.080), 0.75)  # the growing end of the bone, apart from its shaft
-        arms.ellipse(head, (0.072, 0.064), 0.62)
+        arms.ellipses(head, (0.088, 0.080), 0.75)  # the growing end of the bone, apart from its shaft
+        arms.ellipses(head, (0.072, 0.064), 0.62)
     return collar.array() + blades.array() + arms.array()
 
 
@@ -178,6 +169,6 @@ def _jaw(grid: Grid, anatomy: Anatomy) -> Layer:
     arc = np.stack([x + 0.46 * np.cos(angle), anatomy.chin - 0.46 + 0.40 * np.sin(angle)], axis=1)
     stamp.tubes(arc, np.linspace(-1, 1, 22) ** 2 * 0.08 + 0.13, 1.2)
     stamp.tubes(arc, 0.07, 0.85)
-    for k in np.linspace(-0.8, 0.8, 9):
-        stamp.ellipse((x + 0.34 * k, anatomy.chin - 0.26 - 0.12 * k * k), (0.026, 0.05), 2.0)
+    k = np.linspace(-0.8, 0.8, 9)
+    stamp.ellipses(np.stack([x + 0.34 * k, anatomy.chin - 0.26 - 0.12 * k**2], axis=1), (0.026, 0.05), 2.0)
     return blur(stamp.array(), 0.008 * grid.unit)

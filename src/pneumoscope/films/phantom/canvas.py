@@ -24,6 +24,7 @@ __all__ = ["Grid", "Layer", "Stamp", "blur", "noise", "ramp", "tube"]
 Layer: TypeAlias = NDArray[np.floating[Any]]
 """A picture in the making: float32 [rows, columns]."""
 
+_CIRCLE = np.stack([np.cos(np.arange(24) * np.pi / 12), np.sin(np.arange(24) * np.pi / 12)], axis=1)
 _NOISE_SPAN = 4.0  # units of the body; wider than any usual picture
 _FINE = 900  # pictures with fewer rows are stamped at twice their size, so that thin things stay smooth
 
@@ -58,8 +59,8 @@ class Grid:
             tilt: Degrees by which the body leans, clockwise.
         """
         turn = radians(tilt)
-        across = (np.arange(columns, dtype=np.float32)[None, :] - origin[0]) / unit
-        down = (np.arange(rows, dtype=np.float32)[:, None] - origin[1]) / unit
+        across = (np.arange(columns, dtype=np.float32)[None, :] + 0.5 - origin[0]) / unit
+        down = (np.arange(rows, dtype=np.float32)[:, None] + 0.5 - origin[1]) / unit
         x = (across * cos(turn) + down * sin(turn)).astype(np.float32)
         y = (down * cos(turn) - across * sin(turn)).astype(np.float32)
         return cls(unit=unit, x=x, y=y, origin=origin, tilt=turn)
@@ -75,9 +76,9 @@ class Grid:
         return int(self.x.shape[1])
 
     def place(self, points: ArrayLike) -> NDArray[np.float64]:
-        """Pixel (column, row) of points of the body: float64 [n, 2] to float64 [n, 2]."""
+        """Column and row of points of the body, [..., 2]; a pixel's centre is at whole numbers."""
         c, s = cos(self.tilt) * self.unit, sin(self.tilt) * self.unit
-        placed: NDArray[np.float64] = np.asarray(points) @ np.array([[c, s], [-s, c]]) + np.array(self.origin)
+        placed: NDArray[np.float64] = np.asarray(points) @ np.array([[c, s], [-s, c]]) + (np.array(self.origin) - 0.5)
         return placed
 
     def stamp(self, *, fine: bool = True) -> Stamp:
@@ -94,28 +95,23 @@ class Stamp:
         self._image = Image.new("F", (grid.columns * self._fine, grid.rows * self._fine))
         self._pen = ImageDraw.Draw(self._image)
 
-    def polygon(self, points: ArrayLike, value: float) -> None:
-        """Fill a polygon.
+    def polygons(self, points: ArrayLike, value: float) -> None:
+        """Fill polygons, given as [..., n, 2] in the body's coordinates."""
+        self.polygons_in_pixels(self._grid.place(points), value)
 
-        Args:
-            points: [n, 2] in the body's coordinates.
-            value: What the layer holds inside it.
-        """
-        self.polygon_in_pixels(self._grid.place(points), value)
+    def polygons_in_pixels(self, points: NDArray[np.float64], value: float | list[float]) -> None:
+        """Fill polygons given by pixel columns and rows, [..., n, 2], with one value or one for each."""
+        placed = (points + 0.5) * self._fine - 0.5
+        outlines = placed.reshape(-1, placed.shape[-2] * 2).tolist()
+        values = value if isinstance(value, list) else [value] * len(outlines)
+        for outline, each in zip(outlines, values, strict=True):
+            self._pen.polygon(outline, fill=each)
 
-    def polygon_in_pixels(self, points: NDArray[np.float64], value: float) -> None:
-        """Fill a polygon given by pixel columns and rows, [n, 2]."""
-        self._pen.polygon(self._fine_pixels(points).ravel().tolist(), fill=value)
-
-    def _fine_pixels(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        return (points + 0.5) * self._fine - 0.5
-
-    def ellipse(self, centre: tuple[float, float], axes: tuple[float, float], value: float, turn: float = 0.0) -> None:
-        """Fill an ellipse with half axes ``axes``, turned by ``turn`` radians clockwise."""
-        angle = np.linspace(0, 2 * np.pi, 25)[:-1]
-        p, q = axes[0] * np.cos(angle), axes[1] * np.sin(angle)
+    def ellipses(self, centres: ArrayLike, axes: tuple[float, float], value: float, turn: float = 0.0) -> None:
+        """Fill ellipses round ``centres`` [..., 2] with half axes ``axes``, turned by ``turn`` radians clockwise."""
         c, s = cos(turn), sin(turn)
-        self.polygon(np.stack([centre[0] + p * c - q * s, centre[1] + p * s + q * c], axis=1), value)
+        shape = (_CIRCLE * axes) @ np.array([[c, s], [-s, c]])
+        self.polygons(np.asarray(centres, dtype=np.float64)[..., None, :] + shape, value)
 
     def tubes(self, paths: ArrayLike, widths: ArrayLike, values: ArrayLike) -> None:
         """Fill bands along paths; a band thinner than a pixel fades instead of vanishing.
@@ -130,9 +126,7 @@ class Stamp:
         pixel = 1.0 / (self._grid.unit * self._fine)
         fade = np.minimum(1.0, widths.mean(axis=-1) / pixel) * np.asarray(values, dtype=np.float64)
         outlines = tube(paths, np.maximum(widths, pixel))
-        placed = self._fine_pixels(self._grid.place(outlines.reshape(-1, 2))).reshape(-1, 2 * outlines.shape[-2])
-        for outline, value in zip(placed.tolist(), fade.ravel().tolist(), strict=True):
-            self._pen.polygon(outline, fill=value)
+        self.polygons_in_pixels(self._grid.place(outlines), fade.ravel().tolist())
 
     def array(self) -> Layer:
         """The layer: float32 [rows, columns]."""

@@ -84,7 +84,7 @@ def put_on(gray: Layer, grid: Grid, exposure: Exposure, rng: np.random.Generator
         high = exposure.marker_size * rows
         corner = np.array((exposure.marker_place[0] * columns - 0.35 * high, exposure.marker_place[1] * rows))
         for shape in _LETTERS[exposure.marker]:
-            stamp.polygon_in_pixels(corner + np.array(shape) * high, 1.0)
+            stamp.polygons_in_pixels(corner + np.array(shape) * high, 1.0)
         ink = stamp.array()
         gray = gray * (1 - ink) + 0.97 * ink
     return gray
@@ -101,8 +101,8 @@ def _electrodes(gray: Layer, grid: Grid, count: int, rng: np.random.Generator) -
         bend = rng.uniform(-0.4, 0.4)
         cable = np.stack([x + side * 0.9 * t, y + bend * np.sin(3 * t) + 0.5 * t**2], axis=1)
         stamp.tubes(cable, 0.014, 0.40)
-        stamp.ellipse((x, y), (0.060, 0.052), 0.35)
-        stamp.ellipse((x, y), (0.045, 0.038), 0.20)
-        stamp.ellipse((x, y), (0.022, 0.020), 0.75)
+        stamp.ellipses((x, y), (0.060, 0.052), 0.35)
+        stamp.ellipses((x, y), (0.045, 0.038), 0.20)
+        stamp.ellipses((x, y), (0.022, 0.020), 0.75)
     ink = stamp.array()
     return (gray + (1 - gray) * ink).astype(np.float32)

@@ -81,20 +81,20 @@ def consolidation(grid: Grid, anatomy: Anatomy, body: Body, tree: list[Branches]
         ragged = noise(rng, grid, (0.35, 0.16, 0.07), 0.65)
         radius = np.hypot((grid.x - x) / (a * size), (grid.y - y) / (b * size)) + (0.08 if rounded else 0.20) * ragged
         soft = rng.uniform(0.4, 0.8) * (0.6 if rounded else 1.0)
-        one = ramp(radius, 1.0 + soft * 0.5, 1.0 - soft)
+        one: Layer = ramp(radius, 1.0 + soft * 0.5, 1.0 - soft)
         if not rounded and rng.random() < 0.35:
             # A fissure stops it: the horizontal one under the upper lobe, else an oblique line above.
             slope = rng.uniform(-0.15, 0.25) * side
             line = grid.y - y - slope * (grid.x - x) - (0.55 if up < -0.5 else -0.45) * b * size
             one = one * (ramp(line, 0.015, -0.015) if up < -0.5 else ramp(line, -0.015, 0.015))
-        mottle = 1 - 0.20 * np.clip(noise(rng, grid, (0.22, 0.10, 0.05), 0.8) + 0.6, 0, 1.7)
+        mottle: Layer = 1 - 0.14 * np.clip(noise(rng, grid, (0.22, 0.10, 0.05), 0.8) + 0.6, 0, 1.7)
         filled = np.maximum(filled, one * mottle * rng.uniform(0.58, 0.92))
     if rng.random() < 0.45 and not rounded:
         tubes = grid.stamp(fine=False)
         for branches in tree[1:3]:
             tubes.tubes(branches.paths, branches.widths * 0.8, 1.0)
-        filled = filled * (1 - rng.uniform(0.15, 0.35) * blur(tubes.array(), 0.008 * grid.unit))
-    added = 0.76 * filled * body.air
+        filled *= 1 - rng.uniform(0.15, 0.35) * blur(tubes.array(), 0.008 * grid.unit)
+    added: Layer = 0.76 * filled * body.air
     if rng.random() < 0.25:
         added = np.maximum(added, _effusion(grid, anatomy, body, seats[0][1], float(rng.uniform(0.06, 0.2))))
     added = blur(added.astype(np.float32), 0.006 * grid.unit)
@@ -134,8 +134,8 @@ def interstitial(grid: Grid, anatomy: Anatomy, body: Body, tree: list[Branches],
     for end in tree[0].paths[:, -1]:
         if rng.random() < 0.5:
             radius = float(rng.uniform(0.014, 0.022))
-            cuffs.ellipse((float(end[0]), float(end[1])), (radius * 1.6, radius * 1.6), 0.13)
-            cuffs.ellipse((float(end[0]), float(end[1])), (radius * 0.7, radius * 0.7), 0.02)
+            cuffs.ellipses(end, (radius * 1.6, radius * 1.6), 0.13)
+            cuffs.ellipses(end, (radius * 0.7, radius * 0.7), 0.02)
     net = np.abs(noise(rng, grid, (0.11, 0.06), 0.7))
     net = 0.085 * ramp(net, 1.1, 0.1)
     patches = np.clip(noise(rng, grid, (0.34, 0.16, 0.07), 0.75) * 0.6 + 0.35, 0, 1.4)

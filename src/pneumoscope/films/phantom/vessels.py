@@ -88,7 +88,7 @@ def lay_vessels(grid: Grid, anatomy: Anatomy, tree: list[Branches], rng: np.rand
         x, y = hilum(side, anatomy)
         for k in range(5):
             spot = (x + side * 0.03 * rng.uniform(-1, 1.5), y - 0.12 + 0.07 * k)
-            roots.ellipse(spot, (rng.uniform(0.025, 0.05), rng.uniform(0.03, 0.07)), 0.10)
+            roots.ellipses(spot, (rng.uniform(0.025, 0.05), rng.uniform(0.03, 0.07)), 0.10)
     drawn = blur(stamp.array(), 0.004 * grid.unit) + blur(roots.array(), 0.016 * grid.unit)
     net = noise(rng, grid, (0.09, 0.045, 0.022), 0.8)
     laid: Layer = anatomy.vessels * drawn + np.float32(0.015 * anatomy.texture) * net

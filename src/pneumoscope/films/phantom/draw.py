@@ -149,7 +149,8 @@ def _frame(rows: int, columns: int, anatomy: Anatomy, exposure: Exposure) -> Gri
     """Lay the child in the picture so that both lungs are whole in it."""
     lowest = anatomy.dome + 0.75 * anatomy.dome_fall
     unit = min(exposure.fill * columns / 2, rows / (lowest - exposure.top))
-    origin = (columns / 2 + exposure.shift * unit, -exposure.top * unit)
+    room = max(0.0, columns / 2 / unit - 1.05)
+    origin = (columns / 2 + float(np.clip(exposure.shift, -room, room)) * unit, -exposure.top * unit)
     return Grid.lay(rows, columns, unit=unit, origin=origin, tilt=exposure.tilt)
 
 

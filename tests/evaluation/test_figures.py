@@ -131,6 +131,7 @@ def test_the_persons_own_settings_come_back(tmp_path: Path) -> None:
 def test_long_small_print_stays_on_the_page() -> None:
     with house_style():
         figure = new_figure(3.5, 2, "Validation, " + "many MORE words " * 12)
+        figure.set_dpi(250)  # as saved; at screen size the letters are rounded to whole pixels
         figure.draw_without_rendering()
         box = figure.texts[0].get_window_extent()
         assert box.x0 >= 0

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pneumoscope.errors import DatasetError, NotABundle, UsageError
 from pneumoscope.evaluation.finished import FinishedRun, chosen_epoch
-from pneumoscope.evaluation.run import run_figures, run_table
+from pneumoscope.evaluation.run import _part_figures, run_figures, run_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,8 @@ def test_the_table_has_both_parts(run: Path) -> None:
 
 
 def test_one_kind_of_films_still_gets_its_other_figures(only_positive: Path) -> None:
-    names = {path.stem for path in run_figures(only_positive)}
+    finished = FinishedRun.load(only_positive)
+    names = {path.stem for path in _part_figures(finished, "test", only_positive / "figures")}
     assert "confusion_test" in names
     assert not names & {"roc_test", "precision_recall_test"}
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.textpath import TextPath
@@ -122,13 +123,16 @@ def new_figure(width: float, height: float, small_print: str) -> Figure:
 
 def _wrapped(text: str, width: float) -> list[str]:
     """The small print in lines of at most ``width`` inches, by the true widths of its words."""
-    lines = [""]
+    lines, reach = [], np.inf
     for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and TextPath((0, 0), longer, size=_SMALL).get_extents().width > width * 72:
+        # A space more than the word, so that the sum of the words is the line.
+        long = TextPath((0, 0), f"{word} n", size=_SMALL).vertices[:, 0].max() - 0.6 * _SMALL
+        if reach + long > width * 72:
             lines.append(word)
+            reach = long
         else:
-            lines[-1] = longer
+            lines[-1] += f" {word}"
+            reach += long
     return lines
 
 

@@ -147,7 +147,7 @@ def phantom_radiograph(seed: int, kind: Kind, *, rows: int = 512, columns: int |
 
 def _frame(rows: int, columns: int, anatomy: Anatomy, exposure: Exposure) -> Grid:
     """Lay the child in the picture so that both lungs are whole in it."""
-    lowest = anatomy.dome + 0.75 * anatomy.dome_fall
+    lowest = anatomy.dome + 0.95 * anatomy.dome_fall + 0.05
     unit = min(exposure.fill * columns / 2, rows / (lowest - exposure.top))
     room = max(0.0, columns / 2 / unit - 1.05)
     origin = (columns / 2 + float(np.clip(exposure.shift, -room, room)) * unit, -exposure.top * unit)

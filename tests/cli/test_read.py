@@ -245,6 +245,20 @@ def test_a_folder_that_may_not_be_opened_is_told(
     assert f"{films / 'ward/deep'}: refused" in ran.out
 
 
+def test_what_c_libraries_print_is_kept_away(films: Path, tiny_bundle: Path) -> None:
+    """libtiff writes its own line about a damaged strip; the reading says it, once."""
+    Image.open(films / "ward/deep/d.tiff").save(films / "lzw.tiff", compression="tiff_lzw")
+    damaged = bytearray((films / "lzw.tiff").read_bytes())
+    damaged[8 : len(damaged) // 2] = bytes(len(damaged) // 2 - 8)
+    (films / "lzw.tiff").write_bytes(bytes(damaged))
+    command = [sys.executable, "-m", "pneumoscope", "read", str(films), "--json", "--model", str(tiny_bundle)]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 3
+    assert done.stderr == ""
+
+
 # Wrong usage: exit code 2, and nothing is read
 
 
@@ -408,3 +422,24 @@ def test_a_reader_that_goes_away_is_no_error_to_tell(films: Path, tiny_bundle: P
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_progress_bar_goes_to_the_terminal_and_the_readings_to_the_file(
+    films: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    import pty
+
+    keeper, terminal = pty.openpty()
+    command = [sys.executable, "-m", "pneumoscope", "read", str(films), str(films), "--json"]
+    command += ["--model", str(tiny_bundle)]
+    with (tmp_path / "out.jsonl").open("w") as out:
+        done = subprocess.run(command, stdout=out, stderr=terminal, check=False, env={**os.environ, "TERM": "xterm"})
+    os.close(terminal)
+    seen = os.read(keeper, 100_000).decode()
+    os.close(keeper)
+
+    assert done.returncode == 0
+    assert len(json_lines((tmp_path / "out.jsonl").read_text())) == 10
+    assert "10/10" in seen
+    assert "probabilities" not in seen

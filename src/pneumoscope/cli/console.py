@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import logging
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import Progress
 
-__all__ = ["PIPE_WIDTH", "output", "progress", "show"]
+__all__ = ["PIPE_WIDTH", "hush_libraries", "output", "progress", "show"]
 
 PIPE_WIDTH = 1000
 """Columns of a table that goes into a file or a pipe, where a cut line would be lost for good."""
@@ -46,6 +49,39 @@ def progress(total: int | None, *, wanted: bool = True) -> Iterator[Progress | N
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    # rich would otherwise take standard output over and send the readings where the bar goes.
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False)
+    with bar:
         bar.add_task("films", total=total)
         yield bar
+
+
+@contextmanager
+def hush_libraries() -> Iterator[None]:
+    """Keep what C libraries write on standard error away from the person; what the command says still comes through.
+
+    libtiff and Pillow, for two, print their own complaints about each damaged file, whose reading says it better.
+    """
+    try:
+        ours = sys.stderr.fileno() == 2
+        kept = os.dup(2)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+    except (OSError, io.UnsupportedOperation):  # standard error is closed, or no file
+        yield
+        return
+    python_side, deaf = sys.stderr, logging.NullHandler()
+    voice = os.fdopen(os.dup(kept), "w", buffering=1, errors="backslashreplace") if ours else None
+    try:
+        python_side.flush()
+        os.dup2(nowhere, 2)
+        logging.getLogger().addHandler(deaf)  # or Python would print what no handler took
+        sys.stderr = voice or python_side
+        yield
+    finally:
+        os.dup2(kept, 2)
+        sys.stderr = python_side
+        logging.getLogger().removeHandler(deaf)
+        os.close(kept)
+        os.close(nowhere)
+        if voice is not None:
+            voice.close()

@@ -14,6 +14,8 @@ from pneumoscope.settings import NOTICE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rich.progress import Progress
+
     from pneumoscope.domain.reading import Reading
     from pneumoscope.reading import Reader
 
@@ -47,7 +49,11 @@ def open_outputs(reader: Reader, *, json: bool, csv: Path | None, evidence: Path
 
 
 class Outputs:
-    """Takes readings one by one and keeps none of them for long."""
+    """Takes readings one by one and keeps none of them for long.
+
+    Attributes:
+        bar: A progress bar that has to step aside while a table is printed.
+    """
 
     def __init__(self, reader: Reader, *, json: bool, rows: RowFile | None, pictures: Path | None) -> None:
         self._reader = reader
@@ -55,12 +61,13 @@ class Outputs:
         self._rows = rows
         self._pictures = pictures
         self._held: list[Reading] = []
+        self.bar: Progress | None = None
         self._counts = {"read": 0, "refused": 0, "called": 0}
 
     @property
     def quiet(self) -> bool:
-        """Whether a progress bar would not be torn by lines on the same terminal."""
-        return not sys.stdout.isatty()
+        """Whether there is room for a progress bar: JSON lines on the same terminal would tear it."""
+        return not (self._json and sys.stdout.isatty())
 
     def take(self, reading: Reading) -> None:
         """Write one reading everywhere it is wanted: files first, then the terminal.
@@ -107,8 +114,12 @@ class Outputs:
         held, self._held = self._held, []
         meta, console = self._reader.meta, output()
         width = console.width if console.is_terminal else None
+        if self.bar is not None:
+            self.bar.stop()
         console.print(table(held, meta.class_names, meta.finding, width))
         sys.stdout.flush()
+        if self.bar is not None:
+            self.bar.start()
 
     def _draw(self, reading: Reading, folder: Path) -> None:
         """The film is decoded a second time: keeping every film until its reading is known would cost memory."""

@@ -67,16 +67,18 @@ def read(  # noqa: PLR0917 - typer makes them options
 
 def _read_all(reader: Reader, films: Iterator[str], outputs: Outputs, *, batch: int | None, total: int | None) -> int:
     """Give each reading to the outputs as it comes; the number of refused films."""
-    from pneumoscope.cli.console import progress
+    from pneumoscope.cli.console import hush_libraries, progress
 
     refused = 0
-    with progress(total, wanted=outputs.quiet and (total is None or total >= _MANY)) as bar:
+    with hush_libraries(), progress(total, wanted=outputs.quiet and (total is None or total >= _MANY)) as bar:
+        outputs.bar = bar
         readings: Iterator[Reading] = reader.read_many(films, batch=batch)
         for reading in readings:
             outputs.take(reading)
             refused += reading.status == "refused"
             if bar is not None:
                 bar.advance(bar.task_ids[0])
+        outputs.bar = None
     return refused
 
 

@@ -33,7 +33,8 @@ _OPACITY_FOR, _OPACITY_AGAINST = 0.68, 0.40
 _DIMMED = 0.86  # the film's white, so that colours tell on it
 _QUIET = 0.12  # share of the scale below which the film shows through untouched
 _LEAST_SCALE = 1.0  # log-odds; a film without evidence must not look hot because its noise was stretched
-_SIDES = "R, L: as if facing the patient"
+_SIDES = "R, L: as if facing the patient."
+_IMPRESSION = "Pattern: a radiographic impression, not microbiology."
 _PAPER: _Colour = (16, 18, 22)
 _INK: _Colour = (236, 238, 240)
 _FAINT: _Colour = (160, 166, 174)
@@ -116,7 +117,7 @@ def _frame(picture: Image.Image, reading: Reading, limit: float) -> Image.Image:
     """Put the picture on a sheet with its title above and its legend below."""
     big, small = ImageFont.load_default(size=20), ImageFont.load_default(size=14)
     width = max(picture.width, _SHORTEST)
-    above, below = 62, 74
+    above, below = 62, 94
     sheet = Image.new("RGB", (width, above + picture.height + below), _PAPER)
     left = (width - picture.width) // 2
     sheet.paste(picture, (left, above))
@@ -125,8 +126,9 @@ def _frame(picture: Image.Image, reading: Reading, limit: float) -> Image.Image:
     pen.text((12, 38), _fit(_subtitle(reading), small, width - 24), font=small, fill=_FAINT)
     _sides(pen, left, left + picture.width, above)
     _legend(sheet, above + picture.height + 12, limit, reading)
-    pen.text((12, sheet.height - 24), reading.notice, font=small, fill=_INK)
-    pen.text((width - 12, sheet.height - 24), _SIDES, font=small, fill=_FAINT, anchor="ra")
+    pen.text((12, sheet.height - 46), reading.notice, font=small, fill=_INK)
+    remark = _SIDES if reading.pattern is None else f"{_SIDES} {_IMPRESSION}"
+    pen.text((12, sheet.height - 26), _fit(remark, small, width - 24), font=small, fill=_FAINT)
     return sheet
 
 

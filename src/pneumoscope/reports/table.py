@@ -52,7 +52,9 @@ def table(
     remarks: list[Text] = []
     for reading, row in zip(readings, rows, strict=True):
         out.add_row(Text(_tail(plain(reading.film.path), room)), *row)
-        remarks.extend(Text(f"{plain(reading.film.path)}: {plain(said)}") for said in _said(reading))
+        said = _said(reading)
+        if said:
+            remarks.append(Text(plain(f"{reading.film.path}: {said}")))
     return Group(out, *remarks)
 
 
@@ -85,10 +87,10 @@ def _tail(name: str, room: int | None) -> str:
     return name if room is None or len(name) <= room else f"...{name[3 - room :]}"
 
 
-def _said(reading: Reading) -> list[str]:
-    refusal = reading.refusal
-    why = [f"refused, {refusal.reason}. {refusal.remedy}."] if refusal else []
-    return [*why, *(f"mended, {what}" for what in reading.mended), *reading.warnings]
+def _said(reading: Reading) -> str:
+    if reading.refusal:
+        return f"refused, {reading.refusal.reason}. {reading.refusal.remedy}."
+    return "; ".join([*(f"mended, {what}" for what in reading.mended), *reading.warnings])
 
 
 def _strongest(reading: Reading) -> str:

@@ -116,6 +116,18 @@ def test_the_chosen_epoch_is_marked_in_every_panel(drawn: Callable[[str], Figure
         assert axes.get_title(loc="right") == "validation 0.700"
 
 
+def test_no_film_falls_off_the_histogram(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    caught: list[Figure] = []
+    module = sys.modules["pneumoscope.evaluation.figures.histogram"]
+    monkeypatch.setattr(module, "save", lambda figure, path: caught.append(figure))  # noqa: ARG005 - the place of save
+    p = np.array([0.0, 1e-9, 0.3, 0.99995, 1 - 1e-9, 1.0])
+    figures.score_histogram([0, 0, 0, 1, 1, 1], p, ("a", "b"), tmp_path / "x", operating_points={})
+    bars = [
+        sum(patch.get_height() for patch in axes.patches if isinstance(patch, Rectangle)) for axes in caught[0].axes
+    ]
+    assert bars == [3, 3]
+
+
 def test_a_run_of_one_epoch_and_a_missing_figure_can_be_drawn(tmp_path: Path) -> None:
     history: dict[str, Any] = {name: [0.5] for name in ("epoch", "train_loss", "val_loss", "train_accuracy",
                                                         "val_accuracy", "val_recall")}  # fmt: skip

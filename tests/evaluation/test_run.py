@@ -21,6 +21,7 @@ EACH = ("confusion_{}", "confusion_{}_balanced", "confusion_{}_screening", "roc_
         "reliability_{}", "scores_{}")  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_figure_is_drawn_as_svg_and_png(only_validation: Path) -> None:
     written = run_figures(only_validation)
     names = [*WHOLE, *(name.format("val") for name in EACH)]

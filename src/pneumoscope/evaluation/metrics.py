@@ -40,7 +40,7 @@ class Metric:
         high: Upper end.
         n: Films, or the films that a proportion is of.
         k: How many of them, for a proportion; else None.
-        method: Whose interval: "Wilson", "DeLong" or "bootstrap".
+        method: Whose interval: "Wilson", "DeLong" ("Wilson of pairs" for an AUC of 0 or 1) or "bootstrap".
         films: Which films: "val", "test".
     """
 
@@ -115,7 +115,8 @@ def metrics_table(
         if not truly[kept].any() or truly[kept].all():
             return Metric(name, None, None, None, int(kept.sum()), None, "DeLong", films)
         found = delong(truly[kept], by[kept], None if people is None else people[kept])
-        return Metric(name, found.value, found.low, found.high, found.n, None, "DeLong", films)
+        method = "DeLong" if 0 < found.value < 1 else "Wilson of pairs"
+        return Metric(name, found.value, found.low, found.high, found.n, None, method, films)
 
     everyone = np.ones(len(truth), dtype=bool)
     rows = [area("AUC", finding, score, everyone)]

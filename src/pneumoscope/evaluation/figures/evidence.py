@@ -40,7 +40,8 @@ def evidence_gallery(
 ) -> list[Path]:
     """Films, each beside itself with its evidence laid over: one colour scale for all, in logits.
 
-    Where the evidence is near 0 the film shines through; the colour speaks only where the map does.
+    Where the evidence is near 0 the film shines through; the colour speaks only where the map does. The
+    strongest 2 % of all cells are beyond the scale's ends, so that one film does not pale all others.
 
     Args:
         images: uint8 [K, S, S].
@@ -54,7 +55,7 @@ def evidence_gallery(
     """
     pictures, maps = np.asarray(images), np.asarray(evidence, dtype=np.float64)
     truth, p = np.asarray(labels), np.asarray(probabilities)
-    reach = max(float(np.quantile(np.abs(maps), 0.995)), 1e-6)
+    reach = max(float(np.quantile(np.abs(maps), 0.98)), 1e-6)
     size = pictures.shape[1:]
     with house_style():
         gaps = (0.03, 0.16) * (_PAIRS - 1) + (0.03, 0.07)
@@ -77,7 +78,7 @@ def evidence_gallery(
         scale = ScalarMappable(Normalize(-reach, reach), _BALANCE)
         total = figure.get_size_inches()[1]
         room = figure.add_axes((0.25, (_SCALE + 0.07) / total, 0.5, 0.09 / total))
-        bar = figure.colorbar(scale, cax=room, orientation="horizontal")
+        bar = figure.colorbar(scale, cax=room, orientation="horizontal", extend="both")
         bar.set_label(f"Evidence (logit): against {finding}  \u2190  0  \u2192  for {finding}", size=7)
         bar.ax.tick_params(labelsize=6)
         bar.locator = MaxNLocator(6)

@@ -54,8 +54,8 @@ def score_histogram(
         films: Which films, for the small print: "Validation".
     """
     truth, values = np.asarray(labels), np.clip(np.asarray(p, dtype=float), _EDGE, 1 - _EDGE)
-    where = np.log(values / (1 - values))
     ends = float(np.log((1 - _EDGE) / _EDGE))
+    where = np.clip(np.log(values / (1 - values)), -ends, ends)  # rounding must not drop a film off the end
     edges = np.linspace(-ends, ends, 41)
     note = f"{small_print(films, len(truth))} The last bins hold all films beyond."
     with house_style():
@@ -77,7 +77,8 @@ def score_histogram(
         for k, (preset, threshold) in enumerate(operating_points.items()):
             name = f"{preset} (at {threshold:.3g})"
             rows[0].plot([], [], color=INK, linewidth=0.9, linestyle=LINE_STYLES[1 + k % 3], label=name)
-        figure.legend(loc="outside upper left", ncols=2)
+        if operating_points:
+            figure.legend(loc="outside upper left", ncols=2)
         rows[-1].set_xticks([np.log(t / (1 - t)) for t in _TICKS], [f"{t:g}" for t in _TICKS])
         rows[-1].tick_params(axis="x", labelsize=6)
         rows[-1].set(xlim=(-ends, ends), xlabel=f"Probability of {finding} (logit scale)")

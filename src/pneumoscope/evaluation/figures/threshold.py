@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["precision_recall", "roc"]
 
+_LARGEST = 0.45  # side of the corner that is worth drawing again
+
 
 def roc(
     labels: ArrayLike,
@@ -67,15 +69,16 @@ def roc(
         axes = figure.subplots()
         unit_axes(axes, "1 \u2212 specificity", "Sensitivity")
         axes.plot([0, 1], [0, 1], color=GRAY, linewidth=0.7, linestyle=":")
-        places = [axes, _corner(axes, (0.42, 0.34, 0.56, 0.46))] if area.value > 0.9 else [axes]
-        reach = 0.25 if area.value < 0.97 else 0.12
+        points = {preset: at_threshold(truth, scores, threshold) for preset, threshold in operating_points.items()}
+        reach = max([0.25 if area.value < 0.97 else 0.12, *(1.25 * (1 - at.specificity.low) for at in points.values())])
+        places = [axes]
+        if area.value > 0.9 and reach < _LARGEST:
+            places.append(_corner(axes, (0.42, 0.34, 0.56, 0.46)))
         name = f"AUC {with_interval(area.value, area.low, area.high)}"
         keys: list[Any] = [axes.plot([], [], color=BLUE, label=name)[0]]
-        for i, (preset, threshold) in enumerate(operating_points.items()):
-            at = at_threshold(truth, scores, threshold)
+        for i, (preset, at) in enumerate(points.items()):
             across = (1 - at.specificity.value, (1 - at.specificity.high, 1 - at.specificity.low))
             keys += [_point(place, i, across, at.sensitivity, preset) for place in places][:1]
-            reach = max(reach, min(1.0, 1.25 * across[1][1]))
         for place in places:
             place.plot(1 - curve.specificity, curve.sensitivity, color=BLUE, zorder=2)
         for corner in places[1:]:
@@ -114,15 +117,17 @@ def precision_recall(
         figure = new_figure(COLUMN, 3.45, _note(truth, films))
         axes = figure.subplots()
         unit_axes(axes, "Recall (sensitivity)", "Precision (positive predictive value)")
-        places = [axes, _corner(axes, (0.13, 0.36, 0.56, 0.33))] if mean.value > 0.9 else [axes]
+        points = {preset: at_threshold(truth, scores, threshold) for preset, threshold in operating_points.items()}
+        left = min([0.9, *(at.sensitivity.low - 0.03 for at in points.values())])
+        below = min([1 - 0.6 * (1 - share), *(at.ppv.low - 0.02 for at in points.values())])
+        places = [axes]
+        if mean.value > 0.9 and max(1 - left, 1 - below) < _LARGEST:
+            places.append(_corner(axes, (0.13, 0.36, 0.56, 0.33)))
         name = f"average precision {with_interval(mean.value, mean.low, mean.high)}"
         keys: list[Any] = [axes.plot([], [], color=BLUE, label=name)[0]]
-        left, below = 0.9, max(0.0, 1 - 0.6 * (1 - share))
-        for i, (preset, threshold) in enumerate(operating_points.items()):
-            at = at_threshold(truth, scores, threshold)
+        for i, (preset, at) in enumerate(points.items()):
             across = (at.sensitivity.value, (at.sensitivity.low, at.sensitivity.high))
             keys += [_point(place, i, across, at.ppv, preset) for place in places][:1]
-            left, below = min(left, across[1][0] - 0.03), min(below, at.ppv.low - 0.02)
         for place in places:
             place.step(curve.sensitivity, curve.precision, where="pre", color=BLUE, zorder=2)
         keys.append(axes.axhline(share, color=GRAY, linewidth=0.7, linestyle=":", label=f"chance {share:.2f}"))

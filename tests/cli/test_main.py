@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pneumoscope import __version__
-from pneumoscope.cli import main as door
 from pneumoscope.cli.main import VERBS, main
 
 if TYPE_CHECKING:
@@ -56,13 +55,13 @@ def test_an_unknown_verb_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> N
 def test_an_interruption_exits_130_with_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(_: object) -> int:
+    def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(door, "_run", interrupted)
+    monkeypatch.setattr("pneumoscope.bundle.shipped_bundles", interrupted)
 
-    assert main([]) == 130
-    assert capsys.readouterr().err.count("\n") == 1
+    assert main(["bundles"]) == 130
+    assert capsys.readouterr().err == "pneumoscope: interrupted; what was written is whole\n"
 
 
 def test_importing_the_command_is_light() -> None:

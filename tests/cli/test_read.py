@@ -7,6 +7,7 @@ import errno
 import io
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -443,3 +444,39 @@ def test_a_progress_bar_goes_to_the_terminal_and_the_readings_to_the_file(
     assert len(json_lines((tmp_path / "out.jsonl").read_text())) == 10
     assert "10/10" in seen
     assert "probabilities" not in seen
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_an_interrupted_run_keeps_whole_rows(films: Path, tiny_bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    command = [sys.executable, "-m", "pneumoscope", "read", "-", "--json", "--batch", "1", "--csv", str(out)]
+    command += ["--model", str(tiny_bundle)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(f"{films / 'a.png'}\n{films / 'b.jpeg'}\n".encode())
+        process.stdin.flush()
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read().decode()
+
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert process.returncode == 130
+    assert one_line(said) == "pneumoscope: interrupted; what was written is whole\n"
+    assert [row["notice"] for row in rows] == [NOTICE] * len(rows)
+    assert rows
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux only")
+def test_a_name_that_is_no_text_is_read(tiny_bundle: Path, films: Path) -> None:
+    odd = os.fsencode(films) + b"/odd\xff.png"
+    os.rename(films / "a.png", odd)  # noqa: PTH104 - pathlib does not take bytes
+    command = [sys.executable, "-m", "pneumoscope", "read", "-", "--model", str(tiny_bundle)]
+
+    for arguments in (["--json"], [], ["--csv", str(films / "out.csv")]):
+        done = subprocess.run([*command, *arguments], input=odd, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+    with (films / "out.csv").open("rb") as file:
+        assert file.read().splitlines()[1].startswith(odd)

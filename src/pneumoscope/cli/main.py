@@ -47,6 +47,13 @@ class _Verbs(TyperGroup):
         verb.command(cmd_name)(getattr(import_module(module), function))
         return typer.main.get_command(verb)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb; typer's releases do not agree on what an interruption exits with."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Exit(_fail("interrupted; what was written is whole", 130)) from None
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List each verb with the whole first paragraph of its help; typer would cut it."""
         with formatter.section("Commands"):
@@ -68,8 +75,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(arguments)
     except PneumoscopeError as error:
         return _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        return _fail("interrupted; what was written is whole", 130)
     except BrokenPipeError:
         _forget_output()  # whoever read our output has gone: nothing to say, and nobody to say it to
         return 1

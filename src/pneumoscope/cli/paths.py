@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import io
 import os
 import sys
 from itertools import chain
@@ -81,6 +82,8 @@ def _below(folder: str) -> Iterator[str]:
 
 def _listed() -> Iterator[str]:
     """The paths on standard input, one a line; empty lines are passed over."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")  # a file's name need not be text
     for line in sys.stdin:
         path = line.rstrip("\r\n")
         if path:

@@ -31,7 +31,7 @@ def storing(path: str | PathLike[str]) -> Iterator[None]:
         raise StorageError(
             f"the file cannot be written ({reason})",
             where=path,
-            remedy="Free some space or choose another folder, then run the same command again; what was written is whole",
+            remedy="Free some space or choose another folder, then run the same command again: what is there is whole",
         ) from error
 
 

@@ -176,7 +176,7 @@ def test_a_kill_half_way_costs_one_chunk(tmp_path: Path, draw: Callable[..., Pat
     manifest = scan(tmp_path / "set")
     manifest.save(tmp_path / "m.parquet")
     folder = tmp_path / "cache"
-    process = subprocess.Popen([sys.executable, "-c", BUILD, str(tmp_path / "m.parquet"), str(folder)])  # noqa: S603
+    process = subprocess.Popen([sys.executable, "-c", BUILD, str(tmp_path / "m.parquet"), str(folder)])
     try:
         end = time.monotonic() + 60
         while time.monotonic() < end and process.poll() is None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pneumoscope.evaluation.finished import FinishedRun, chosen_epoch
-from pneumoscope.evaluation.metrics import metrics_table
 from pneumoscope.statistics.discrimination import confusion
+from pneumoscope.statistics.metrics import metrics_table
 from pneumoscope.storage import make_folder
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pneumoscope.evaluation.finished import Predictions
-    from pneumoscope.evaluation.metrics import Metric
+    from pneumoscope.statistics.metrics import Metric
 
 __all__ = ["run_figures", "run_table"]
 

@@ -1,4 +1,4 @@
-"""What a run leaves beside its bundle: predictions, samples, and where it all came from."""
+"""What a run leaves in its bundle and beside it: figures, predictions, samples, and where it all came from."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from pneumoscope.bundle import Figure
 from pneumoscope.domain.provenance import Provenance
 from pneumoscope.reading.calibrate import calibrate
 from pneumoscope.reading.evidence import finding_map
@@ -30,11 +31,21 @@ if TYPE_CHECKING:
     from pneumoscope.bundle import BundleMeta
     from pneumoscope.dataset import Manifest, Split
     from pneumoscope.networks import Network
+    from pneumoscope.statistics.metrics import Metric
     from pneumoscope.training.config import TrainConfig
 
-__all__ = ["provenance", "save_predictions", "save_samples"]
+__all__ = ["headline", "provenance", "save_predictions", "save_samples"]
 
 _SAMPLES = 24
+
+
+def headline(table: Sequence[Metric]) -> dict[str, Figure]:
+    """The figures that stand in the bundle; what could not be computed on these films is left out."""
+    return {
+        metric.name: Figure(value=metric.value, low=metric.low, high=metric.high, n=metric.n)
+        for metric in table
+        if metric.value is not None
+    }
 
 
 def save_predictions(path: Path, manifest: Manifest, split: Split, predicted: dict[str, NDArray[np.float64]]) -> None:

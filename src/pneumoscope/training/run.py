@@ -17,15 +17,15 @@ from pneumoscope.networks import build, default_size, parameters_count
 from pneumoscope.preprocess import PreprocessSpec
 from pneumoscope.reading.calibrate import calibrate
 from pneumoscope.settings import Settings
+from pneumoscope.statistics.metrics import metrics_table
 from pneumoscope.storage import write_atomically
 from pneumoscope.training.calibrate import fit_calibration, look
 from pneumoscope.training.callbacks import read_history
 from pneumoscope.training.export import parity, to_onnx
-from pneumoscope.training.figures import headline
 from pneumoscope.training.fit import Parts, fit
 from pneumoscope.training.folder import RunFolder
 from pneumoscope.training.module import predict
-from pneumoscope.training.record import provenance, save_predictions, save_samples
+from pneumoscope.training.record import headline, provenance, save_predictions, save_samples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,6 +118,16 @@ def train(manifest: Manifest, out: Path, config: TrainConfig, *, fresh: bool = F
     seconds = sum(float(row["seconds"]) for row in read_history(folder.history))
     classes = tuple(ClassSpec(*pair) for pair in zip(manifest.classes, manifest.positive, strict=True))
     groups = [manifest.films[int(row)].patient for row in split.parts[judged]]
+    figures = metrics_table(
+        targets[split.parts[judged]],
+        predicted[judged],
+        manifest.classes,
+        np.flatnonzero(manifest.positive).tolist(),
+        {point.preset: point.threshold for point in calibrated.operating_points},
+        groups=groups,
+        generator=np.random.default_rng(config.seed),
+        films=judged,
+    )
     meta = BundleMeta(
         name=config.name,
         version=config.version,
@@ -131,14 +141,7 @@ def train(manifest: Manifest, out: Path, config: TrainConfig, *, fresh: bool = F
         architecture=f"{network.name} {msgspec.json.encode(network.options).decode()}",
         parameters=parameters_count(network),
         provenance=provenance(config, manifest, split, seconds / 60),
-        figures=headline(
-            predicted[judged],
-            targets[split.parts[judged]],
-            classes,
-            calibrated.operating_points,
-            groups=np.array(groups),
-            generator=np.random.default_rng(config.seed),
-        ),
+        figures=headline(figures),
         figures_on=f"{len(groups)} {'held-out test' if judged == 'test' else 'validation'} films of "
         f"{len(set(groups))} patients"
         + ("" if judged == "test" else " (the epoch and the thresholds were chosen on these)"),

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from pneumoscope.evaluation.metrics import Metric, metrics_table
 from pneumoscope.statistics import calibration
 from pneumoscope.statistics.discrimination import delong
 from pneumoscope.statistics.intervals import bootstrap, wilson
+from pneumoscope.statistics.metrics import Metric, metrics_table
 
 if TYPE_CHECKING:
     from types import SimpleNamespace

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -90,8 +91,8 @@ def side_by_side(commands: dict[str, list[str]], rounds: int) -> dict[str, list[
     return runs
 
 
-def middle(runs: list[Run], what: str) -> float:
-    return median(getattr(one, what) for one in runs)
+def middle(runs: list[Run], what: Literal["wall", "cpu", "peak"]) -> float:
+    return median({"wall": one.wall, "cpu": one.cpu, "peak": one.peak}[what] for one in runs)
 
 
 def heading(text: str) -> None:

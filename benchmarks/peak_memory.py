@@ -23,12 +23,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folders = [str(make_films(Path(scratch) / str(count), count, asked.source)) for count in (few, many)]
         commands = {
-            "plain loop": lambda films: [sys.executable, PLAIN, model, films],
-            "read --json": lambda films: [*READ, films, "--json", "--model", model],
-            "read (table)": lambda films: [*READ, films, "--csv", f"{scratch}/out.csv", "--model", model],
+            "plain loop": ([sys.executable, PLAIN, model], []),
+            "read --json": (READ, ["--json", "--model", model]),
+            "read (table)": (READ, ["--csv", f"{scratch}/out.csv", "--model", model]),
         }
-        for name, command in commands.items():
-            low, high = (run(command(films)).peak for films in folders)
+        for name, (before, after) in commands.items():
+            low, high = (run([*before, films, *after]).peak for films in folders)
             print(f"{name:14} {low:8.0f} {high:8.0f} {high / low:7.2f}x", flush=True)
 
 

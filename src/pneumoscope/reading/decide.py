@@ -56,7 +56,7 @@ def decide_pattern(probabilities: Sequence[float], meta: BundleMeta, *, called: 
     """Which of the finding's classes the film looks like, and the conformal set over all classes.
 
     A class is in the set if 1 - p(class) is at most its quantile (Sadinle, Lei, Wasserman, JASA 114 (2019),
-    section 2). When the set cannot tell two of the finding's classes apart, neither does the call.
+    section 2). Where the set holds several of the finding's classes, or none, the call names none.
 
     Args:
         probabilities: Calibrated, one a class, in the bundle's order.
@@ -78,7 +78,8 @@ def decide_pattern(probabilities: Sequence[float], meta: BundleMeta, *, called: 
     if called:
         rivals = [i for i in admitted if i in meta.positive]
         likeliest = max(meta.positive, key=lambda i: probabilities[i])
-        call = INDETERMINATE if len(rivals) > 1 else meta.class_names[likeliest]
+        told_apart = level is None or rivals == [likeliest]
+        call = meta.class_names[likeliest] if told_apart else INDETERMINATE
     return Pattern(
         call=call,
         set=tuple(meta.class_names[i] for i in admitted),

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import softmax
 
 from pneumoscope.statistics.calibration import expected_calibration_error, log_loss
-from pneumoscope.statistics.fit import apply_temperature_and_bias, fit_temperature_and_bias
+from pneumoscope.statistics.fit import fit_temperature_and_bias
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+def applied(logits: ArrayLike, temperature: float, bias: ArrayLike) -> np.ndarray:
+    p: np.ndarray = softmax(np.asarray(logits) / temperature + np.asarray(bias), axis=1)
+    return p
 
 
 def made_with(temperature: float, bias: list[float], n: int = 30_000) -> tuple[np.ndarray, np.ndarray]:
     generator = np.random.default_rng(0)
     logits = generator.normal(size=(n, len(bias))) * 3
-    p = apply_temperature_and_bias(logits, temperature, bias)
+    p = applied(logits, temperature, bias)
     return logits, (p.cumsum(axis=1) < generator.random((n, 1))).sum(axis=1)
 
 
@@ -25,16 +36,16 @@ def test_what_the_data_were_made_with_is_found_again(temperature: float, bias: l
     assert found == pytest.approx(temperature, rel=0.04)
     assert shift.tolist() == pytest.approx(bias, abs=0.06)
     assert shift.sum() == pytest.approx(0, abs=1e-12)
-    p = apply_temperature_and_bias(logits, found, shift)
+    p = applied(logits, found, shift)
     assert expected_calibration_error(labels == 1, p[:, 1]) < 0.01
 
 
 def test_nothing_near_is_better() -> None:
     logits, labels = made_with(1.7, [0.3, -0.3], n=500)
     temperature, bias = fit_temperature_and_bias(logits, labels, l2=0)
-    best = log_loss(labels, apply_temperature_and_bias(logits, temperature, bias))
+    best = log_loss(labels, applied(logits, temperature, bias))
     for factor, shift in [(1.02, 0.0), (0.98, 0.0), (1.0, 0.02), (1.0, -0.02)]:
-        moved = apply_temperature_and_bias(logits, temperature * factor, bias + np.array([shift, -shift]))
+        moved = applied(logits, temperature * factor, bias + np.array([shift, -shift]))
         assert log_loss(labels, moved) > best
 
 
@@ -59,7 +70,7 @@ def test_separable_films_and_missing_classes_stay_finite() -> None:
 def test_two_class_calibration_is_monotone(seed: int) -> None:
     generator = np.random.default_rng(seed)
     logits, labels = generator.normal(size=(40, 2)) * 4, generator.integers(0, 2, 40)
-    p = apply_temperature_and_bias(logits, *fit_temperature_and_bias(logits, labels))[:, 1]
+    p = applied(logits, *fit_temperature_and_bias(logits, labels))[:, 1]
     order = np.argsort(logits[:, 1] - logits[:, 0])
     assert (np.diff(p[order]) >= 0).all()
 

@@ -13,7 +13,7 @@ from pneumoscope.statistics.checks import table
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["apply_temperature_and_bias", "fit_temperature_and_bias"]
+__all__ = ["fit_temperature_and_bias"]
 
 _RANGE = (np.log(0.02), np.log(50.0))  # of the log-temperature; separable films would send it to 0
 
@@ -69,10 +69,3 @@ def fit_temperature_and_bias(
         options={"maxiter": 500, "ftol": 1e-14, "gtol": 1e-9},
     ).x
     return float(np.exp(best[0])), best[1:] - best[1:].mean()
-
-
-def apply_temperature_and_bias(logits: ArrayLike, temperature: float, bias: ArrayLike) -> NDArray[np.float64]:
-    """The calibrated probabilities of logits [N, C]: float64 [N, C]."""
-    scores = np.asarray(logits, dtype=np.float64) / temperature + np.asarray(bias, dtype=np.float64)
-    p: NDArray[np.float64] = np.exp(log_softmax(scores, axis=1))
-    return p

@@ -78,10 +78,6 @@ def train(manifest: Manifest, out: Path, config: TrainConfig, *, fresh: bool = F
             where=manifest.root,
             remedy="Name the class without the finding normal, negative, healthy or no finding",
         )
-    resumed = folder.open(config, manifest, fresh=fresh)
-    if resumed and folder.summary.exists():
-        return Run(folder, read_bundle(folder.bundle)[1], 0.0)
-    torch.set_num_threads(config.threads or Settings.from_environment().cpu_threads())
     spec = _spec(config)
     network = build(
         config.network.name,
@@ -91,6 +87,10 @@ def train(manifest: Manifest, out: Path, config: TrainConfig, *, fresh: bool = F
         seed=config.seed,
     )
     split = _split(manifest, config)
+    # Only now, when nothing is wrong with what was asked, is the folder claimed.
+    if folder.open(config, manifest, fresh=fresh) and folder.summary.exists():
+        return Run(folder, read_bundle(folder.bundle)[1], 0.0)
+    torch.set_num_threads(config.threads or Settings.from_environment().cpu_threads())
     manifest.save(folder.manifest)
     split.save(folder.split)
     cache_folder = Settings.from_environment().cache.expanduser()

@@ -1,0 +1,86 @@
+"""The learning verbs at the command line: what a person types, and what they are told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pneumoscope.cli.main import main
+from pneumoscope.films.phantom import write_phantoms
+from pneumoscope.networks import families
+from pneumoscope.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def few_phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("few") / "set"
+    write_phantoms(folder, count=12, seed=1, size=96)
+    return folder
+
+
+def test_the_shown_configuration_is_one_that_can_be_given_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--recipe", "shipped", "--set", "optim.epochs=3", "--seed", "9", "--show-config"]) == 0
+    file = tmp_path / "shown.toml"
+    file.write_text(capsys.readouterr().out)
+    config = TrainConfig.load(file)
+    assert (config.name, config.optim.epochs, config.seed) == ("standard", 3, 9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "--out RUN"),
+        (["--recipe", "shipped", "--config", "x.toml", "--show-config"], "--set"),
+        (["--set", "optim.epoch=3", "--show-config"], "epoch"),
+        (["--recipe", "best-ever", "--show-config"], "shipped"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *arguments]) == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert "Traceback" not in told
+    assert told.count("\n") == 1
+
+
+def test_an_unknown_network_names_the_known_ones(
+    few_phantoms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", str(few_phantoms), "--network", "resnet-9000", "--out", str(tmp_path / "run")]) == 2
+    told = capsys.readouterr().err
+    assert all(name in told for name in families())
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_is_no_data_set_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "notes.txt").write_text("no films here")
+    assert main(["train", str(tmp_path), "--out", str(tmp_path / "run")]) == 1
+    assert "NORMAL" in capsys.readouterr().err
+
+
+def test_networks_lists_every_family(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["networks"]) == 0
+    told = capsys.readouterr().out
+    assert all(name in told for name in families())
+    assert "width=32" in told
+
+
+def test_the_augmentation_grid_starts_with_the_plain_film(few_phantoms: Path, tmp_path: Path) -> None:
+    out = tmp_path / "grid.png"
+    arguments = ["augment", str(few_phantoms), "--out", str(out), "--films", "3", "--looks", "2"]
+    assert main([*arguments, "--set", "data.size=64"]) == 0
+    grid = np.asarray(Image.open(out))
+    assert grid.shape == (3 * 64 + 2 * 4, 3 * 64 + 2 * 4)
+    plain, look = grid[:64, :64], grid[:64, 68:132]
+    assert plain.std() > 20
+    assert np.abs(plain.astype(int) - look).mean() > 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from pneumoscope.bundle import read_bundle
 from pneumoscope.dataset import Manifest, Split, scan
+from pneumoscope.errors import StorageError, TrainingError
 from pneumoscope.reading import Reader
 from pneumoscope.statistics.discrimination import roc_auc
 from pneumoscope.training.callbacks import read_history
@@ -120,6 +123,37 @@ def test_a_finished_run_is_opened_and_not_run_again(run: Run, phantoms: Path, li
     assert run.folder.bundle.stat().st_mtime_ns == before
 
 
+def tiny(config: TrainConfig, **optim: object) -> TrainConfig:
+    """A run of seconds."""
+    return msgspec.structs.replace(
+        config,
+        data=msgspec.structs.replace(config.data, size=32),
+        optim=msgspec.structs.replace(config.optim, **{"epochs": 2, **optim}),
+    )
+
+
+def test_learning_that_runs_away_is_told(phantoms: Path, light_config: TrainConfig, tmp_path: Path) -> None:
+    wild = tiny(light_config, learning_rate=1e30, optimizer="sgd", clip=0.0, warmup=0.0)
+    with pytest.raises(TrainingError, match="learning_rate"):
+        train(scan(phantoms, limit=60), tmp_path / "run", wild, progress=False)
+
+
+def test_a_full_disk_is_told_and_the_run_can_be_gone_on_with(
+    phantoms: Path, light_config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest, config = scan(phantoms, limit=60), tiny(light_config)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", full)
+        with pytest.raises(StorageError, match="no space left"):
+            train(manifest, tmp_path / "run", config, progress=False)
+    run = train(manifest, tmp_path / "run", config, progress=False)
+    assert run.folder.bundle.exists()
+
+
 SCRIPT = """
 import sys, warnings
 warnings.simplefilter("ignore")
@@ -133,11 +167,7 @@ train(scan(data, limit=80), out, TrainConfig.load(config), progress=False)
 
 
 def test_killed_and_started_again_it_ends_the_same(phantoms: Path, light_config: TrainConfig, tmp_path: Path) -> None:
-    changed = msgspec.structs.replace(
-        light_config,
-        data=msgspec.structs.replace(light_config.data, size=32),
-        optim=msgspec.structs.replace(light_config.optim, epochs=5),
-    )
+    changed = tiny(light_config, epochs=5)
     config = tmp_path / "run.toml"
     config.write_text(changed.to_toml())
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PNEUMOSCOPE_THREADS": "1"}

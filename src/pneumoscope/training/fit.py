@@ -6,6 +6,7 @@ import logging
 import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import lightning
@@ -14,6 +15,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger
 
 from pneumoscope.errors import ConfigError, TrainingError
+from pneumoscope.storage import storing
 from pneumoscope.training.callbacks import History, LiveProgress
 from pneumoscope.training.data import EpochSampler, FilmBatches, class_weights, loader
 from pneumoscope.training.module import Learner
@@ -103,17 +105,18 @@ def fit(network: Network, parts: Parts, positive: tuple[bool, ...], config: Trai
     )
     last = run / "checkpoints" / "last.ckpt"
     try:
-        trainer.fit(learner, train, val, ckpt_path=last if last.exists() else None, weights_only=False)
-    except RuntimeError as error:
-        if "state_dict" in str(error):
+        with storing(last), torch.random.fork_rng():
+            trainer.fit(learner, train, val, ckpt_path=last if last.exists() else None, weights_only=True)
+    except SystemExit:  # Lightning's way to end after Ctrl-C
+        raise KeyboardInterrupt from None
+    except (RuntimeError, UnpicklingError) as error:
+        if last.exists() and ("state_dict" in str(error) or isinstance(error, UnpicklingError)):
             raise TrainingError(
-                "the checkpoint is of another network",
+                "the checkpoint is damaged, or of another network",
                 where=last,
                 remedy="Give another --out, or --fresh to begin again",
             ) from error
         raise
-    if trainer.interrupted:
-        raise KeyboardInterrupt
     best = keep.best_model_path if optim.monitor != "last" else str(last)
     if not best:
         raise TrainingError(
@@ -121,7 +124,7 @@ def fit(network: Network, parts: Parts, positive: tuple[bool, ...], config: Trai
             where=run,
             remedy="Lower optim.learning_rate, or check the films with `pneumoscope manifest`",
         )
-    state = torch.load(best, map_location="cpu", weights_only=False)
+    state = torch.load(best, map_location="cpu", weights_only=True)
     learner.load_state_dict(state["state_dict"])
     kept = learner.kept.cpu().eval()
     kept.freeze(False)

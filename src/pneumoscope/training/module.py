@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
+from pneumoscope.errors import TrainingError
 from pneumoscope.statistics.discrimination import roc_auc
 from pneumoscope.training.augment import apply, draw
 from pneumoscope.training.objective import Objective, finding_logit
@@ -71,7 +72,9 @@ class Learner(lightning.LightningModule):
         """Augment, normalise, predict, and weigh the mistakes."""
         films, labels, _rows = batch
         # The step's own seed: a run that was killed and resumed draws just what it would have drawn.
-        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.global_step)
+        seed = self.config.seed * 1_000_003 + self.global_step
+        generator = torch.Generator().manual_seed(seed)
+        torch.manual_seed(seed)  # dropout draws from the global generator; ``fit`` gives it back as it was
         drawn = draw(self.config.augment, len(films), generator)
         seen = apply(films.float() / 255, drawn) * 255
         logits = self.network(normalise(seen, self.network).contiguous(memory_format=torch.channels_last)).float()
@@ -103,6 +106,12 @@ class Learner(lightning.LightningModule):
             return
         logits, labels, losses = (torch.cat(column).cpu() for column in zip(*self._validation, strict=True))
         self._validation.clear()
+        if not torch.isfinite(logits).all():
+            raise TrainingError(
+                "the network's output is not a number any more",
+                where=f"epoch {self.current_epoch + 1}",
+                remedy="Lower optim.learning_rate, or set optim.clip and optim.precision=32",
+            )
         positive = self.objective.positive.cpu()
         score = finding_logit(logits, positive).numpy()
         truth = positive[labels].numpy()

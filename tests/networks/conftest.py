@@ -63,6 +63,11 @@ def _models(transformers: Any, tokens: dict[str, Any], stages: dict[str, Any]) -
         "convnextv2": transformers.ConvNextV2ForImageClassification(
             transformers.ConvNextV2Config(num_stages=2, **stages)
         ),
+        "mobilenet": transformers.MobileNetV2ForImageClassification(
+            transformers.MobileNetV2Config(
+                depth_multiplier=0.1, finegrained_output=False, output_stride=8, initializer_range=0.4
+            )
+        ),
         "vit": transformers.ViTForImageClassification(transformers.ViTConfig(intermediate_size=32, **tokens)),
         "dinov2": transformers.Dinov2Model(transformers.Dinov2Config(**tokens)),
         "registers": transformers.Dinov2WithRegistersModel(transformers.Dinov2WithRegistersConfig(**tokens)),
@@ -73,7 +78,7 @@ def _models(transformers: Any, tokens: dict[str, Any], stages: dict[str, Any]) -
 @pytest.fixture(
     params=[
         *(name for name in SMALL if name != "transfer"),
-        *(f"transfer:{k}" for k in ("resnet", "convnextv2", "vit", "dinov2")),
+        *(f"transfer:{k}" for k in ("resnet", "convnextv2", "mobilenet", "vit", "dinov2")),
     ]
 )
 def small(request: pytest.FixtureRequest) -> Callable[..., Network]:

@@ -21,7 +21,7 @@ def transfer(checkpoint: Path | str, *, size: int = 32, **options: Any) -> Netwo
     return build("transfer", classes=3, size=size, options={"checkpoint": str(checkpoint), **options})
 
 
-@pytest.mark.parametrize("kind", ["resnet", "convnextv2", "vit", "dinov2", "registers", "backbone"])
+@pytest.mark.parametrize("kind", ["resnet", "convnextv2", "mobilenet", "vit", "dinov2", "registers", "backbone"])
 @pytest.mark.parametrize("size", [32, 48])
 def test_every_kind_has_a_map_of_its_own(checkpoints: dict[str, Path], kind: str, size: int) -> None:
     network = transfer(checkpoints[kind], size=size).eval()
@@ -76,6 +76,28 @@ def test_without_pretraining_the_weights_are_fresh(checkpoints: dict[str, Path])
     key = "body.embeddings.patch_embeddings.projection.weight"
     assert not torch.equal(loaded.state_dict()[key], fresh.state_dict()[key])
     assert loaded.state_dict().keys() == fresh.state_dict().keys()
+
+
+@pytest.mark.parametrize("pretrained", [True, False])
+def test_only_a_body_with_weights_from_elsewhere_is_pretrained(
+    checkpoints: dict[str, Path], *, pretrained: bool
+) -> None:
+    assert transfer(checkpoints["resnet"], pretrained=pretrained).pretrained is pretrained
+
+
+def test_batch_statistics_outlast_a_batch(checkpoints: dict[str, Path]) -> None:
+    """transformers gives MobileNetV2 TensorFlow's decay for torch's momentum: one batch would be all that counts."""
+    network = transfer(checkpoints["mobilenet"]).train()
+    key = "body.conv_stem.first_conv.normalization.running_mean"
+    before = network.state_dict()[key].clone()
+    draws = torch.randn(8, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    network(draws)
+    once = network.state_dict()[key].clone()
+    network(draws)
+    twice = network.state_dict()[key]
+    # Each look moves a tenth of what is left.
+    torch.testing.assert_close(twice - once, 0.9 * (once - before))
+    assert not torch.equal(once, before)
 
 
 def test_a_size_between_patches_is_refused(checkpoints: dict[str, Path]) -> None:

@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from pneumoscope.errors import ConfigError, MissingExtra, TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from torch import nn
-
 __all__ = ["Checkpoint", "load_checkpoint"]
 
 # What nearly every network of natural pictures was trained with; used when a checkpoint does not tell.
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
+_MOMENTUM = 0.1  # of batch statistics; torch's default
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,10 @@ def load_checkpoint(name: str, *, revision: str | None, pretrained: bool, allow_
         ) from error
     if getattr(body, "pooler", None) is not None and any(True for _ in body.pooler.parameters()):
         body.pooler = None  # reads the class token, which is not used here
+    for module in body.modules():
+        if isinstance(module, nn.BatchNorm2d) and module.momentum is not None and module.momentum > 0.5:
+            # MobileNet's is TensorFlow's decay, 0.997; torch would keep the last batch and forget the rest.
+            module.momentum = _MOMENTUM
     channels = int(getattr(config, "num_channels", 3))
     patch = getattr(config, "patch_size", None)
     return Checkpoint(

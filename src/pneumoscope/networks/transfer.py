@@ -47,7 +47,7 @@ class TransferOptions:
 class Transfer(Network):
     """Any image model of the transformers library that ends in a feature map or in patch tokens.
 
-    Tried with ResNet, ConvNeXt V2, ViT and DINOv2 (of which RAD-DINO is one). Patch tokens are laid out as
+    Tried with ResNet, ConvNeXt V2, MobileNetV2, ViT and DINOv2 (of which RAD-DINO is one). Patch tokens are laid out as
     the grid that they came from; class and register tokens are dropped, for they have no place. Position
     encodings are interpolated, so that any multiple of the patch is a size.
 
@@ -80,6 +80,7 @@ class Transfer(Network):
             mean=float(mean.mean()),
             std=float(std.mean()),
         )
+        self.pretrained = options.pretrained
         self.body = loaded.body
         self.register_buffer("scale", (self.std / std).reshape(1, -1, 1, 1))
         self.register_buffer("shift", ((self.mean - mean) / std).reshape(1, -1, 1, 1))
@@ -124,7 +125,7 @@ class Transfer(Network):
             raise ConfigError(
                 f"the checkpoint's tokens {list(output.shape)} do not lie on the grid of its patches",
                 where=where,
-                remedy="Take a ResNet, ConvNeXt V2, ViT or DINOv2",
+                remedy="Take a ResNet, ConvNeXt V2, MobileNetV2, ViT or DINOv2",
             )
         if self.size % patch:
             low = self.size // patch * patch

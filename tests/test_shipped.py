@@ -1,0 +1,69 @@
+"""The shipped bundle is what it says it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pneumoscope import load
+from pneumoscope.bundle import read_bundle, shipped_bundles
+from pneumoscope.dataset import make_split, scan
+from pneumoscope.statistics.discrimination import roc_auc
+from pneumoscope.training.config import TrainConfig
+from pneumoscope.training.recipes import find_recipe
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def test_the_default_bundle_is_small_and_whole() -> None:
+    path = shipped_bundles()["standard"]
+    assert path.stat().st_size <= 12_000_000
+    _, meta, _ = read_bundle(path)
+    assert meta.class_names == ("normal", "bacterial", "viral")
+    assert {point.preset for point in meta.operating_points} == {"balanced", "screening"}
+    assert "Research use only" in meta.notice
+
+
+def test_its_provenance_is_its_recipe() -> None:
+    """Anybody can make it again: what the bundle says it was trained with is what the recipe says."""
+    _, meta, _ = read_bundle(shipped_bundles()["standard"])
+    recipe = TrainConfig.load(find_recipe("shipped"))
+    said = meta.provenance.config
+    assert said["network"] == {"name": recipe.network.name, "options": recipe.network.options}
+    assert said["optim"]["epochs"] == recipe.optim.epochs
+    assert said["seed"] == recipe.seed
+    assert said["data"]["size"] == recipe.data.size == meta.preprocess.size
+    assert meta.provenance.citation == recipe.data.citation
+    assert len(meta.provenance.manifest_sha256) == len(meta.provenance.split_sha256) == 64
+
+
+@pytest.mark.parametrize("name", ["normal", "bacterial", "viral"])
+def test_it_reads_the_examples(name: str) -> None:
+    reading = load().read(EXAMPLES / f"phantom-{name}.png")
+    assert reading.status == "read"
+    assert reading.probabilities is not None
+    assert sum(reading.probabilities.values()) == pytest.approx(1)
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_its_figures_are_found_again_on_the_held_out_films(real_data: Path) -> None:
+    """The films are those that it never saw, and reading them from their files gives the figures that it states."""
+    reader = load()
+    meta = reader.meta
+    data = TrainConfig.load(find_recipe("shipped")).data
+    manifest = scan(real_data / "chest_xray")
+    split = make_split(manifest, seed=data.split_seed, fractions=data.fractions)
+    assert manifest.sha256 == meta.provenance.manifest_sha256
+    assert split.sha256 == meta.provenance.split_sha256
+    rows = [manifest.films[int(row)] for row in split.parts["test"]]
+    readings = list(reader.read_many([manifest.root / row.path for row in rows]))
+    score = np.array([reading.finding.probability for reading in readings if reading.finding])
+    truth = np.array([row.label != "normal" for row in rows])
+    assert roc_auc(truth, score) == pytest.approx(meta.figures["AUC"].value, abs=5e-4)
+    for point in meta.operating_points:
+        called = score >= point.threshold
+        assert called[truth].mean() == pytest.approx(meta.figures[f"recall ({point.preset})"].value, abs=5e-3)
+        assert (~called)[~truth].mean() == pytest.approx(meta.figures[f"specificity ({point.preset})"].value, abs=8e-3)

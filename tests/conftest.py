@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -123,3 +124,16 @@ def make_film() -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def judged() -> SimpleNamespace:
+    """Labels, probabilities and patients of films that a middling model has read."""
+    import numpy as np
+    from scipy.special import softmax
+
+    generator = np.random.default_rng(0)
+    labels = generator.choice(3, 300, p=[0.3, 0.45, 0.25])
+    centre = np.array([[2.4, -1.2, -1.2], [-1.3, 1.7, 0.3], [-1.0, 0.3, 1.4]])
+    p = softmax(centre[labels] + generator.normal(size=(300, 3)) * 1.3, axis=1)
+    return SimpleNamespace(labels=labels, p=p, patients=generator.integers(180, size=300))

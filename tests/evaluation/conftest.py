@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from scipy.special import softmax
 
 from pneumoscope.bundle import BundleMeta, Calibrator, ClassSpec, OperatingPoint, Rate, write_bundle
 from pneumoscope.domain.provenance import Provenance
@@ -22,18 +21,8 @@ if TYPE_CHECKING:
 CLASSES = ("normal", "bacterial", "viral")
 
 
-@pytest.fixture(scope="session")
-def films() -> SimpleNamespace:
-    """Labels, probabilities and patients of films that a middling model has read."""
-    generator = np.random.default_rng(0)
-    labels = generator.choice(3, 300, p=[0.3, 0.45, 0.25])
-    centre = np.array([[2.4, -1.2, -1.2], [-1.3, 1.7, 0.3], [-1.0, 0.3, 1.4]])
-    p = softmax(centre[labels] + generator.normal(size=(300, 3)) * 1.3, axis=1)
-    return SimpleNamespace(labels=labels, p=p, patients=generator.integers(180, size=300))
-
-
 @pytest.fixture
-def run(tmp_path: Path, films: SimpleNamespace) -> Path:
+def run(tmp_path: Path, judged: SimpleNamespace) -> Path:
     folder = tmp_path / "run"
     folder.mkdir()
     some = Rate(0.9, 0.8, 0.95, 90, 100)
@@ -62,13 +51,13 @@ def run(tmp_path: Path, films: SimpleNamespace) -> Path:
     rows += [f"{i},{1 / (i + 1)},0.{60 + i},{0.5 + 0.01 * (i - 3) ** 2},0.7,0.9,{auc},1e-3,2.5"
              for i, auc in enumerate((0.8, 0.9, 0.95, 0.93, 0.95, 0.94))]  # fmt: skip
     (folder / "history.csv").write_text("\n".join(rows) + "\n")
-    write_predictions(folder, films, ["val"] * 200 + ["test"] * 100)
+    write_predictions(folder, judged, ["val"] * 200 + ["test"] * 100)
     generator = np.random.default_rng(1)
     np.savez(
         folder / "samples.npz",
         images=generator.integers(0, 255, (8, 32, 32), dtype=np.uint8),
-        labels=films.labels[:8],
-        probabilities=films.p[:8],
+        labels=judged.labels[:8],
+        probabilities=judged.p[:8],
         evidence=generator.normal(size=(8, 4, 4)).astype(np.float32),
         paths=np.array([f"film{i}.jpeg" for i in range(8)]),
     )
@@ -76,28 +65,28 @@ def run(tmp_path: Path, films: SimpleNamespace) -> Path:
     return folder
 
 
-def write_predictions(folder: Path, films: SimpleNamespace, parts: list[str]) -> None:
+def write_predictions(folder: Path, judged: SimpleNamespace, parts: list[str]) -> None:
     columns = {
         "path": [f"film{i}.jpeg" for i in range(len(parts))],
-        "patient": [f"person{i}" for i in films.patients],
+        "patient": [f"person{i}" for i in judged.patients],
         "part": parts,
-        "label": [CLASSES[label] for label in films.labels],
-        **{f"p_{name}": films.p[:, c] for c, name in enumerate(CLASSES)},
+        "label": [CLASSES[label] for label in judged.labels],
+        **{f"p_{name}": judged.p[:, c] for c, name in enumerate(CLASSES)},
     }
     pq.write_table(pa.table(columns), folder / "predictions.parquet")
 
 
 @pytest.fixture
-def only_validation(run: Path, films: SimpleNamespace) -> Path:
+def only_validation(run: Path, judged: SimpleNamespace) -> Path:
     """The same run without a test part."""
-    write_predictions(run, films, ["val"] * 300)
+    write_predictions(run, judged, ["val"] * 300)
     return run
 
 
 @pytest.fixture
-def only_positive(run: Path, films: SimpleNamespace) -> Path:
+def only_positive(run: Path, judged: SimpleNamespace) -> Path:
     """The same run, whose test films all have the finding."""
-    kept = films.labels > 0
-    fewer = SimpleNamespace(labels=films.labels[kept], p=films.p[kept], patients=films.patients[kept])
+    kept = judged.labels > 0
+    fewer = SimpleNamespace(labels=judged.labels[kept], p=judged.p[kept], patients=judged.patients[kept])
     write_predictions(run, fewer, ["test"] * int(kept.sum()))
     return run

@@ -20,19 +20,19 @@ CLASSES = ("normal", "bacterial", "viral")
 POINTS = {"balanced": 0.6, "screening": 0.2}
 
 
-def rows_of(films: SimpleNamespace, **changes: object) -> dict[str, Metric]:
-    given = {"groups": films.patients, "generator": np.random.default_rng(0), "draws": 500} | changes
-    rows = metrics_table(films.labels, films.p, CLASSES, (1, 2), POINTS, **given)
+def rows_of(judged: SimpleNamespace, **changes: object) -> dict[str, Metric]:
+    given = {"groups": judged.patients, "generator": np.random.default_rng(0), "draws": 500} | changes
+    rows = metrics_table(judged.labels, judged.p, CLASSES, (1, 2), POINTS, **given)
     assert len({row.name for row in rows}) == len(rows)
     return {row.name: row for row in rows}
 
 
-def test_every_figure_is_the_one_it_is_called(films: SimpleNamespace) -> None:
-    rows = rows_of(films)
-    truth, score = films.labels > 0, films.p[:, 1:].sum(axis=1)
-    called, argmax = score >= 0.2, films.p.argmax(axis=1)
-    pneumonias = films.labels > 0
-    ratio = films.p[pneumonias, 1] / films.p[pneumonias, 1:].sum(axis=1)
+def test_every_figure_is_the_one_it_is_called(judged: SimpleNamespace) -> None:
+    rows = rows_of(judged)
+    truth, score = judged.labels > 0, judged.p[:, 1:].sum(axis=1)
+    called, argmax = score >= 0.2, judged.p.argmax(axis=1)
+    pneumonias = judged.labels > 0
+    ratio = judged.p[pneumonias, 1] / judged.p[pneumonias, 1:].sum(axis=1)
     expected = {
         "AUC": metrics.roc_auc_score(truth, score),
         "recall (screening)": metrics.recall_score(truth, called),
@@ -41,20 +41,20 @@ def test_every_figure_is_the_one_it_is_called(films: SimpleNamespace) -> None:
         "F1 (screening)": metrics.f1_score(truth, called),
         "accuracy (screening)": metrics.accuracy_score(truth, called),
         "F1 (balanced)": metrics.f1_score(truth, score >= 0.6),
-        "3-class accuracy": metrics.accuracy_score(films.labels, argmax),
-        "macro F1": metrics.f1_score(films.labels, argmax, average="macro"),
-        "bacterial against viral AUC": metrics.roc_auc_score(films.labels[pneumonias] == 1, ratio),
+        "3-class accuracy": metrics.accuracy_score(judged.labels, argmax),
+        "macro F1": metrics.f1_score(judged.labels, argmax, average="macro"),
+        "bacterial against viral AUC": metrics.roc_auc_score(judged.labels[pneumonias] == 1, ratio),
         "Brier": calibration.brier(truth, score),
         "ECE": calibration.expected_calibration_error(truth, score),
         "log loss": metrics.log_loss(truth, score),
-        "3-class log loss": metrics.log_loss(films.labels, films.p),
+        "3-class log loss": metrics.log_loss(judged.labels, judged.p),
     }
     for name, value in expected.items():
         assert rows[name].value == pytest.approx(value), name
 
 
-def test_every_figure_has_an_interval_around_it(films: SimpleNamespace) -> None:
-    for row in rows_of(films).values():
+def test_every_figure_has_an_interval_around_it(judged: SimpleNamespace) -> None:
+    for row in rows_of(judged).values():
         assert row.value is not None
         assert row.low is not None
         assert row.high is not None
@@ -63,22 +63,22 @@ def test_every_figure_has_an_interval_around_it(films: SimpleNamespace) -> None:
         assert 0 < row.n <= 300
 
 
-def test_the_intervals_are_whose_they_say(films: SimpleNamespace) -> None:
-    rows = rows_of(films)
-    truth, score = films.labels > 0, films.p[:, 1:].sum(axis=1)
-    area, recall = delong(truth, score, films.patients), rows["recall (balanced)"]
+def test_the_intervals_are_whose_they_say(judged: SimpleNamespace) -> None:
+    rows = rows_of(judged)
+    truth, score = judged.labels > 0, judged.p[:, 1:].sum(axis=1)
+    area, recall = delong(truth, score, judged.patients), rows["recall (balanced)"]
     assert (rows["AUC"].low, rows["AUC"].high) == (area.low, area.high)
     assert recall.k is not None
     found = wilson(recall.k, recall.n)
     assert (recall.low, recall.high) == (found.low, found.high)
-    brier = bootstrap(calibration.brier, (truth, score), films.patients, 2000, generator=np.random.default_rng(5))
+    brier = bootstrap(calibration.brier, (truth, score), judged.patients, 2000, generator=np.random.default_rng(5))
     assert rows["Brier"].low == pytest.approx(brier.low, abs=0.004)
     assert rows["Brier"].high == pytest.approx(brier.high, abs=0.004)
 
 
-def test_patients_widen_what_films_alone_would_narrow(films: SimpleNamespace) -> None:
+def test_patients_widen_what_films_alone_would_narrow(judged: SimpleNamespace) -> None:
     """Each film three times, as three films of its patient: no new information."""
-    thrice = type(films)(**{name: np.repeat(a, 3, axis=0) for name, a in vars(films).items()})
+    thrice = type(judged)(**{name: np.repeat(a, 3, axis=0) for name, a in vars(judged).items()})
     clustered, blind = rows_of(thrice), rows_of(thrice, groups=None)
     for name in ("AUC", "Brier", "macro F1"):
         a, b = clustered[name], blind[name]
@@ -89,10 +89,16 @@ def test_patients_widen_what_films_alone_would_narrow(films: SimpleNamespace) ->
         assert a.high - a.low > 1.4 * (b.high - b.low), name
 
 
-def test_what_cannot_be_computed_says_so(films: SimpleNamespace) -> None:
-    kept = films.labels == 1
+def test_what_cannot_be_computed_says_so(judged: SimpleNamespace) -> None:
+    kept = judged.labels == 1
     rows = metrics_table(
-        films.labels[kept], films.p[kept], CLASSES, (1, 2), POINTS, generator=np.random.default_rng(0), draws=100
+        judged.labels[kept],
+        judged.p[kept],
+        CLASSES,
+        (1, 2),
+        POINTS,
+        generator=np.random.default_rng(0),
+        draws=100,
     )
     unknown = {row.name for row in rows if row.value is None}
     assert unknown == {
@@ -104,15 +110,20 @@ def test_what_cannot_be_computed_says_so(films: SimpleNamespace) -> None:
     assert "cannot be computed" in str(rows[0])
 
 
-def test_two_classes_have_no_rows_of_three(films: SimpleNamespace) -> None:
-    p = np.stack([films.p[:, 0], films.p[:, 1:].sum(axis=1)], axis=1)
+def test_two_classes_have_no_rows_of_three(judged: SimpleNamespace) -> None:
+    p = np.stack([judged.p[:, 0], judged.p[:, 1:].sum(axis=1)], axis=1)
     rows = metrics_table(
-        (films.labels > 0).astype(int), p, ("normal", "pneumonia"), (1,), POINTS, generator=np.random.default_rng(0)
+        (judged.labels > 0).astype(int),
+        p,
+        ("normal", "pneumonia"),
+        (1,),
+        POINTS,
+        generator=np.random.default_rng(0),
     )
     assert not [row.name for row in rows if "class" in row.name or "against" in row.name]
-    assert rows[0].value == rows_of(films)["AUC"].value
+    assert rows[0].value == rows_of(judged)["AUC"].value
 
 
-def test_names_must_fit(films: SimpleNamespace) -> None:
+def test_names_must_fit(judged: SimpleNamespace) -> None:
     with pytest.raises(ValueError, match="class names"):
-        metrics_table(films.labels, films.p, ("a", "b"), (1,), POINTS, generator=np.random.default_rng(0))
+        metrics_table(judged.labels, judged.p, ("a", "b"), (1,), POINTS, generator=np.random.default_rng(0))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pneumoscope.domain.reading import Reading
 
-ABOVE, BELOW = 62, 94  # title and legend, in pixels
+ABOVE, BELOW = 82, 94  # title and legend, in pixels
 
 
 def drawn_film(film: Radiograph, reading: Reading) -> NDArray[np.int16]:

@@ -117,13 +117,14 @@ def _frame(picture: Image.Image, reading: Reading, limit: float) -> Image.Image:
     """Put the picture on a sheet with its title above and its legend below."""
     big, small = ImageFont.load_default(size=20), ImageFont.load_default(size=14)
     width = max(picture.width, _SHORTEST)
-    above, below = 62, 94
+    above, below = 82, 94
     sheet = Image.new("RGB", (width, above + picture.height + below), _PAPER)
     left = (width - picture.width) // 2
     sheet.paste(picture, (left, above))
     pen = ImageDraw.Draw(sheet)
     pen.text((12, 10), _fit(_title(reading), big, width - 24), font=big, fill=_INK)
-    pen.text((12, 38), _fit(_subtitle(reading), small, width - 24), font=small, fill=_FAINT)
+    for line, text in enumerate((_shares(reading), _decided(reading))):
+        pen.text((12, 38 + 19 * line), _fit(text, small, width - 24), font=small, fill=_FAINT)
     _sides(pen, left, left + picture.width, above)
     _legend(sheet, above + picture.height + 12, limit, reading)
     pen.text((12, sheet.height - 46), reading.notice, font=small, fill=_INK)
@@ -167,13 +168,18 @@ def _title(reading: Reading) -> str:
     return f"{finding.call[:1].upper()}{finding.call[1:]}: P({finding.name}) {100 * finding.probability:.1f} %"
 
 
-def _subtitle(reading: Reading) -> str:
-    finding = reading.finding
+def _shares(reading: Reading) -> str:
     parts = [f"{name} {100 * p:.1f} %" for name, p in (reading.probabilities or {}).items()]
     if reading.pattern is not None and reading.pattern.call:
         parts.append(f"pattern: {reading.pattern.call}")
-    if finding is not None:
-        parts.append(f"called at {100 * finding.threshold:.1f} % ({finding.preset})")
+    return "  |  ".join(parts)
+
+
+def _decided(reading: Reading) -> str:
+    """Where the call was made, and by whom."""
+    parts = []
+    if (finding := reading.finding) is not None:
+        parts.append(f"called from {100 * finding.threshold:.1f} % ({finding.preset})")
     if reading.model is not None:
         parts.append(f"bundle {reading.model.name} {reading.model.version}")
     return "  |  ".join(parts)

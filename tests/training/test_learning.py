@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
@@ -22,14 +22,13 @@ from pneumoscope.errors import StorageError, TrainingError
 from pneumoscope.reading import Reader
 from pneumoscope.statistics.discrimination import roc_auc
 from pneumoscope.training.callbacks import read_history
+from pneumoscope.training.config import TrainConfig
 from pneumoscope.training.run import Run, train
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-    from pneumoscope.training.config import TrainConfig
 
 pytestmark = [
     pytest.mark.slow,
@@ -130,6 +129,35 @@ def tiny(config: TrainConfig, **optim: object) -> TrainConfig:
         data=msgspec.structs.replace(config.data, size=32),
         optim=msgspec.structs.replace(config.optim, **{"epochs": 2, **optim}),
     )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ["optim.loss=binary_cross_entropy", "data.balance=sampling", "augment.mixup=0.3", "optim.monitor=recall"],
+        [
+            "network.name=separable-5",
+            "network.options={}",
+            "optim.optimizer=adam",
+            "optim.precision=fp32",
+            "optim.ema=0",
+        ],
+        ["network.name=classic-4conv", "network.options={}", "optim.optimizer=rmsprop", "optim.schedule=plateau"],
+        ["data.folds=3", "data.fold=1", "optim.optimizer=sgd", "optim.schedule=constant", "optim.patience=1"],
+    ],
+)
+def test_other_ways_to_learn_end_in_a_bundle_that_reads(
+    phantoms: Path, tmp_path: Path, changes: list[str], light_config: TrainConfig
+) -> None:
+    file = tmp_path / "light.toml"
+    file.write_text(light_config.to_toml())
+    config = TrainConfig.load(file, ["data.size=32", "optim.epochs=2", *changes])
+    labels: Literal["pattern", "binary"] = "binary" if config.optim.loss == "binary_cross_entropy" else "pattern"
+    manifest = scan(phantoms, limit=80, labels=labels)
+    run = train(manifest, tmp_path / "run", config, progress=False)
+    reading = Reader(run.folder.bundle).read(manifest.root / manifest.films[0].path)
+    assert tuple(reading.probabilities or ()) == manifest.classes
+    assert (reading.pattern is None) == (labels == "binary")
 
 
 def test_learning_that_runs_away_is_told(phantoms: Path, light_config: TrainConfig, tmp_path: Path) -> None:

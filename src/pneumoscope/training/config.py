@@ -89,7 +89,7 @@ class OptimConfig(_Section, frozen=True):
         clip: Largest gradient norm; 0 for no limit.
         frozen_epochs: For transfer: epochs in which only the head learns.
         body_rate: For transfer: the body's learning rate as a share of the head's.
-        precision: "auto" takes bf16 where the machine has it fast, else 32 bit; or "bf16", "fp16", "32".
+        precision: "auto" takes bf16 where the machine has it fast, else 32 bit; or "bf16", "fp16", "fp32".
     """
 
     optimizer: Literal["adamw", "adam", "rmsprop", "sgd"] = "adamw"
@@ -108,7 +108,7 @@ class OptimConfig(_Section, frozen=True):
     clip: float = 1.0
     frozen_epochs: int = 0
     body_rate: float = 0.1
-    precision: Literal["auto", "bf16", "fp16", "32"] = "auto"
+    precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
 
     def __post_init__(self) -> None:
         """Refuse what could not run."""

@@ -164,11 +164,11 @@ def _precision(asked: str) -> Any:
     """The precision that was asked, or the fastest that loses nothing here."""
     cuda = torch.cuda.is_available()
     if asked == "fp16" and not cuda:
-        raise ConfigError("fp16 needs a GPU", where="optim.precision", remedy="Take bf16, 32 or auto")
+        raise ConfigError("fp16 needs a GPU", where="optim.precision", remedy="Take bf16, fp32 or auto")
     if asked == "auto":
         fast = torch.cuda.is_bf16_supported() if cuda else _cpu_has_bf16()
-        asked = "bf16" if fast else "32"
-    return {"bf16": "bf16-mixed", "fp16": "16-mixed", "32": "32-true"}[asked]
+        asked = "bf16" if fast else "fp32"
+    return {"bf16": "bf16-mixed", "fp16": "16-mixed", "fp32": "32-true"}[asked]
 
 
 def _cpu_has_bf16() -> bool:

@@ -110,7 +110,7 @@ class Learner(lightning.LightningModule):
             raise TrainingError(
                 "the network's output is not a number any more",
                 where=f"epoch {self.current_epoch + 1}",
-                remedy="Lower optim.learning_rate, or set optim.clip and optim.precision=32",
+                remedy="Lower optim.learning_rate, or set optim.clip and optim.precision=fp32",
             )
         positive = self.objective.positive.cpu()
         score = finding_logit(logits, positive).numpy()

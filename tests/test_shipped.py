@@ -24,6 +24,7 @@ def test_the_default_bundle_is_small_and_whole() -> None:
     assert meta.class_names == ("normal", "bacterial", "viral")
     assert {point.preset for point in meta.operating_points} == {"balanced", "screening"}
     assert "Research use only" in meta.notice
+    assert b"site-packages" not in path.read_bytes()
 
 
 def test_its_provenance_is_its_recipe() -> None:

@@ -23,3 +23,9 @@ def test_another_networks_graph_is_found_out() -> None:
         network.head.linear.weight.data.mul_(50)  # type: ignore[union-attr, operator]  # a fresh head is near 0
     with pytest.raises(TrainingError, match="differs from torch"):
         parity(one, to_onnx(two), FILMS)
+
+
+def test_the_graph_tells_nothing_of_the_machine_that_made_it() -> None:
+    graph = to_onnx(build("residual", classes=3, size=48, options={"width": 16}, seed=1).eval())
+    assert b"site-packages" not in graph
+    assert b'.py"' not in graph

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import onnxruntime as ort
@@ -67,7 +67,17 @@ def to_onnx(network: Network) -> bytes:
         )
     if program is None:  # pragma: no cover - the exporter gives a program or raises
         raise TrainingError("the network could not be exported to ONNX", remedy="Report it with the run's config.toml")
-    return bytes(program.model_proto.SerializeToString())
+    return without_traces(program.model_proto)
+
+
+def without_traces(model: Any) -> bytes:
+    """Serialise an ONNX model without the exporter's notes: they hold stack traces, with the paths of this machine."""
+    model.ClearField("metadata_props")
+    graph = model.graph
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    return bytes(model.SerializeToString(deterministic=True))
 
 
 def parity(network: Network, graph: bytes, films: NDArray[np.uint8]) -> float:

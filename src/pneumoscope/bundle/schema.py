@@ -1,7 +1,8 @@
 """The bundle's metadata: one JSON document with a version number.
 
-Version 1 is the first. A change that an old reader would misunderstand raises ``SCHEMA_VERSION``, and
-the decoder of the old version stays; ``tests/bundle`` holds a bundle of each version.
+A change that an old reader would misunderstand raises ``SCHEMA_VERSION``, and the old version can still be read;
+``tests/bundle`` holds a bundle of each version. Version 2 added framing by the lung fields to the preprocessing:
+what version 1 does not say has its default, which is what version 1 did.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ __all__ = [
     "Rate",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["ZONES", "Evidence", "zone_shares"]
 
 ZONES = ("right upper", "right middle", "right lower", "left upper", "left middle", "left lower")
-"""Six zones: thirds of the picture's height by halves of its width.
+"""Six zones: thirds of the map's height by halves of its width; of the lungs' box where the map is framed by it.
 
 Radiological convention: a frontal film is looked at as if facing the patient, so the patient's
 right is on the left of the picture. The zones are of the picture; a mirrored film mirrors them.
@@ -33,11 +33,14 @@ class Evidence:
         map: float32 [h, w], in units of the logit (natural log-odds); positive speaks for the finding.
         zones: Share of the positive evidence in each of ``ZONES``; sums to 1, or all 0 if there is none.
         frame: The part of the film that the map covers, as (top, left, bottom, right) in film pixels.
+        in_lungs: Share of the positive evidence that lies in the lung fields; None if they are not known, or if
+            there is no positive evidence.
     """
 
     map: NDArray[np.float32]
     zones: dict[str, float]
     frame: tuple[float, float, float, float]
+    in_lungs: float | None = None
 
 
 def zone_shares(evidence: NDArray[np.float32]) -> dict[str, float]:

@@ -1,71 +1,75 @@
-"""The only resampler in the project."""
+"""From a film to the network's input, for training and reading alike."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image
+from pneumoscope.lungs import lung_finder
+from pneumoscope.resample import resize, stretch
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from pneumoscope.domain.radiograph import Radiograph
+    from pneumoscope.lungs import LungField
     from pneumoscope.preprocess.spec import PreprocessSpec
 
-__all__ = ["frame_of", "preprocess", "resize", "stretch"]
+__all__ = ["Prepared", "frame_of", "prepare", "preprocess"]
+
+_NO_LUNGS = "no lung fields were found, so the whole film was taken"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A film as the network sees it.
+
+    Attributes:
+        pixels: uint8 [size, size]. Normalising to floats is inside the bundle's graph.
+        frame: The part of the film that it shows: (top, left, bottom, right) in film pixels.
+        lungs: The lung fields; None if the spec does not ask for them.
+        warnings: What could not be done, in words.
+    """
+
+    pixels: NDArray[np.uint8]
+    frame: tuple[float, float, float, float]
+    lungs: LungField | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def prepare(film: Radiograph, spec: PreprocessSpec) -> Prepared:
+    """Frame a film, resample the frame, and stretch its intensities.
+
+    Raises:
+        BundleDamaged: The spec frames by the lungs, and the lung-field network cannot be used.
+    """
+    lungs = lung_finder().find(film) if spec.frame == "lungs" else None
+    frame = frame_of(film, spec, lungs)
+    part = frame if lungs is not None and lungs.found else None
+    pixels = stretch(resize(film.pixels, spec.size, spec.size, part), spec.low, spec.high)
+    warnings = (_NO_LUNGS,) if lungs is not None and not lungs.found else ()
+    return Prepared(pixels, frame, lungs, warnings)
 
 
 def preprocess(film: Radiograph, spec: PreprocessSpec) -> NDArray[np.uint8]:
-    """A film as the network's input.
+    """A film as the network's input: uint8 [size, size]."""
+    return prepare(film, spec).pixels
 
-    Returns:
-        uint8 [size, size]. Normalising to floats is inside the bundle's graph.
+
+def frame_of(film: Radiograph, spec: PreprocessSpec, lungs: LungField | None) -> tuple[float, float, float, float]:
+    """The part of the film that the network sees: (top, left, bottom, right) in film pixels.
+
+    The box around the lungs with its margin, as far as the film reaches.
     """
-    small = resize(film.pixels, spec.size, spec.size)
-    return stretch(small, spec.low, spec.high)
-
-
-def frame_of(film: Radiograph, spec: PreprocessSpec) -> tuple[float, float, float, float]:
-    """The part of the film that the network sees: (top, left, bottom, right) in film pixels."""
-    del spec  # the whole film, so far
-    return (0.0, 0.0, float(film.rows), float(film.columns))
-
-
-def resize(pixels: NDArray[np.uint8] | NDArray[np.uint16], rows: int, columns: int) -> NDArray[np.float32]:
-    """Resample with an anti-aliased triangle filter, whose support grows with the reduction.
-
-    Args:
-        pixels: uint8 or uint16 [H, W].
-        rows: Height of the result.
-        columns: Width of the result.
-
-    Returns:
-        float32 [rows, columns], in the units of ``pixels``.
-    """
-    if pixels.shape == (rows, columns):
-        return pixels.astype(np.float32)
-    # 8-bit films go through Pillow's integer path: four times as fast, and within half a gray level.
-    picture = Image.fromarray(pixels if pixels.dtype == np.uint8 else pixels.astype(np.float32))
-    return np.asarray(picture.resize((columns, rows), Image.Resampling.BILINEAR), dtype=np.float32)
-
-
-def stretch(values: NDArray[np.float32], low: float, high: float) -> NDArray[np.uint8]:
-    """Stretch linearly so that the ``low`` percentile is 0 and the ``high`` percentile is 255.
-
-    A picture of one value comes out black.
-
-    Args:
-        values: float32 [H, W].
-        low: Percentile, 0 to 100.
-        high: Percentile, 0 to 100.
-
-    Returns:
-        uint8 [H, W].
-    """
-    black, white = np.percentile(values, (low, high))
-    if white <= black:
-        return np.zeros(values.shape, dtype=np.uint8)
-    scaled = (values - np.float32(black)) * np.float32(255.0 / (white - black))
-    clipped: NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
-    return clipped
+    box = None if lungs is None else lungs.box
+    if box is None:
+        return (0.0, 0.0, float(film.rows), float(film.columns))
+    top, left, bottom, right = box
+    tall, wide = spec.margin * (bottom - top), spec.margin * (right - left)
+    return (
+        max(0.0, top - tall),
+        max(0.0, left - wide),
+        min(float(film.rows), bottom + tall),
+        min(float(film.columns), right + wide),
+    )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pneumoscope.bundle import BundleMeta
+    from pneumoscope.lungs import LungField
 
 __all__ = ["finding_evidence", "finding_map"]
 
@@ -32,6 +33,7 @@ def finding_evidence(
     logits: NDArray[np.float32],
     meta: BundleMeta,
     frame: tuple[float, float, float, float],
+    lungs: LungField | None = None,
 ) -> Evidence:
     """The evidence of one film, with its share by zone.
 
@@ -40,9 +42,23 @@ def finding_evidence(
         logits: float32 [C], likewise.
         meta: Says which classes are the finding, and holds the calibrator.
         frame: What the network saw of the film: (top, left, bottom, right) in film pixels.
+        lungs: The lung fields of the film, to say how much of the evidence lies in them.
     """
     joined = finding_map(maps, logits, meta)
-    return Evidence(map=joined, zones=zone_shares(joined), frame=frame)
+    in_lungs = None if lungs is None or not lungs.found else _share_in(joined, lungs.within(frame, joined.shape))
+    return Evidence(map=joined, zones=zone_shares(joined), frame=frame, in_lungs=in_lungs)
+
+
+def _share_in(evidence: NDArray[np.float32], lung: NDArray[np.float32]) -> float | None:
+    """Share of the positive evidence that lies in the lungs; None if there is none.
+
+    Args:
+        evidence: float32 [h, w].
+        lung: float32 [h, w], share of each place that is lung.
+    """
+    positive = np.maximum(evidence, 0.0).astype(np.float64)
+    total = positive.sum()
+    return float((positive * lung).sum() / total) if total > 0 else None
 
 
 def finding_map(maps: NDArray[np.float32], logits: NDArray[np.float32], meta: BundleMeta) -> NDArray[np.float32]:

@@ -11,10 +11,10 @@ from pneumoscope import __version__
 from pneumoscope.bundle import find_bundle, read_bundle
 from pneumoscope.domain.radiograph import FilmInfo
 from pneumoscope.domain.reading import ModelRef, Reading, Refusal, Software
-from pneumoscope.errors import FilmError, UsageError
+from pneumoscope.errors import BundleFromFuture, FilmError, UsageError
 from pneumoscope.films import load as load_film
-from pneumoscope.preprocess import preprocess
-from pneumoscope.preprocess.apply import frame_of
+from pneumoscope.lungs import lung_finder
+from pneumoscope.preprocess import prepare
 from pneumoscope.reading.calibrate import calibrate
 from pneumoscope.reading.decide import decide_finding, decide_pattern, operating_point
 from pneumoscope.reading.evidence import finding_evidence
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL.Image import Image
+
+    from pneumoscope.preprocess import PreprocessSpec
 
     FilmSource: TypeAlias = str | PathLike[str] | bytes | Image | NDArray[np.generic]
 
@@ -75,6 +77,7 @@ class Reader:
         graph, self.meta, sha256 = read_bundle(path)
         self.model = ModelRef(name=self.meta.name, version=self.meta.version, sha256=sha256)
         self.point = operating_point(self.meta, preset)
+        _same_lungs(self.meta.preprocess, path)
         self._session = Session(graph, self.meta, where=path)
 
     def read(self, film: FilmSource, *, name: str | None = None) -> Reading:
@@ -87,10 +90,10 @@ class Reader:
         Raises:
             FilmError: The film cannot be read.
         """
-        meta, spec = self.meta, self.meta.preprocess
+        meta = self.meta
         radiograph = load_film(film, name=name, max_pixels=self.settings.max_pixels)
-        seen = preprocess(radiograph, spec)  # uint8 [size, size]
-        logits, maps = self._session.run(seen)  # float32 [C] and [C, h, w]
+        seen = prepare(radiograph, meta.preprocess)  # uint8 [size, size], and what part of the film it is
+        logits, maps = self._session.run(seen.pixels)  # float32 [C] and [C, h, w]
         probabilities = calibrate(logits, meta.calibrator).tolist()
         finding = decide_finding(probabilities, meta, self.point)
         return Reading(
@@ -98,11 +101,11 @@ class Reader:
             status="read",
             software=_SOFTWARE,
             model=self.model,
-            warnings=radiograph.warnings,
+            warnings=radiograph.warnings + seen.warnings,
             probabilities=dict(zip(meta.class_names, probabilities, strict=True)),
             finding=finding,
             pattern=decide_pattern(probabilities, meta, called=finding.call == meta.finding),
-            evidence=finding_evidence(maps, logits, meta, frame_of(radiograph, spec)),
+            evidence=finding_evidence(maps, logits, meta, seen.frame, seen.lungs),
         )
 
     def read_many(self, films: Iterable[FilmSource], *, batch: int | None = None) -> Iterator[Reading]:
@@ -153,4 +156,18 @@ class Reader:
             software=_SOFTWARE,
             model=self.model,
             refusal=Refusal(code=error.code, reason=error.what, remedy=error.remedy),
+        )
+
+
+def _same_lungs(spec: PreprocessSpec, path: Path) -> None:
+    """Hold the lung-field network that frames today's films to the one that framed the training films.
+
+    Raises:
+        BundleFromFuture: It is another one.
+    """
+    if spec.frame == "lungs" and spec.lungs != lung_finder().sha256:
+        raise BundleFromFuture(
+            "the bundle was trained on films framed by another lung-field network than this pneumoscope has",
+            where=path,
+            remedy="Use the pneumoscope that the bundle was trained with (its provenance says which), or train it again",
         )

@@ -49,7 +49,12 @@ def to_dict(reading: Reading, *, finding: str = "pneumonia") -> dict[str, Any]:
         "pattern": None
         if pattern is None
         else {"call": pattern.call, "set": list(pattern.set), "coverage": pattern.coverage},
-        "evidence": None if evidence is None else {"zones": _rounded(evidence.zones)},
+        "evidence": None
+        if evidence is None
+        else {
+            "zones": _rounded(evidence.zones),
+            "in_lungs": None if evidence.in_lungs is None else round(evidence.in_lungs, _DIGITS),
+        },
         "model": None if reading.model is None else asdict(reading.model),
         "software": asdict(reading.software),
         "notice": reading.notice,
@@ -91,7 +96,14 @@ def schema(finding: str = "pneumonia") -> dict[str, Any]:
         "pattern": _or_null(
             _object({"call": maybe, "set": texts, "coverage": {"type": ["number", "null"], "minimum": 0, "maximum": 1}})
         ),
-        "evidence": _or_null(_object({"zones": _object(dict.fromkeys(ZONES, share))})),
+        "evidence": _or_null(
+            _object(
+                {
+                    "zones": _object(dict.fromkeys(ZONES, share)),
+                    "in_lungs": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+                }
+            )
+        ),
         "model": _or_null(_object({"name": text, "version": text, "sha256": text})),
         "software": _object({"name": text, "version": text}),
         "notice": {"const": NOTICE},

@@ -19,7 +19,7 @@ from pneumoscope.training import degrade
 if TYPE_CHECKING:
     from pneumoscope.training.config import AugmentConfig
 
-__all__ = ["Draw", "apply", "draw"]
+__all__ = ["Draw", "apply", "draw", "warp"]
 
 _MARKER_CELLS = 5  # a painted marker is a 5 x 5 random glyph, about as legible as a real one at network size
 
@@ -138,6 +138,11 @@ def apply(films: Tensor, drawn: Draw) -> Tensor:
         share = _column(drawn.weight, x)
         x = share * x + (1 - share) * x[drawn.partner.to(x.device)]
     return x.clamp(0, 1)
+
+
+def warp(masks: Tensor, drawn: Draw) -> Tensor:
+    """Move masks [N, 1, S, S] as ``apply`` moves their films: geometry alone."""
+    return _affine(masks, drawn.theta.to(masks.device))
 
 
 def _draw_affine(config, count, uniform, chance) -> Tensor:  # type: ignore[no-untyped-def]

@@ -36,6 +36,8 @@ class DataConfig(_Section, frozen=True):
         fold: With ``folds``: which of them is the validation part.
         folds: 0 for one split by ``fractions``; k for k folds by patient.
         size: Side of the network's input in pixels; 0 takes the network's default.
+        frame: What part of a film the network sees: all of the "film", or the box around its "lungs".
+        margin: Added to the lungs' box on each side, as a share of that side.
         low: Percentile of a film that becomes black.
         high: Percentile that becomes white.
         balance: How unequal classes are met: "none", "weights" (in the loss), "sampling" (of films).
@@ -53,6 +55,8 @@ class DataConfig(_Section, frozen=True):
     fold: int = 0
     folds: int = 0
     size: int = 0
+    frame: Literal["film", "lungs"] = "film"
+    margin: float = 0.06
     low: float = 0.5
     high: float = 99.5
     balance: Literal["none", "weights", "sampling"] = "weights"

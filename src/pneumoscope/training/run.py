@@ -13,6 +13,7 @@ import torch
 from pneumoscope.bundle import BundleMeta, ClassSpec, read_bundle, write_bundle
 from pneumoscope.dataset import Cache, Manifest, Split, k_folds, make_split
 from pneumoscope.errors import ConfigError, DatasetError
+from pneumoscope.lungs import lung_finder
 from pneumoscope.networks import build, default_size, parameters_count
 from pneumoscope.preprocess import PreprocessSpec
 from pneumoscope.reading.calibrate import calibrate
@@ -173,9 +174,17 @@ def _spec(config: TrainConfig) -> PreprocessSpec:
     """The preprocessing that the configuration asks for."""
     size = config.data.size or default_size(config.network.name)
     try:
-        return PreprocessSpec(size=size, low=config.data.low, high=config.data.high)
+        return PreprocessSpec(
+            size=size,
+            low=config.data.low,
+            high=config.data.high,
+            frame=config.data.frame,
+            margin=config.data.margin,
+            lungs=lung_finder().sha256 if config.data.frame == "lungs" else "",
+        )
     except ValueError as error:
-        raise ConfigError(str(error), where="data.size, data.low or data.high", remedy="Change it") from error
+        where = "data.size, data.low, data.high or data.margin"
+        raise ConfigError(str(error), where=where, remedy="Change it") from error
 
 
 def _split(manifest: Manifest, config: TrainConfig) -> Split:

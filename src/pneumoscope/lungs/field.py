@@ -1,0 +1,109 @@
+"""The lung fields of one film: a mask, and the box that frames them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pneumoscope.resample import resize
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["LungField", "box_of"]
+
+_LUNG = 0.5  # probability from which a place is lung
+_TAIL = 0.005  # share of the lungs that may lie beyond each side of the box: a stray spot does not move it
+_LEAST_AREA = 0.04  # of the film; lungs smaller than this were not found
+_LEAST_SIDE = 0.2  # of the film, for each side of the box
+
+
+@dataclass(frozen=True, eq=False)
+class LungField:
+    """Where the lungs of a film are.
+
+    Attributes:
+        probability: float32 [h, w], probability of lung at each place of the film, on the network's coarse grid.
+        rows: Height of the film in pixels.
+        columns: Its width.
+        features: float32 [K], what the network saw of the whole film; for the gate.
+    """
+
+    probability: NDArray[np.float32]
+    rows: int
+    columns: int
+    features: NDArray[np.float32]
+
+    @cached_property
+    def relative_box(self) -> tuple[float, float, float, float] | None:
+        """Box around the lungs as (top, left, bottom, right), each 0 to 1 of the film; None if they were not found."""
+        return box_of(self.probability)
+
+    @property
+    def found(self) -> bool:
+        """Whether there are lungs to frame."""
+        return self.relative_box is not None
+
+    @property
+    def box(self) -> tuple[float, float, float, float] | None:
+        """The box in film pixels."""
+        box = self.relative_box
+        if box is None:
+            return None
+        return (box[0] * self.rows, box[1] * self.columns, box[2] * self.rows, box[3] * self.columns)
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """bool [rows, columns], at the film's own size."""
+        raised = resize(np.rint(self.probability * 255).astype(np.uint8), self.rows, self.columns)
+        mask: NDArray[np.bool_] = raised >= _LUNG * 255
+        return mask
+
+    def within(self, frame: tuple[float, float, float, float], shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """Share of each place of a grid over a part of the film that is lung.
+
+        Args:
+            frame: (top, left, bottom, right) in film pixels.
+            shape: (h, w) of the grid.
+
+        Returns:
+            float32 [h, w], 0 to 1.
+        """
+        h, w = self.probability.shape
+        down, across = h / self.rows, w / self.columns
+        box = (frame[0] * down, frame[1] * across, frame[2] * down, frame[3] * across)
+        lung = np.where(self.probability >= _LUNG, np.uint8(255), np.uint8(0))
+        share: NDArray[np.float32] = resize(lung, shape[0], shape[1], box) / np.float32(255)
+        return share
+
+
+def box_of(probability: NDArray[np.float32]) -> tuple[float, float, float, float] | None:
+    """Box around the lungs, so that ``_TAIL`` of their area lies beyond each side.
+
+    Args:
+        probability: float32 [h, w].
+
+    Returns:
+        (top, left, bottom, right), each 0 to 1 of the film; None if there is too little lung.
+    """
+    lung = np.where(probability >= _LUNG, probability, 0.0).astype(np.float64)
+    if (probability >= _LUNG).mean() < _LEAST_AREA:
+        return None
+    top, bottom = _ends(lung.sum(axis=1))
+    left, right = _ends(lung.sum(axis=0))
+    if bottom - top < _LEAST_SIDE or right - left < _LEAST_SIDE:
+        return None
+    return (top, left, bottom, right)
+
+
+def _ends(profile: NDArray[np.float64]) -> tuple[float, float]:
+    """Where the tails of a profile end, 0 to 1, between cells by linear interpolation."""
+    edges = np.linspace(0, 1, len(profile) + 1)
+    share = np.concatenate([[0.0], profile.cumsum()]) / profile.sum()
+    # The flat ends would make the inverse ambiguous: the last empty cell before, the first empty one after.
+    first, last = int(np.flatnonzero(profile)[0]), int(np.flatnonzero(profile)[-1]) + 1
+    low, high = np.interp([_TAIL, 1 - _TAIL], share[first : last + 1], edges[first : last + 1])
+    return float(low), float(high)

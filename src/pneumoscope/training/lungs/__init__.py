@@ -1,0 +1,1 @@
+"""How the shipped lung-field network was learned."""

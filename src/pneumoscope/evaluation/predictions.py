@@ -1,0 +1,243 @@
+"""What a system said of films whose class is known: the one input of every judgement.
+
+A bundle, a foreign ONNX model, a run, and a table that another system wrote all end in a ``PredictionTable``, so
+that all are judged by the same statistics. ``tablefile`` reads and writes it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pneumoscope.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Self
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from pneumoscope.evaluation.finished import FinishedRun
+
+__all__ = ["UNKNOWN", "PredictionTable", "RefusedFilm"]
+
+UNKNOWN = ""
+"""The stratum of a film of which it is not known."""
+
+_SUM = 1e-3  # rows may miss 1 by this much: tables are written with few digits
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedFilm:
+    """A film that the system gave no probability for: counted and listed, and in no statistic.
+
+    Attributes:
+        path: As in the data set.
+        label: Its class, by name.
+        code: One word for machines ("unreadable").
+        reason: Why, in words.
+    """
+
+    path: str
+    label: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PredictionTable:
+    """Films, what they are, and what one system says of each. A finished table is sound: see ``Raises``.
+
+    Attributes:
+        paths: N different names.
+        labels: Class numbers, int64 [N].
+        probabilities: float64 [N, C], each row from 0 to 1 with the sum 1.
+        classes: C names, in the order of the columns.
+        positive: Numbers of the classes that count as the finding.
+        finding: "pneumonia".
+        thresholds: On the finding's probability, by preset; frozen before these films were seen. May be empty.
+        chosen: How and on which films each threshold was chosen, in words, by preset. May be empty.
+        patients: The patient of each film, str [N]; None where nobody knows.
+        sha256: Of each film's bytes; None where they are not at hand.
+        inside_lungs: Share of the positive evidence inside the lung fields, float64 [N], NaN for a film whose lungs
+            were not found; None without such a measurement.
+        strata: By name ("source", "resolution", "aspect", "age", "sex", "view") the group of each film, str [N],
+            ``UNKNOWN`` where it is not known.
+        system: Which bundle or system, in words.
+        films: Which films, in words.
+        refused: Films without a probability.
+        root: The folder that the paths start from, if the films are at hand; else empty.
+
+    Raises:
+        DatasetError: No films, shapes that do not fit, a path twice, an unknown class, a probability that is not a
+            number or outside 0 to 1, a row that does not sum to 1, a threshold outside 0 to 1.
+    """
+
+    paths: tuple[str, ...]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    classes: tuple[str, ...]
+    positive: tuple[int, ...]
+    finding: str
+    thresholds: dict[str, float] = field(default_factory=dict)
+    chosen: dict[str, str] = field(default_factory=dict)
+    patients: NDArray[np.str_] | None = None
+    sha256: tuple[str, ...] | None = None
+    inside_lungs: NDArray[np.float64] | None = None
+    strata: dict[str, NDArray[np.str_]] = field(default_factory=dict)
+    system: str = ""
+    films: str = ""
+    refused: tuple[RefusedFilm, ...] = ()
+    root: str = ""
+
+    def __post_init__(self) -> None:
+        """Hold the table to its promises; the message names the first film that breaks one."""
+        self._check_classes()
+        self._check_lengths()
+        if twice := [path for path, count in Counter(self.paths).items() if count > 1]:
+            raise DatasetError(
+                f"{_counted(len(twice), 'film')} in the table more than once",
+                where=twice[0],
+                remedy="Keep one row a film",
+            )
+        wrong = np.flatnonzero((self.labels < 0) | (self.labels >= len(self.classes)))
+        if len(wrong):
+            raise DatasetError("the class number is none of the classes", where=self.paths[wrong[0]])
+        self._check_probabilities()
+        for preset, threshold in self.thresholds.items():
+            if not 0 <= threshold <= 1:
+                raise DatasetError(
+                    f"the threshold is {threshold}, which is no probability", where=preset, remedy="Give 0 to 1"
+                )
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def truth(self) -> NDArray[np.bool_]:
+        """Whether each film has the finding: bool [N]."""
+        found: NDArray[np.bool_] = np.isin(self.labels, self.positive)
+        return found
+
+    @property
+    def score(self) -> NDArray[np.float64]:
+        """The finding's probability: float64 [N], the sum over its classes."""
+        total: NDArray[np.float64] = np.clip(self.probabilities[:, list(self.positive)].sum(axis=1), 0.0, 1.0)
+        return total
+
+    @property
+    def positive_names(self) -> tuple[str, ...]:
+        """The classes that count as the finding."""
+        return tuple(self.classes[number] for number in self.positive)
+
+    def counts(self) -> dict[str, int]:
+        """Films of each class."""
+        numbers = np.bincount(self.labels, minlength=len(self.classes))
+        return dict(zip(self.classes, numbers.tolist(), strict=True))
+
+    def called(self, preset: str) -> NDArray[np.bool_]:
+        """Whether each film is called at an operating point: bool [N]."""
+        return self.score >= self.thresholds[preset]
+
+    def take(self, rows: ArrayLike) -> PredictionTable:
+        """The same table with some of its films: places or a mask, [K] or [N]. The refused films stay listed.
+
+        Raises:
+            DatasetError: Nothing is left.
+        """
+        chosen = np.arange(len(self))[np.asarray(rows)]
+        return replace(
+            self,
+            paths=tuple(self.paths[row] for row in chosen),
+            labels=self.labels[chosen],
+            probabilities=self.probabilities[chosen],
+            patients=None if self.patients is None else self.patients[chosen],
+            sha256=None if self.sha256 is None else tuple(self.sha256[row] for row in chosen),
+            inside_lungs=None if self.inside_lungs is None else self.inside_lungs[chosen],
+            strata={name: groups[chosen] for name, groups in self.strata.items()},
+        )
+
+    @classmethod
+    def of_run(cls, run: FinishedRun, part: str) -> Self:
+        """The films of one part of a finished run.
+
+        Raises:
+            DatasetError: The run has no such part.
+        """
+        if part not in run.parts:
+            raise DatasetError(
+                f"the run has no films of the part {part!r}",
+                where=run.folder,
+                remedy=f"Its parts: {', '.join(run.parts)}",
+            )
+        films, bundle = run.parts[part], run.bundle
+        return cls(
+            paths=tuple(films.paths),
+            labels=films.labels,
+            probabilities=films.probabilities,
+            classes=bundle.class_names,
+            positive=bundle.positive,
+            finding=bundle.finding,
+            thresholds=run.thresholds,
+            chosen={point.preset: f"{point.rule}; {point.chosen_on}" for point in bundle.operating_points},
+            patients=films.patients,
+            system=f"{bundle.name} {bundle.version}",
+            films=f"the {part} films of the run {run.folder.name}",
+        )
+
+    def _check_classes(self) -> None:
+        if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
+            raise DatasetError(
+                f"two or more different classes are needed, not {', '.join(self.classes) or 'none'}",
+                remedy="Name each class once",
+            )
+        inside = set(self.positive) & set(range(len(self.classes)))
+        if not self.positive or len(inside) != len(self.positive) or len(inside) == len(self.classes):
+            raise DatasetError(
+                f"at least one of the classes {', '.join(self.classes)} must be the finding, and at least one not",
+                remedy="Say which classes are the finding",
+            )
+
+    def _check_lengths(self) -> None:
+        n = len(self.paths)
+        if n == 0:
+            raise DatasetError("the table has no films", where=self.films or None, remedy="Give at least one film")
+        columns: dict[str, Sequence[object] | NDArray[np.generic] | None] = {
+            "labels": self.labels,
+            "probabilities": self.probabilities,
+            "patients": self.patients,
+            "sha256": self.sha256,
+            "inside_lungs": self.inside_lungs,
+            **self.strata,
+        }
+        for name, column in columns.items():
+            if column is not None and len(column) != n:
+                raise DatasetError(f"{len(column)} rows for {n} films", where=name, remedy="Give one row a film")
+        if self.probabilities.shape != (n, len(self.classes)):
+            raise DatasetError(
+                f"{self.probabilities.shape} probabilities for {n} films and {len(self.classes)} classes",
+                remedy="Give one column a class",
+            )
+
+    def _check_probabilities(self) -> None:
+        p = self.probabilities
+        for wrong, what in (
+            (~np.isfinite(p).all(axis=1), "a probability is not a number"),
+            (((p < 0) | (p > 1)).any(axis=1), "a probability is outside 0 to 1"),
+            (np.abs(p.sum(axis=1) - 1) > _SUM, "the probabilities do not sum to 1"),
+        ):
+            if wrong.any():
+                first = int(np.flatnonzero(wrong)[0])
+                told = ", ".join(f"{value:.6g}" for value in p[first])
+                raise DatasetError(
+                    f"{what} ({told}); so it is for {_counted(int(wrong.sum()), 'film')}",
+                    where=self.paths[first],
+                    remedy="Give the probability of each class, from 0 to 1; the sum is 1",
+                )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

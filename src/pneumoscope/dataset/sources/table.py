@@ -15,7 +15,7 @@ from pneumoscope.errors import DatasetError, MissingExtra
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Table"]
+__all__ = ["Table", "find_columns", "read_rows"]
 
 _TEXT = {".csv": ",", ".tsv": "\t"}
 _SUFFIXES = {*_TEXT, ".parquet"}
@@ -54,8 +54,8 @@ class Table:
         table = path if path.is_file() else _table_in(path)
         if table is None:
             raise DatasetError("there is no table in this folder", where=path, remedy=f"Give {self.description}")
-        names, rows = _read(table)
-        columns = _columns(names)
+        names, rows = read_rows(table)
+        columns = find_columns(names)
         missing = {"path", "label"} - set(columns)
         if missing:
             raise DatasetError(
@@ -105,10 +105,10 @@ def _table_in(folder: Path) -> Path | None:
     for file in sorted(folder.iterdir()):
         if file.is_file() and file.suffix.lower() in _SUFFIXES and not file.name.startswith("."):
             try:
-                names = _read(file, header_only=True)[0]
+                names = read_rows(file, header_only=True)[0]
             except (DatasetError, MissingExtra):
                 continue
-            if {"path", "label"} <= set(_columns(names)):
+            if {"path", "label"} <= set(find_columns(names)):
                 fitting.append(file)
     if len(fitting) > 1:
         raise DatasetError(
@@ -119,7 +119,7 @@ def _table_in(folder: Path) -> Path | None:
     return fitting[0] if fitting else None
 
 
-def _columns(names: Iterable[str]) -> dict[str, int]:
+def find_columns(names: Iterable[str]) -> dict[str, int]:
     """Where our columns are in a table. A label may also be the only column whose name ends in "label" or "labels"."""
     plain = [" ".join(name.replace("_", " ").lower().split()) for name in names]
     found = {}
@@ -133,8 +133,8 @@ def _columns(names: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def _read(table: Path, *, header_only: bool = False) -> tuple[list[str], list[list[str]]]:
-    """The header and the rows, as text.
+def read_rows(table: Path, *, header_only: bool = False) -> tuple[list[str], list[list[str]]]:
+    """The header and the rows of a .csv, .tsv or .parquet file, as text; an empty cell of Parquet is "".
 
     Raises:
         DatasetError: It cannot be read.

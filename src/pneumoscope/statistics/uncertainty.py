@@ -1,0 +1,226 @@
+"""Whether the doubt that a model states is where its errors are.
+
+Three questions, each with its interval: how the error falls when the most doubtful films are left out (risk against
+coverage), whether the doubt tells wrong calls from right ones (an AUC), and how often and how tightly prediction sets
+hold the truth, class by class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pneumoscope.statistics.checks import class_labels, scores_and_labels
+from pneumoscope.statistics.discrimination import delong
+from pneumoscope.statistics.intervals import Estimate, Interval, bootstrap, bootstrap_sums
+from pneumoscope.statistics.rates import clustered_rate
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from pneumoscope.statistics.discrimination import Auc
+
+__all__ = [
+    "ClassSets",
+    "RiskCoverage",
+    "doubt",
+    "entropy",
+    "error_auc",
+    "risk_coverage",
+    "risk_coverage_area",
+    "sets_by_class",
+]
+
+_TINY = 1e-300
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RiskCoverage:
+    """The error among the films that are kept, as the most doubtful ones are left out.
+
+    Attributes:
+        coverage: float64 [N], share of films kept: 1 / N, 2 / N, ..., 1.
+        risk: float64 [N], share of wrong calls among those kept; where films tie in doubt, its mean over their orders.
+        area: Mean of the risk over the coverages (AURC); 0 is a model without errors.
+        best: The least area that this number of errors allows: all of them left out first.
+    """
+
+    coverage: NDArray[np.float64]
+    risk: NDArray[np.float64]
+    area: float
+    best: float
+
+    def risk_at(self, coverage: float) -> float:
+        """The risk among the least doubtful films, when at least this share of them is kept.
+
+        Raises:
+            ValueError: The coverage is not above 0 and at most 1.
+        """
+        if not 0 < coverage <= 1:
+            raise ValueError(f"coverage must be above 0 and at most 1, not {coverage}")
+        return float(self.risk[int(np.ceil(coverage * len(self.risk) - 1e-9)) - 1])
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSets:
+    """How the prediction sets of one class's films did.
+
+    Attributes:
+        coverage: Films whose set holds their class.
+        size: Mean number of classes in a set; None without films.
+        single: Films whose set holds one class, the right one or not.
+        empty: Films whose set holds none.
+    """
+
+    coverage: Interval
+    size: Estimate | None
+    single: Interval
+    empty: int
+
+
+def doubt(probabilities: ArrayLike) -> NDArray[np.float64]:
+    """One less the top probability: the chance to be wrong that a calibrated model states. float64 [N].
+
+    Args:
+        probabilities: [N, C].
+    """
+    top: NDArray[np.float64] = _rows(probabilities).max(axis=1)
+    return 1 - top
+
+
+def entropy(probabilities: ArrayLike) -> NDArray[np.float64]:
+    """Shannon's entropy as a share of its largest value, log C: float64 [N], from 0 to 1.
+
+    Args:
+        probabilities: [N, C].
+    """
+    rows = _rows(probabilities)
+    found: NDArray[np.float64] = -(rows * np.log(np.maximum(rows, _TINY))).sum(axis=1) / np.log(rows.shape[1])
+    return np.clip(found, 0.0, 1.0)
+
+
+def risk_coverage(wrong: ArrayLike, uncertainty: ArrayLike) -> RiskCoverage:
+    """The risk-coverage curve and its area.
+
+    El-Yaniv and Wiener, JMLR 11 (2010) 1605; the area by Geifman, Uziel, El-Yaniv, ICLR 2019, section 3.
+
+    Args:
+        wrong: 0 or 1, [N]: whether the call was wrong.
+        uncertainty: Finite, [N]; higher is more doubtful.
+
+    Raises:
+        ValueError: NaN, no films, or lengths that differ.
+    """
+    errors, values = scores_and_labels(wrong, uncertainty, both_classes=False)
+    risk = _risk(errors, values)
+    n, k = len(errors), int(errors.sum())
+    kept = np.arange(1, n + 1)
+    best = np.maximum(kept - (n - k), 0) / kept
+    return RiskCoverage(coverage=kept / n, risk=risk, area=float(risk.mean()), best=float(best.mean()))
+
+
+def risk_coverage_area(
+    wrong: ArrayLike,
+    uncertainty: ArrayLike,
+    groups: ArrayLike | None = None,
+    draws: int = 2000,
+    *,
+    generator: np.random.Generator,
+) -> Estimate:
+    """The area under the risk-coverage curve with its 95 % interval, patients drawn as wholes.
+
+    Args:
+        wrong: 0 or 1, [N].
+        uncertainty: Finite, [N].
+        groups: The patient of each film, [N]; None: every film is its own patient.
+        draws: Of the bootstrap.
+        generator: Source of chance.
+
+    Raises:
+        ValueError: NaN, no films, or lengths that differ.
+    """
+    errors, values = scores_and_labels(wrong, uncertainty, both_classes=False)
+    return bootstrap(lambda e, u: float(_risk(e, u).mean()), [errors, values], groups, draws, generator=generator)
+
+
+def error_auc(wrong: ArrayLike, uncertainty: ArrayLike, groups: ArrayLike | None = None) -> Auc:
+    """The chance that a wrong call is more doubtful than a right one, with DeLong's interval; 0.5 tells nothing.
+
+    Hendrycks and Gimpel, ICLR 2017, section 2.
+
+    Args:
+        wrong: 0 or 1, [N].
+        uncertainty: Finite, [N].
+        groups: The patient of each film, [N].
+
+    Raises:
+        ValueError: No call is wrong, or all are; NaN, or lengths that differ.
+    """
+    return delong(wrong, uncertainty, groups)
+
+
+def sets_by_class(
+    sets: ArrayLike,
+    labels: ArrayLike,
+    groups: ArrayLike | None = None,
+    draws: int = 2000,
+    *,
+    generator: np.random.Generator,
+) -> tuple[ClassSets, ...]:
+    """Coverage and size of prediction sets, one result a class.
+
+    Args:
+        sets: bool [N, C].
+        labels: Class numbers, [N].
+        groups: The patient of each film, [N].
+        draws: Of the bootstrap of the mean size.
+        generator: Source of chance.
+
+    Raises:
+        ValueError: The shapes do not fit.
+    """
+    inside = np.asarray(sets, dtype=np.bool_)
+    if inside.ndim != 2:
+        raise ValueError(f"sets must be [films, classes], not {inside.shape}")
+    truth = class_labels(labels, inside.shape[1])
+    if len(truth) != len(inside):
+        raise ValueError(f"labels and sets must be of one length, not {len(truth)} and {len(inside)}")
+    people = np.arange(len(truth)) if groups is None else np.asarray(groups)
+    sizes = inside.sum(axis=1)
+    found = []
+    for c in range(inside.shape[1]):
+        own = truth == c
+        size = None
+        if own.any():
+            columns = np.stack([sizes[own], np.ones(own.sum())], axis=1)
+            size = bootstrap_sums(lambda x: x[:, 0] / x[:, 1], columns, people[own], draws, generator=generator)
+        found.append(
+            ClassSets(
+                coverage=clustered_rate(inside[own, c], people[own]),
+                size=size,
+                single=clustered_rate(sizes[own] == 1, people[own]),
+                empty=int((sizes[own] == 0).sum()),
+            )
+        )
+    return tuple(found)
+
+
+def _risk(errors: NDArray[np.bool_], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The share of errors among the k least doubtful films, for every k; tied films share their errors evenly."""
+    order = np.argsort(values, kind="stable")
+    rising = values[order]
+    block = np.cumsum(np.append(False, np.diff(rising) != 0))
+    shared = np.bincount(block, weights=errors[order]) / np.bincount(block)
+    risk: NDArray[np.float64] = np.cumsum(shared[block]) / np.arange(1, len(errors) + 1)
+    return risk
+
+
+def _rows(probabilities: ArrayLike) -> NDArray[np.float64]:
+    rows = np.asarray(probabilities, dtype=np.float64)
+    if rows.ndim != 2 or rows.shape[1] < 2:
+        raise ValueError(f"one row a film and one column a class are needed, not the shape {rows.shape}")
+    if not np.isfinite(rows).all() or rows.min(initial=0) < -1e-6 or np.abs(rows.sum(axis=1) - 1).max(initial=0) > 1e-3:
+        raise ValueError("each row must be probabilities from 0 to 1 that sum to 1")
+    return np.clip(rows, 0.0, 1.0)

@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pneumoscope.statistics.conformal import class_conditional_quantiles, coverage_of, prediction_sets
+from pneumoscope.statistics.conformal import (
+    class_conditional_quantiles,
+    coverage_of,
+    prediction_sets,
+    score_quantile,
+)
 
 
 def drawn(n: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -61,3 +66,20 @@ def test_bad_arrays_get_a_clear_no() -> None:
         prediction_sets(rows, [0.1, np.nan])
     with pytest.raises(ValueError, match="one length"):
         coverage_of(rows > 0, [0])
+
+
+def test_between_the_ranks_the_chance_is_the_asked_one() -> None:
+    """26 uniform scores at 90 %: the 25th of 27 ranks covers 0.926 in the mean, the interpolated limit 0.9."""
+    generator = np.random.default_rng(4)
+    scores = generator.random((4000, 26))
+    strict = np.mean([score_quantile(row, 0.9) for row in scores])
+    between = np.mean([score_quantile(row, 0.9, interpolate=True) for row in scores])
+    assert strict == pytest.approx(25 / 27, abs=0.004)
+    assert between == pytest.approx(0.9, abs=0.004)
+    # Where the rank is whole there is nothing between: 19 films at 95 %.
+    assert score_quantile(np.arange(19.0), 0.95, interpolate=True) == 18.0
+    assert score_quantile(np.arange(18.0), 0.95, interpolate=True, most=1.0) == 1.0
+    assert score_quantile([], 0.9) == np.inf
+    assert score_quantile([0.3], 0.2, interpolate=True) == 0.3
+    with pytest.raises(ValueError, match="NaN"):
+        score_quantile([np.nan], 0.9)

@@ -91,3 +91,45 @@ def test_bad_arrays_get_a_clear_no(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         fit_temperature_and_bias(logits, labels, weights)
+
+
+def test_one_admitted_class_is_a_label() -> None:
+    logits, labels = made_with(1.7, [0.3, 0.2, -0.5], n=500)
+    by_number = fit_temperature_and_bias(logits, labels)
+    by_table = fit_temperature_and_bias(logits, np.eye(3, dtype=bool)[labels])
+    assert by_number[0] == pytest.approx(by_table[0])
+    np.testing.assert_allclose(by_number[1], by_table[1], atol=1e-9)
+
+
+def test_labels_that_tell_only_the_side_find_the_sides_bias() -> None:
+    """Three classes of which two count as one: the temperature and the sides' bias are found again."""
+    logits, labels = made_with(2.0, [0.8, -0.4, -0.4])
+    admitted = np.array([[True, False, False], [False, True, True]])[(labels > 0).astype(int)]
+    temperature, bias = fit_temperature_and_bias(logits, admitted, tied=[0, 1, 1])
+    assert temperature == pytest.approx(2.0, rel=0.06)
+    assert bias.tolist() == pytest.approx([0.8, -0.4, -0.4], abs=0.08)
+    assert bias[1] == bias[2]
+
+
+def test_nothing_near_is_better_with_sides_and_ties() -> None:
+    """The gradient is that of the loss that is stated: the negative log chance of the admitted classes."""
+    logits, labels = made_with(1.6, [0.5, -0.2, -0.3], n=400)
+    admitted = np.array([[True, False, False], [False, True, True]])[(labels > 0).astype(int)]
+    temperature, bias = fit_temperature_and_bias(logits, admitted, tied=[0, 1, 1], l2=0)
+
+    def loss(t: float, b: np.ndarray) -> float:
+        return float(-np.log((applied(logits, t, b) * admitted).sum(axis=1)).mean())
+
+    best = loss(temperature, bias)
+    away = np.array([1.0, -0.5, -0.5])
+    for factor, shift in [(1.02, 0.0), (0.98, 0.0), (1.0, 0.03), (1.0, -0.03)]:
+        assert loss(temperature * factor, bias + shift * away) > best
+
+
+def test_odd_tables_and_ties_get_a_clear_no() -> None:
+    with pytest.raises(ValueError, match="a class for each film"):
+        fit_temperature_and_bias([[0.0, 1.0]], np.zeros((1, 2), dtype=bool))
+    with pytest.raises(ValueError, match="shaped like"):
+        fit_temperature_and_bias([[0.0, 1.0]], np.ones((1, 3), dtype=bool))
+    with pytest.raises(ValueError, match="tied"):
+        fit_temperature_and_bias([[0.0, 1.0]], [0], tied=[0, 2])

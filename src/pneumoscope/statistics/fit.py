@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import log_softmax
+from scipy.special import log_softmax, logsumexp
 
 from pneumoscope.statistics.checks import table
 
@@ -19,7 +19,12 @@ _RANGE = (np.log(0.02), np.log(50.0))  # of the log-temperature; separable films
 
 
 def fit_temperature_and_bias(
-    logits: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None, *, l2: float = 1e-4
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    *,
+    l2: float = 1e-4,
+    tied: ArrayLike | None = None,
 ) -> tuple[float, NDArray[np.float64]]:
     """Fit ``softmax(logits / temperature + bias)`` by the mean negative log-likelihood.
 
@@ -29,10 +34,12 @@ def fit_temperature_and_bias(
 
     Args:
         logits: Finite, [N, C], of films that were not trained on.
-        labels: Class numbers, [N].
+        labels: Class numbers, [N]; or bool [N, C], true for each class that a film may be of, where its label says
+            no more than that (the likelihood is then that of being in one of them).
         weights: Of the films, [N], 0 or more; None: all alike.
         l2: Weight of (log temperature)^2 / 2 + |bias|^2 / 2 beside the mean loss: holds the answer finite when
             the films are separable or a class has none; too small to be seen otherwise.
+        tied: Group numbers from 0, [C]: classes of one group share a bias; None: each has its own.
 
     Returns:
         The temperature (between 0.02 and 50), and the bias, float64 [C], which sums to 0.
@@ -40,24 +47,30 @@ def fit_temperature_and_bias(
     Raises:
         ValueError: NaN, shapes or weights that do not fit.
     """
-    rows, truth = table(logits, labels, simplex=False)
+    rows, admitted = _films(logits, labels)
     n, classes = rows.shape
+    group = np.arange(classes) if tied is None else np.asarray(tied, dtype=np.int64)
+    if group.shape != (classes,) or group.min() < 0 or group.max() >= classes:
+        raise ValueError(f"tied must give each of the {classes} classes a group from 0 to {classes - 1}")
     share = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
     if share.shape != (n,) or not np.isfinite(share).all() or share.min() < 0 or share.sum() <= 0:
         raise ValueError(f"weights must be {n} finite numbers, 0 or more and not all 0")
     if not l2 >= 0:
         raise ValueError(f"l2 must be 0 or more, not {l2}")
     share = share / share.sum()
-    one_hot = np.eye(classes)[truth]
+    outside = np.where(admitted, 0.0, -np.inf)
 
     def loss(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        log_temperature, bias = theta[0], theta[1:] - theta[1:].mean()
+        log_temperature, bias = theta[0], theta[1:][group] - theta[1:][group].mean()
         scaled = rows * np.exp(-log_temperature)  # [N, C]
         log_p = log_softmax(scaled + bias, axis=1)
-        nll = -(share @ log_p[np.arange(n), truth])
-        d_scores = share[:, None] * (np.exp(log_p) - one_hot)  # of the loss by each score
+        right = logsumexp(log_p + outside, axis=1)  # log of the chance of being in one of the admitted classes
+        nll = -(share @ right)
+        within = np.exp(log_p + outside - right[:, None])  # one-hot where one class is admitted
+        d_scores = share[:, None] * (np.exp(log_p) - within)  # of the loss by each score
         d_bias = d_scores.sum(axis=0) + l2 * bias
-        gradient = np.concatenate([[-(d_scores * scaled).sum() + l2 * log_temperature], d_bias - d_bias.mean()])
+        by_group = np.bincount(group, weights=d_bias - d_bias.mean(), minlength=classes)
+        gradient = np.concatenate([[-(d_scores * scaled).sum() + l2 * log_temperature], by_group])
         return float(nll + l2 / 2 * (log_temperature**2 + bias @ bias)), gradient
 
     best = minimize(
@@ -68,4 +81,21 @@ def fit_temperature_and_bias(
         bounds=[_RANGE] + [(None, None)] * classes,
         options={"maxiter": 500, "ftol": 1e-14, "gtol": 1e-9},
     ).x
-    return float(np.exp(best[0])), best[1:] - best[1:].mean()
+    bias = best[1:][group]
+    return float(np.exp(best[0])), bias - bias.mean()
+
+
+def _films(logits: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The logits, and which classes each film may be of: float64 and bool [N, C].
+
+    Raises:
+        ValueError: NaN, shapes that do not fit, or a film that may be of no class.
+    """
+    found = np.asarray(labels)
+    if found.ndim != 2:
+        rows, truth = table(logits, labels, simplex=False)
+        return rows, np.eye(rows.shape[1], dtype=np.bool_)[truth]
+    rows, _ = table(logits, np.zeros(len(found), dtype=np.int64), simplex=False)
+    if found.dtype != np.bool_ or found.shape != rows.shape or not found.any(axis=1).all():
+        raise ValueError("labels of two axes must be bool, shaped like the logits, with a class for each film")
+    return rows, found

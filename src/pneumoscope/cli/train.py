@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pneumoscope.dataset import Manifest
     from pneumoscope.training.config import TrainConfig
 
-__all__ = ["train"]
+__all__ = ["configuration", "films", "train"]
 
 
 def train(  # noqa: PLR0917 - typer makes them options
@@ -42,7 +42,7 @@ def train(  # noqa: PLR0917 - typer makes them options
     from pneumoscope.errors import UsageError
 
     need("torch", "lightning", "onnx", "onnxscript", "pyarrow", "scipy", "matplotlib", needed_for="training")
-    chosen = _configuration(recipe, config, change or [], network, seed)
+    chosen = configuration(recipe, config, change or [], network, seed)
     if show_config:
         typer.echo(chosen.to_toml(), nl=False)
         return
@@ -50,13 +50,18 @@ def train(  # noqa: PLR0917 - typer makes them options
         raise UsageError("training needs films and a folder for the run", remedy="Give DATA and --out RUN")
     from pneumoscope.training.run import train as run_training
 
-    run = run_training(_films(data, chosen), out, chosen, fresh=fresh)
+    run = run_training(films(data, chosen), out, chosen, fresh=fresh)
     _report(run.folder.path)
 
 
-def _configuration(
+def configuration(
     recipe: str | None, config: Path | None, changes: list[str], network: str | None, seed: int | None
 ) -> TrainConfig:
+    """The defaults, then the recipe or the file, then the changes; as every verb that learns reads them.
+
+    Raises:
+        ConfigError: A file or a change cannot be used.
+    """
     from pneumoscope.errors import UsageError
     from pneumoscope.training.config import TrainConfig
     from pneumoscope.training.recipes import find_recipe
@@ -71,7 +76,12 @@ def _configuration(
     return TrainConfig.load(find_recipe(recipe) if recipe else config, changes)
 
 
-def _films(data: Path, config: TrainConfig) -> Manifest:
+def films(data: Path, config: TrainConfig) -> Manifest:
+    """The films that DATA means, and a line of how many of whom.
+
+    Raises:
+        DatasetError: It is no data set.
+    """
     from pneumoscope.cli.console import output
     from pneumoscope.dataset import Manifest, scan
     from pneumoscope.dataset.manifest import is_manifest

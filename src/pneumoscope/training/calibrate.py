@@ -16,7 +16,6 @@ from pneumoscope.statistics.conformal import class_conditional_quantiles
 from pneumoscope.statistics.fit import fit_temperature_and_bias
 from pneumoscope.statistics.operating import Rule, at_threshold, choose, recall_at_least, youden
 from pneumoscope.training.augment import apply, draw
-from pneumoscope.training.config import AugmentConfig
 from pneumoscope.training.module import predict
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from pneumoscope.networks import Network
     from pneumoscope.statistics.intervals import Interval
-    from pneumoscope.training.config import CalibrationConfig
+    from pneumoscope.training.config import AugmentConfig, CalibrationConfig
 
 __all__ = ["Calibrated", "Looks", "fit_calibration", "look", "weaker"]
 
@@ -58,18 +57,7 @@ class Calibrated:
 
 def weaker(config: AugmentConfig, share: float) -> AugmentConfig:
     """The same kinds of augmentation at a share of their strengths, and without what hides parts of a film."""
-    changed: dict[str, float] = {}
-    for name in AugmentConfig.__struct_fields__:
-        value = getattr(config, name)
-        if name in _NEVER_SHIFTED:
-            changed[name] = 0.0
-        elif name == "coarse":
-            changed[name] = 1 + (value - 1) * share
-        elif name == "jpeg":
-            changed[name] = 100 - (100 - value) * share
-        elif not name.endswith("probability"):
-            changed[name] = value * share
-    return msgspec.structs.replace(config, **changed)
+    return msgspec.structs.replace(config.scaled(share), **dict.fromkeys(_NEVER_SHIFTED, 0.0))
 
 
 def look(

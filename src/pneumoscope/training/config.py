@@ -206,6 +206,23 @@ class AugmentConfig(_Section, frozen=True):
         """Everything off."""
         return cls(**{name: 1.0 if name == "coarse" else 0.0 for name in cls.__struct_fields__})
 
+    def scaled(self, share: float) -> AugmentConfig:
+        """The same kinds with the same probabilities, at a share of their strengths; 0 switches off all but the flip.
+
+        Above 1 they are stronger, as far as each can be.
+        """
+        limits = {"crop": 0.9, "mixup": 0.5}
+        changed: dict[str, float] = {}
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if name == "coarse":
+                changed[name] = 1 + (value - 1) * share
+            elif name == "jpeg":
+                changed[name] = max(1.0, 100 - (100 - value) * share)
+            elif name != "flip" and not name.endswith("probability"):
+                changed[name] = min(value * share, limits.get(name, float("inf")))
+        return msgspec.structs.replace(self, **changed)
+
 
 class CalibrationConfig(_Section, frozen=True):
     """How logits become probabilities and calls. All of it on the validation part.

@@ -21,6 +21,7 @@ from pneumoscope.training.data import EpochSampler, FilmBatches, class_weights, 
 from pneumoscope.training.module import Learner
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy as np
@@ -66,7 +67,15 @@ class Fitted:
     epochs: int
 
 
-def fit(network: Network, parts: Parts, positive: tuple[bool, ...], config: TrainConfig, run: Path) -> Fitted:
+def fit(
+    network: Network,
+    parts: Parts,
+    positive: tuple[bool, ...],
+    config: TrainConfig,
+    run: Path,
+    *,
+    watchers: Sequence[lightning.Callback] | None = None,
+) -> Fitted:
     """Train, or go on where ``run/checkpoints/last.ckpt`` stopped.
 
     Args:
@@ -75,6 +84,7 @@ def fit(network: Network, parts: Parts, positive: tuple[bool, ...], config: Trai
         positive: One bool a class.
         config: The run's.
         run: Folder for checkpoints, history and logs.
+        watchers: What looks on after the history is written, and may end the run by raising; None shows the progress.
 
     Raises:
         TrainingError: The loss is not finite, or a checkpoint does not fit.
@@ -88,6 +98,7 @@ def fit(network: Network, parts: Parts, positive: tuple[bool, ...], config: Trai
     train = loader(films, EpochSampler(parts.train, optim.batch, seed=config.seed, weights=drawn))
     val = loader(films, EpochSampler(parts.val, 2 * optim.batch))
     keep = _checkpoints(run, config)
+    seen_by = [LiveProgress()] if watchers is None else watchers
     _quiet()
     trainer = lightning.Trainer(
         accelerator="auto",
@@ -95,7 +106,7 @@ def fit(network: Network, parts: Parts, positive: tuple[bool, ...], config: Trai
         precision=_precision(optim.precision),
         max_epochs=optim.epochs,
         gradient_clip_val=optim.clip or None,
-        callbacks=[keep, *_early(config), History(run / "history.csv"), LiveProgress()],
+        callbacks=[keep, *_early(config), History(run / "history.csv"), *seen_by],
         logger=_loggers(run),
         deterministic=True,
         enable_progress_bar=False,

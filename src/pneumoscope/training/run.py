@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from pneumoscope.training.config import TrainConfig
 
-__all__ = ["Run", "train"]
+__all__ = ["Run", "spec_of", "split_of", "train"]
 
 _INTENDED = (
     "Research on chest radiographs: a second look at frontal films of the kind it was trained on. Not a medical "
@@ -79,7 +79,7 @@ def train(manifest: Manifest, out: Path, config: TrainConfig, *, fresh: bool = F
             where=manifest.root,
             remedy="Name the class without the finding normal, negative, healthy or no finding",
         )
-    spec = _spec(config)
+    spec = spec_of(config)
     network = build(
         config.network.name,
         classes=len(manifest.classes),
@@ -87,7 +87,7 @@ def train(manifest: Manifest, out: Path, config: TrainConfig, *, fresh: bool = F
         options=config.network.options,
         seed=config.seed,
     )
-    split = _split(manifest, config)
+    split = split_of(manifest, config)
     # Only now, when nothing is wrong with what was asked, is the folder claimed.
     if folder.open(config, manifest, fresh=fresh) and folder.summary.exists():
         return Run(folder, read_bundle(folder.bundle)[1], 0.0)
@@ -170,8 +170,12 @@ def train(manifest: Manifest, out: Path, config: TrainConfig, *, fresh: bool = F
     return Run(folder, meta, minutes)
 
 
-def _spec(config: TrainConfig) -> PreprocessSpec:
-    """The preprocessing that the configuration asks for."""
+def spec_of(config: TrainConfig) -> PreprocessSpec:
+    """The preprocessing that the configuration asks for.
+
+    Raises:
+        ConfigError: It cannot be.
+    """
     size = config.data.size or default_size(config.network.name)
     try:
         return PreprocessSpec(
@@ -187,7 +191,13 @@ def _spec(config: TrainConfig) -> PreprocessSpec:
         raise ConfigError(str(error), where=where, remedy="Change it") from error
 
 
-def _split(manifest: Manifest, config: TrainConfig) -> Split:
+def split_of(manifest: Manifest, config: TrainConfig) -> Split:
+    """The parts that the configuration asks for.
+
+    Raises:
+        ConfigError: There is no such fold.
+        DatasetError: The films cannot be split so.
+    """
     data = config.data
     if data.folds:
         if not 0 <= data.fold < data.folds:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pneumoscope.bundle import BundleMeta
+    from pneumoscope.bundle import Band, BundleMeta
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -98,6 +98,28 @@ def tiny_meta() -> BundleMeta:
         figures={"auc": Figure(0.9, 100, 0.85, 0.94), "brier": Figure(0.1, 100)},
         figures_on="nothing real",
         intended_use="Tests",
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_band() -> Band:
+    """Two thresholds for ``tiny_meta``, which has none of itself: 0.3 and 0.7."""
+    from pneumoscope.bundle import Band, Rate
+
+    rate = Rate(0.9, 0.8, 0.95, 90, 100)
+    return Band(
+        lower=0.3,
+        upper=0.7,
+        stated=(0.05, 0.1),
+        missed=Rate(0.02, 0.0, 0.07, 2, 100),
+        false_calls=Rate(0.05, 0.02, 0.11, 5, 100),
+        sensitivity=rate,
+        specificity=rate,
+        between=Rate(0.1, 0.07, 0.15, 20, 200),
+        between_with=Rate(0.12, 0.07, 0.2, 12, 100),
+        between_without=Rate(0.08, 0.04, 0.15, 8, 100),
+        rule="at most 5 % below, 10 % above",
+        chosen_on="made up",
     )
 
 

@@ -14,7 +14,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pneumoscope.bundle import BundleMeta, Calibrator, ClassSpec, Conformal, OperatingPoint, Rate
+from pneumoscope.bundle import (
+    Band,
+    BundleMeta,
+    Calibrator,
+    ClassSpec,
+    Conformal,
+    Figure,
+    OperatingPoint,
+    Rate,
+    SiteCalibration,
+)
 from pneumoscope.bundle.container import read_bundle, write_bundle
 from pneumoscope.bundle.schema import SCHEMA_VERSION
 from pneumoscope.domain.provenance import Provenance
@@ -27,6 +37,17 @@ if TYPE_CHECKING:
 shares = st.floats(0, 1)
 names = st.text(min_size=1, max_size=12)
 rates = st.builds(Rate, shares, shares, shares, st.integers(0, 10_000), st.integers(0, 10_000))
+bands = st.builds(Band, st.floats(0, 0.5), st.floats(0.5, 1.5), st.tuples(shares, shares), *[rates] * 7, names, names)
+sites = st.builds(
+    SiteCalibration,
+    *[names] * 3,
+    *[st.integers(0, 500)] * 2,
+    st.dictionaries(names, st.integers(0, 500), max_size=2),
+    *[names] * 2,
+    shares,
+    st.dictionaries(names, st.builds(Figure, shares, st.integers(0, 500), shares | st.none()), max_size=2),
+    st.lists(names, max_size=2).map(tuple),
+)
 
 
 @st.composite
@@ -51,6 +72,8 @@ def metas(draw: st.DrawFn) -> BundleMeta:
             created=draw(names), data=draw(st.text()), config={"layers": [1, 2], "name": draw(names)}
         ),
         conformal=tuple(Conformal(c, draw(per_class)) for c in draw(st.lists(shares, max_size=2))),
+        band=draw(st.none() | bands),
+        sites=tuple(draw(st.lists(sites, max_size=2))),
     )
 
 

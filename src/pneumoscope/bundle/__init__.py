@@ -2,9 +2,22 @@
 
 from pneumoscope.bundle.container import read_bundle, write_bundle
 from pneumoscope.bundle.registry import find_bundle, shipped_bundles
-from pneumoscope.bundle.schema import BundleMeta, Calibrator, ClassSpec, Conformal, Figure, OperatingPoint, Rate
+from pneumoscope.bundle.schema import (
+    THREE_WAY,
+    Band,
+    BundleMeta,
+    Calibrator,
+    ClassSpec,
+    Conformal,
+    Figure,
+    OperatingPoint,
+    Rate,
+    SiteCalibration,
+)
 
 __all__ = [
+    "THREE_WAY",
+    "Band",
     "BundleMeta",
     "Calibrator",
     "ClassSpec",
@@ -12,6 +25,7 @@ __all__ = [
     "Figure",
     "OperatingPoint",
     "Rate",
+    "SiteCalibration",
     "find_bundle",
     "read_bundle",
     "shipped_bundles",

@@ -15,6 +15,8 @@ from pneumoscope.settings import NOTICE
 
 __all__ = [
     "SCHEMA_VERSION",
+    "THREE_WAY",
+    "Band",
     "BundleMeta",
     "Calibrator",
     "ClassSpec",
@@ -22,9 +24,13 @@ __all__ = [
     "Figure",
     "OperatingPoint",
     "Rate",
+    "SiteCalibration",
 ]
 
 SCHEMA_VERSION = 2
+
+THREE_WAY = "three-way"
+"""The preset's name of a call with two thresholds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,56 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Band:
+    """Two thresholds, chosen for two stated errors: between them the call is indeterminate.
+
+    Attributes:
+        lower: On the calibrated probability of the finding; below it the finding is said to be absent. 0 where too few
+            films had the finding to promise that: then it is never said to be absent.
+        upper: At or above it the finding is called. Above 1 where too few films were without it.
+        stated: The two errors: the largest share of the films with the finding that may lie below ``lower``, and of
+            those without it at or above ``upper``.
+        missed: Of the films with the finding, those below ``lower``.
+        false_calls: Of the films without it, those at or above ``upper``.
+        sensitivity: Of the films with the finding that get a call, those called.
+        specificity: Of the films without it that get a call, those said to be without.
+        between: Of all films, those left open.
+        between_with: Of the films with the finding, those left open.
+        between_without: Of the films without it, those left open.
+        rule: How the thresholds were chosen, in words.
+        chosen_on: On which films, in words.
+    """
+
+    lower: float
+    upper: float
+    stated: tuple[float, float]
+    missed: Rate
+    false_calls: Rate
+    sensitivity: Rate
+    specificity: Rate
+    between: Rate
+    between_with: Rate
+    between_without: Rate
+    rule: str
+    chosen_on: str
+
+    def __post_init__(self) -> None:
+        """The other way round, a film would be both called and cleared."""
+        if not 0 <= self.lower <= self.upper:
+            raise ValueError(f"a band's thresholds must rise from 0, not {self.lower} and {self.upper}")
+
+    @property
+    def preset(self) -> str:
+        """Its name beside those of the operating points."""
+        return THREE_WAY
+
+    @property
+    def threshold(self) -> float:
+        """At or above it the finding is called."""
+        return self.upper
+
+
+@dataclass(frozen=True, slots=True)
 class Conformal:
     """Class-conditional (Mondrian) split-conformal quantiles of the score 1 - p(class).
 
@@ -115,6 +171,39 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
+class SiteCalibration:
+    """The record of a re-calibration on the films of one site; the weights are those of the training.
+
+    Attributes:
+        site: Its name.
+        by: Who did it.
+        created: ISO 8601, UTC, to the second.
+        films: Number of films.
+        patients: Number of patients.
+        counts: Films by label.
+        manifest_sha256: Hash of the films and labels.
+        bundle_sha256: Of the bundle that was re-calibrated.
+        prevalence: Share of the finding that the probabilities are calibrated for.
+        figures: What was seen and what is to be expected, by name; on films that did not choose the threshold.
+        remarks: What a person must know of it, whole sentences.
+        software: Version of pneumoscope.
+    """
+
+    site: str
+    by: str
+    created: str
+    films: int
+    patients: int
+    counts: dict[str, int]
+    manifest_sha256: str
+    bundle_sha256: str
+    prevalence: float
+    figures: dict[str, Figure] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    software: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BundleMeta:
     """All that stands in the bundle beside the graph.
 
@@ -130,6 +219,8 @@ class BundleMeta:
         architecture: Name of the network and its options, in words.
         parameters: Number of weights.
         conformal: None or more levels.
+        band: The two thresholds of the three-way call; what a reading uses unless told otherwise, where there is one.
+        sites: Re-calibrations since the training, in their order.
         provenance: Where it came from.
         figures: Headline figures by name, on the films named in ``figures_on``.
         figures_on: Which films those were.
@@ -152,6 +243,8 @@ class BundleMeta:
     parameters: int
     provenance: Provenance
     conformal: tuple[Conformal, ...] = ()
+    band: Band | None = None
+    sites: tuple[SiteCalibration, ...] = ()
     figures: dict[str, Figure] = field(default_factory=dict)
     figures_on: str = ""
     intended_use: str = ""

@@ -4,6 +4,6 @@ from pneumoscope.dataset.cache import Cache
 from pneumoscope.dataset.manifest import FilmRow, Manifest
 from pneumoscope.dataset.pixels import read_film
 from pneumoscope.dataset.scan import scan
-from pneumoscope.dataset.split import Split, k_folds, make_split
+from pneumoscope.dataset.split import Split, k_folds, leave_out, make_split
 
-__all__ = ["Cache", "FilmRow", "Manifest", "Split", "k_folds", "make_split", "read_film", "scan"]
+__all__ = ["Cache", "FilmRow", "Manifest", "Split", "k_folds", "leave_out", "make_split", "read_film", "scan"]

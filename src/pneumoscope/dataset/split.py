@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pneumoscope.dataset.manifest import FilmRow, Manifest
 
-__all__ = ["Split", "k_folds", "make_split"]
+__all__ = ["Split", "k_folds", "leave_out", "make_split"]
 
 _FORMAT = 1
 
@@ -179,6 +179,31 @@ def k_folds(manifest: Manifest, k: int, seed: int) -> list[Split]:
         parts = {"train": np.setdiff1d(everything, val), "val": val, "test": everything[:0]}
         splits.append(_sound(Split(parts, seed, manifest.films), manifest, (1.0, 1.0, 0.0)))
     return splits
+
+
+def leave_out(manifest: Manifest, out: NDArray[np.bool_], *, seed: int, val: float = 0.1) -> Split:
+    """Hold chosen films out as "test", and split the others by patient into "train" and "val".
+
+    A patient belongs where most of the films are; the minority of a held-out patient's films is held out too, and
+    the minority of another patient's stays.
+
+    Args:
+        manifest: The films.
+        out: bool [N], the films to hold out: a cluster of acquisitions, say.
+        seed: Of the split of the others.
+        val: Share of the others.
+
+    Raises:
+        DatasetError: A part gets no film.
+    """
+    patients = np.array([film.patient for film in manifest.films])
+    _, number = np.unique(patients, return_inverse=True)
+    share = np.bincount(number, weights=out) / np.bincount(number)
+    held = (share >= 0.5)[number]
+    rest = np.flatnonzero(~held)
+    parts = _deal(manifest, rest, {"train": 1 - val, "val": val}, seed)
+    split = Split({**parts, "test": np.flatnonzero(held)}, seed, manifest.films)
+    return _sound(split, manifest, (1 - val, val, 1.0))
 
 
 def _shares(fractions: tuple[float, float, float], val: float | None, test: float | None) -> tuple[float, float, float]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pneumoscope.lungs.clean import two_largest
 from pneumoscope.resample import resize
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ class LungField:
     @property
     def mask(self) -> NDArray[np.bool_]:
         """bool [rows, columns], at the film's own size."""
-        raised = resize(np.rint(self.probability * 255).astype(np.uint8), self.rows, self.columns)
+        kept = np.where(two_largest(self.probability >= _LUNG), self.probability, 0.0)
+        raised = resize(np.rint(kept * 255).astype(np.uint8), self.rows, self.columns)
         mask: NDArray[np.bool_] = raised >= _LUNG * 255
         return mask
 
@@ -75,7 +77,7 @@ class LungField:
         h, w = self.probability.shape
         down, across = h / self.rows, w / self.columns
         box = (frame[0] * down, frame[1] * across, frame[2] * down, frame[3] * across)
-        lung = np.where(self.probability >= _LUNG, np.uint8(255), np.uint8(0))
+        lung = two_largest(self.probability >= _LUNG).astype(np.uint8) * np.uint8(255)
         share: NDArray[np.float32] = resize(lung, shape[0], shape[1], box) / np.float32(255)
         return share
 
@@ -89,9 +91,10 @@ def box_of(probability: NDArray[np.float32]) -> tuple[float, float, float, float
     Returns:
         (top, left, bottom, right), each 0 to 1 of the film; None if there is too little lung.
     """
-    lung = np.where(probability >= _LUNG, probability, 0.0).astype(np.float64)
-    if (probability >= _LUNG).mean() < _LEAST_AREA:
+    on = two_largest(probability >= _LUNG)
+    if on.mean() < _LEAST_AREA:
         return None
+    lung = np.where(on, probability, 0.0).astype(np.float64)
     top, bottom = _ends(lung.sum(axis=1))
     left, right = _ends(lung.sum(axis=0))
     if bottom - top < _LEAST_SIDE or right - left < _LEAST_SIDE:

@@ -35,6 +35,9 @@ class DataConfig(_Section, frozen=True):
         keep_official: Take the set's own test part as the test part.
         fold: With ``folds``: which of them is the validation part.
         folds: 0 for one split by ``fractions``; k for k folds by patient.
+        clusters: With 2 or more: cluster the films by how they were made (size, coding, sharpness, histogram,
+            borders, markers; no anatomy, no label) and hold one whole cluster out as the test part.
+        left_out: Which cluster; 0 is the largest.
         size: Side of the network's input in pixels; 0 takes the network's default.
         frame: What part of a film the network sees: all of the "film", or the box around its "lungs".
         margin: Added to the lungs' box on each side, as a share of that side.
@@ -54,6 +57,8 @@ class DataConfig(_Section, frozen=True):
     keep_official: bool = False
     fold: int = 0
     folds: int = 0
+    clusters: int = 0
+    left_out: int = 0
     size: int = 0
     frame: Literal["film", "lungs"] = "film"
     margin: float = 0.06

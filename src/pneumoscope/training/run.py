@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from pneumoscope.bundle import BundleMeta, ClassSpec, read_bundle, write_bundle
-from pneumoscope.dataset import Cache, Manifest, Split, k_folds, make_split
+from pneumoscope.dataset import Cache, Manifest, Split, k_folds, leave_out, make_split
 from pneumoscope.errors import ConfigError, DatasetError
 from pneumoscope.lungs import lung_finder
 from pneumoscope.networks import build, default_size, parameters_count
@@ -199,6 +199,15 @@ def split_of(manifest: Manifest, config: TrainConfig) -> Split:
         DatasetError: The films cannot be split so.
     """
     data = config.data
+    if data.clusters:
+        from pneumoscope.dataset.audit import clusters, measure  # noqa: PLC0415 - scikit-learn, and only here
+
+        if not 0 <= data.left_out < data.clusters:
+            raise ConfigError(
+                f"cluster {data.left_out} is not one of {data.clusters}", where="data.left_out", remedy="Count from 0"
+            )
+        alike = clusters(measure(manifest).features, data.clusters, data.split_seed)
+        return leave_out(manifest, alike == data.left_out, seed=data.split_seed, val=data.fractions[1])
     if data.folds:
         if not 0 <= data.fold < data.folds:
             raise ConfigError(f"fold {data.fold} is not one of {data.folds}", where="data.fold", remedy="Count from 0")

@@ -31,6 +31,7 @@ AUGMENT = AugmentConfig(
 
 _BATCH = 32
 _RATE = 2e-3
+_CLOUDY = 0.35  # share of the looks
 
 
 def learn(
@@ -43,7 +44,7 @@ def learn(
 ) -> LungField:
     """Learn from several sources at once; each batch draws from them in fixed shares.
 
-    Dense lungs are the hard ones, so in half of the looks a soft white cloud is laid over a part of the lungs,
+    Dense lungs are the hard ones, so in a third of the looks a soft white cloud is laid over a part of the lungs,
     and the mask stays as it was. The loss is cross-entropy plus soft Dice (Milletari et al., 3DV 2016).
 
     Args:
@@ -107,12 +108,12 @@ def _batch(
 
 
 def _clouds(films: Tensor, masks: Tensor, generator: torch.Generator) -> Tensor:
-    """Lay a soft white cloud over a part of the lungs of half of the films."""
+    """Lay a soft white cloud over a part of the lungs of some films."""
     count, size = len(films), films.shape[-1]
     coarse = torch.rand(count, 1, 5, 5, generator=generator)
     cloud = F.interpolate(coarse, size=(size, size), mode="bicubic", align_corners=False)
     cloud = ((cloud - 0.55) * 4).clamp(0, 1) * (F.avg_pool2d(masks, 9, stride=1, padding=4))
-    strength = torch.rand(count, generator=generator) * (torch.rand(count, generator=generator) < 0.5)
+    strength = torch.rand(count, generator=generator) * (torch.rand(count, generator=generator) < _CLOUDY)
     return films + cloud * strength[:, None, None, None] * (0.85 - films).clamp(min=0)
 
 

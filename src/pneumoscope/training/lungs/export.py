@@ -1,0 +1,67 @@
+"""The lung-field network as an ONNX graph."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import onnxruntime as ort
+import torch
+from torch import Tensor, nn
+
+from pneumoscope.errors import TrainingError
+from pneumoscope.networks.lungfield import LungField
+from pneumoscope.training.export import without_traces
+
+__all__ = ["lungs_to_onnx"]
+
+_TOLERANCE = 1e-3  # of a probability
+
+
+class _Exported(nn.Module):
+    """uint8 films in; probabilities of lung and features out."""
+
+    def __init__(self, network: LungField) -> None:
+        super().__init__()
+        self.network = network.eval()
+
+    def forward(self, film: Tensor) -> tuple[Tensor, Tensor]:
+        x = (film.to(torch.float32) / 255 - self.network.mean) / self.network.std
+        logits, features = self.network(x)
+        return torch.sigmoid(logits), features
+
+
+def lungs_to_onnx(network: LungField, films: np.ndarray) -> bytes:
+    """The network with a free batch size: ``film`` -> ``lungs`` and ``features``.
+
+    Args:
+        network: Trained.
+        films: uint8 [N, S, S], to hold ONNX Runtime to torch on.
+
+    Raises:
+        TrainingError: The graph says something else than the network.
+    """
+    module = _Exported(network.to(memory_format=torch.contiguous_format))  # type: ignore[call-overload]  # torch's stub lacks it
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # notes of the exporter to its own developers
+        program = torch.onnx.export(
+            module,
+            (torch.zeros(2, 1, network.size, network.size, dtype=torch.uint8),),
+            input_names=["film"],
+            output_names=["lungs", "features"],
+            dynamic_shapes={"film": {0: torch.export.Dim("films", min=1, max=4096)}},
+            dynamo=True,
+            optimize=True,
+            verbose=False,
+        )
+    assert program is not None
+    graph = without_traces(program.model_proto)
+    with torch.inference_mode():
+        expected = module(torch.from_numpy(films)[:, None])[0].numpy()
+    found = ort.InferenceSession(graph, providers=["CPUExecutionProvider"]).run(["lungs"], {"film": films[:, None]})[0]
+    gap = float(np.abs(found - expected).max())
+    if not gap <= _TOLERANCE:
+        raise TrainingError(
+            f"the exported lung-field network differs from torch by {gap:.2g}", remedy="Report it with the seed"
+        )
+    return graph

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-__all__ = ["evidence_gallery"]
+__all__ = ["BALANCE", "evidence_gallery"]
 
 _PAIRS = 3  # films in a row, each beside its evidence
 _SCALE = 0.5  # inches for the colour scale
-_BALANCE = LinearSegmentedColormap.from_list("balance", ["#0072B2", "#56B4E9", "#F7F7F7", "#E69F00", "#D55E00"])
+BALANCE = LinearSegmentedColormap.from_list("balance", ["#0072B2", "#56B4E9", "#F7F7F7", "#E69F00", "#D55E00"])
 
 
 def evidence_gallery(
@@ -68,14 +68,14 @@ def evidence_gallery(
             show_film(plain, pictures[k])
             show_film(laid, pictures[k], lift=110)  # on black no colour could be told
             fine = zoom(maps[k], np.divide(size, maps[k].shape), order=1, mode="nearest", grid_mode=True)
-            shade = _BALANCE(Normalize(-reach, reach, clip=True)(fine))
+            shade = BALANCE(Normalize(-reach, reach, clip=True)(fine))
             shade[..., 3] = 0.8 * np.clip(np.abs(fine) / reach, 0, 1) ** 0.8
             laid.imshow(shade, interpolation="antialiased")
             mark = "✓" if called == truth[k] else "✗"
             plain.set_title(f"true: {classes[truth[k]]}", size=6, pad=2.5, weight="normal", color=INK)
             words = f"{mark} called: {classes[called]} {p[k, called]:.2f}"
             laid.set_title(words, size=6, pad=2.5, weight="normal" if mark == "✓" else "bold", color=INK)
-        scale = ScalarMappable(Normalize(-reach, reach), _BALANCE)
+        scale = ScalarMappable(Normalize(-reach, reach), BALANCE)
         total = figure.get_size_inches()[1]
         room = figure.add_axes((0.25, (_SCALE + 0.07) / total, 0.5, 0.09 / total))
         bar = figure.colorbar(scale, cax=room, orientation="horizontal", extend="both")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from pneumoscope.statistics.intervals import bootstrap
 from pneumoscope.statistics.operating import at_threshold
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from os import PathLike
     from pathlib import Path
 
@@ -36,9 +37,24 @@ if TYPE_CHECKING:
 
     from pneumoscope.statistics.intervals import Interval
 
-__all__ = ["precision_recall", "roc"]
+__all__ = ["ReaderPoint", "precision_recall", "roc"]
 
 _LARGEST = 0.45  # side of the corner that is worth drawing again
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderPoint:
+    """What a person made of the same films.
+
+    Attributes:
+        name: As drawn beside the point; no more than a few letters ("A").
+        sensitivity: Of the films with the finding, those called.
+        specificity: Of the others, those not called.
+    """
+
+    name: str
+    sensitivity: Interval
+    specificity: Interval
 
 
 def roc(
@@ -49,6 +65,7 @@ def roc(
     operating_points: Mapping[str, float],
     groups: ArrayLike | None = None,
     films: str = "",
+    readers: Sequence[ReaderPoint] = (),
 ) -> list[Path]:
     """The ROC curve with DeLong's AUC, and the operating points with Wilson's intervals.
 
@@ -61,6 +78,7 @@ def roc(
         operating_points: Threshold by preset.
         groups: The patient of each film, [N].
         films: Which films, for the small print: "Validation".
+        readers: Persons who read the same films, as points.
     """
     truth = np.asarray(labels, dtype=bool)
     curve, area = roc_curve(truth, scores), delong(truth, scores, groups)
@@ -71,6 +89,7 @@ def roc(
         axes.plot([0, 1], [0, 1], color=GRAY, linewidth=0.7, linestyle=":")
         points = {preset: at_threshold(truth, scores, threshold) for preset, threshold in operating_points.items()}
         reach = max([0.25 if area.value < 0.97 else 0.12, *(1.25 * (1 - at.specificity.low) for at in points.values())])
+        reach = max([reach, *(1.25 * (1 - reader.specificity.low) for reader in readers)])
         places = [axes]
         if area.value > 0.9 and reach < _LARGEST:
             places.append(_corner(axes, (0.42, 0.34, 0.56, 0.46)))
@@ -81,6 +100,7 @@ def roc(
             keys += [_point(place, i, across, at.sensitivity, preset) for place in places][:1]
         for place in places:
             place.plot(1 - curve.specificity, curve.sensitivity, color=BLUE, zorder=2)
+        keys += [_readers(place, readers) for place in places][:1] if readers else []
         for corner in places[1:]:
             corner.set(xlim=(-0.02 * reach, reach), ylim=(1 - reach * 0.8, 1 + 0.02 * reach))
             axes.indicate_inset_zoom(corner, edgecolor=GRAY, linewidth=0.5)
@@ -152,6 +172,16 @@ def _corner(axes: Axes, place: tuple[float, float, float, float]) -> Axes:
     corner.xaxis.set_major_locator(MaxNLocator(5))
     corner.yaxis.set_major_locator(MaxNLocator(5))
     return corner
+
+
+def _readers(axes: Axes, readers: Sequence[ReaderPoint]) -> Any:
+    """Persons as crosses with their names: no colour, so that they are no further operating point."""
+    x = [1 - reader.specificity.value for reader in readers]
+    y = [reader.sensitivity.value for reader in readers]
+    for reader, across, up in zip(readers, x, y, strict=True):
+        axes.annotate(reader.name, (across, up), (3, -7), textcoords="offset points", size=6, annotation_clip=True)
+    name = f"{len(readers)} readers" if len(readers) > 1 else "reader"
+    return axes.plot(x, y, color=INK, marker="x", markersize=4.5, linestyle="none", label=name, zorder=5)[0]
 
 
 def _point(

@@ -1,0 +1,24 @@
+"""A few films of two kinds, and a reader that is fast and knows nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pneumoscope.evaluation.labelled import LabelledFilm, phantom_films
+from pneumoscope.reading import Reader, load
+from pneumoscope.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def reader(tiny_bundle: Path) -> Reader:
+    return load(tiny_bundle, settings=Settings(threads=2))
+
+
+@pytest.fixture(scope="session")
+def films() -> list[LabelledFilm]:
+    return phantom_films(range(8), ("normal", "bacterial"), rows=96)

@@ -13,7 +13,7 @@ from pneumoscope.reading import decide_finding, decide_pattern, operating_point
 from pneumoscope.reading.decide import conformal_level
 
 if TYPE_CHECKING:
-    from pneumoscope.bundle import BundleMeta
+    from pneumoscope.bundle import Band, BundleMeta
 
 probabilities = st.lists(st.floats(0.001, 1), min_size=3, max_size=3).map(lambda p: [x / sum(p) for x in p])
 fixed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -66,6 +66,49 @@ def test_the_pattern_follows_the_call_and_the_set(tiny_meta: BundleMeta, shares:
         likeliest = "bacterial" if shares[1] >= shares[2] else "viral"
         alone = set(pattern.set) & {"bacterial", "viral"} == {likeliest}
         assert pattern.call == (likeliest if alone else "indeterminate")
+
+
+@fixed
+@given(probabilities)
+def test_two_thresholds_leave_what_lies_between_open(
+    tiny_meta: BundleMeta, tiny_band: Band, shares: list[float]
+) -> None:
+    meta = replace(tiny_meta, band=tiny_band)
+    point = operating_point(meta)
+    assert point is tiny_band
+
+    finding = decide_finding(shares, meta, point)
+
+    p = finding.probability
+    expected = "pneumonia" if p >= 0.7 else "no pneumonia" if p < 0.3 else "indeterminate"
+    assert finding.call == expected
+    assert (finding.lower, finding.threshold, finding.preset) == (0.3, 0.7, "three-way")
+
+
+def test_a_preset_that_is_asked_for_goes_before_the_band(tiny_meta: BundleMeta, tiny_band: Band) -> None:
+    meta = replace(tiny_meta, band=tiny_band)
+
+    assert operating_point(meta, "three-way") is tiny_band
+    assert operating_point(meta, "screening") is meta.operating_points[0]
+    assert decide_finding([0.5, 0.3, 0.2], meta, operating_point(meta, "balanced")).lower is None
+    with pytest.raises(UsageError, match="made without two thresholds") as caught:
+        operating_point(tiny_meta, "three-way")
+    assert caught.value.remedy == "Its presets are: screening, balanced"
+
+
+def test_the_asked_coverage_is_taken_or_told_to_be_missing(tiny_meta: BundleMeta) -> None:
+    shares = [0.12, 0.12, 0.76]
+    narrow, wide = (decide_pattern(shares, tiny_meta, called=True, coverage=c) for c in (0.8, 0.95))
+
+    assert narrow is not None
+    assert wide is not None
+    assert (narrow.call, narrow.set, narrow.coverage) == ("viral", ("viral",), 0.8)
+    assert (wide.call, wide.set) == ("indeterminate", ("normal", "bacterial", "viral"))
+    with pytest.raises(UsageError, match=r"no prediction sets of coverage 0\.99") as caught:
+        conformal_level(tiny_meta, 0.99)
+    assert caught.value.remedy == "It has 0.8, 0.9, 0.95"
+    with pytest.raises(UsageError, match=r"coverage 0\.9"):
+        conformal_level(replace(tiny_meta, conformal=()), 0.9)
 
 
 def test_one_positive_class_has_no_pattern(tiny_meta: BundleMeta) -> None:

@@ -33,6 +33,21 @@ def test_a_row_tells_what_the_reading_tells(read_reading: Reading) -> None:
     assert cells["notice"] == NOTICE
 
 
+def test_an_indeterminate_call_tells_both_thresholds(read_reading: Reading) -> None:
+    assert read_reading.finding is not None
+    finding = replace(read_reading.finding, call="indeterminate", lower=0.1, threshold=0.99, preset="three-way")
+
+    (cells,) = parsed(replace(read_reading, finding=finding))
+
+    assert (cells["call"], cells["lower"], cells["threshold"], cells["preset"]) == (
+        "indeterminate",
+        "0.1",
+        "0.99",
+        "three-way",
+    )
+    assert parsed(read_reading)[0]["lower"] == ""
+
+
 def test_a_refused_film_has_a_reason_and_no_number(refused_reading: Reading) -> None:
     (cells,) = parsed(refused_reading)
 

@@ -52,6 +52,18 @@ def test_the_keys_and_their_order_are_the_contract(read_reading: Reading, refuse
         assert list(json.loads(to_json(reading))) == KEYS
 
 
+def test_an_indeterminate_call_keeps_the_schema_and_tells_both_thresholds(read_reading: Reading) -> None:
+    assert read_reading.finding is not None
+    finding = replace(read_reading.finding, call="indeterminate", lower=0.123456789, threshold=1.5, preset="three-way")
+
+    found = json.loads(to_json(replace(read_reading, finding=finding)))
+
+    assert conforms(found, schema())
+    assert list(found["pneumonia"]) == ["probability", "threshold", "lower", "preset", "call"]
+    assert (found["pneumonia"]["lower"], found["pneumonia"]["threshold"]) == (0.123457, 1.5)
+    assert to_dict(read_reading)["pneumonia"]["lower"] is None
+
+
 def test_a_reading_is_one_line_and_keeps_the_schema(read_reading: Reading, refused_reading: Reading) -> None:
     for reading in (read_reading, refused_reading):
         line = to_json(reading)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
+from pneumoscope.domain.reading import Pattern
 from pneumoscope.reports.table import table
 
 if TYPE_CHECKING:
@@ -33,8 +34,24 @@ def test_a_row_for_people(read_reading: Reading) -> None:
         "60.0 %",
         "36.7 %",
         "bacterial",
+        "bacterial",
         "left lower 100 %",
     ]
+
+
+def test_what_is_left_open_stands_there_in_words(read_reading: Reading) -> None:
+    assert read_reading.finding is not None
+    finding = replace(read_reading.finding, call="indeterminate", lower=0.1, threshold=0.99, preset="three-way")
+    unsure = replace(read_reading, finding=finding, pattern=Pattern(None, ("bacterial", "viral"), 0.95))
+    nothing = replace(read_reading, pattern=Pattern("indeterminate", (), 0.95))
+
+    head, _, first, second = [line.split("   ") for line in printed(unsure, nothing).splitlines()[:4]]
+
+    assert "95 % set" in [cell.strip() for cell in head]
+    cells = [cell.strip() for cell in first if cell.strip()]
+    assert cells[1] == "indeterminate"
+    assert cells[-3:-1] == ["-", "bacterial, viral"]
+    assert [cell.strip() for cell in second if cell.strip()][-3:-1] == ["indeterminate", "none"]
 
 
 def test_refusals_and_warnings_are_told_with_their_reason(read_reading: Reading, refused_reading: Reading) -> None:

@@ -7,7 +7,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pneumoscope.bundle import Band
 from pneumoscope.cli.rowfile import RowFile
+from pneumoscope.domain.reading import INDETERMINATE
 from pneumoscope.reports import csv as csv_report
 from pneumoscope.settings import NOTICE
 
@@ -62,7 +64,7 @@ class Outputs:
         self._pictures = pictures
         self._held: list[Reading] = []
         self.bar: Progress | None = None
-        self._counts = {"read": 0, "refused": 0, "called": 0}
+        self._counts = {"read": 0, "refused": 0, "called": 0, INDETERMINATE: 0}
 
     @property
     def quiet(self) -> bool:
@@ -78,6 +80,7 @@ class Outputs:
         meta = self._reader.meta
         self._counts[reading.status] += 1
         self._counts["called"] += reading.finding is not None and reading.finding.call == meta.finding
+        self._counts[INDETERMINATE] += reading.finding is not None and reading.finding.call == INDETERMINATE
         if self._rows is not None:
             self._rows.write(csv_report.row(reading, meta.class_names))
         if self._pictures is not None and reading.status == "read":
@@ -97,9 +100,14 @@ class Outputs:
             return
         self.show_held()
         counts, meta, point = self._counts, self._reader.meta, self._reader.point
+        if isinstance(point, Band):
+            left_open = f", {counts[INDETERMINATE]} indeterminate"
+            how = f"three-way: no {meta.finding} below {point.lower:.3g}, {meta.finding} from {point.upper:.3g}"
+        else:
+            left_open, how = "", f"{point.preset} operating point: {point.threshold:.3g}"
         sum_line = (
-            f"{counts['read']} read, {counts['refused']} refused, {counts['called']} called {meta.finding} "
-            f"({point.preset} operating point: {point.threshold:.3g}; bundle {meta.name} {meta.version})"
+            f"{counts['read']} read, {counts['refused']} refused, {counts['called']} called {meta.finding}{left_open} "
+            f"({how}; bundle {meta.name} {meta.version})"
         )
         pattern = "A pattern is a radiographic impression, not microbiology. " if len(meta.positive) > 1 else ""
         print(f"\n{sum_line}\n{pattern}{NOTICE}", flush=True)  # noqa: T201 - as above

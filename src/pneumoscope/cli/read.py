@@ -34,7 +34,13 @@ def read(  # noqa: PLR0917 - typer makes them options
         Path | None, typer.Option("--evidence", metavar="DIR", help="Write one picture a film with its evidence.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="A shipped bundle's name, or a bundle's path.")] = None,
-    preset: Annotated[str | None, typer.Option(help="The operating point: screening or balanced.")] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="The operating point: three-way (with indeterminate calls), screening or balanced."),
+    ] = None,
+    coverage: Annotated[
+        float | None, typer.Option(help="Share of films whose set of classes is to hold the true one: 0.9 or 0.95.")
+    ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Films in hand at once; bounds the memory.")] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Films read at the same time; without this, one a CPU.")
@@ -58,7 +64,7 @@ def read(  # noqa: PLR0917 - typer makes them options
     settings = Settings.from_environment()
     settings = replace(settings, threads=settings.threads if threads is None else threads)
     films = find_films(paths)
-    reader = load(model, preset=preset, settings=settings)
+    reader = load(model, preset=preset, coverage=coverage, settings=settings)
     with open_outputs(reader, json=json, csv=csv, evidence=evidence) as outputs:
         refused = _read_all(reader, films, outputs, batch=batch, total=_count(paths))
     if refused:

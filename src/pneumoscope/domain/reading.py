@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from pneumoscope.domain.evidence import Evidence
     from pneumoscope.domain.radiograph import FilmInfo
 
-__all__ = ["Finding", "ModelRef", "Pattern", "Reading", "Refusal", "Software"]
+__all__ = ["INDETERMINATE", "Finding", "ModelRef", "Pattern", "Reading", "Refusal", "Software"]
 
 INDETERMINATE = "indeterminate"
+"""The call of a film between two thresholds, and the pattern of one whose set holds several patterns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,10 @@ class Finding:
         name: "pneumonia" in the shipped bundles; it is the key of this object in JSON.
         probability: Calibrated, in [0, 1]: the sum over the classes that count as the finding.
         threshold: Of the operating point; a probability at or above it is called.
-        preset: Name of the operating point: "screening" or "balanced".
+        preset: Name of the operating point: "three-way", "screening" or "balanced".
         call: The name, "no " and the name, or "indeterminate".
+        lower: Of a three-way call: below it the finding is said to be absent, and from it to the threshold the call is
+            indeterminate; None where one threshold decides.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Finding:
     threshold: float
     preset: str
     call: str
+    lower: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pneumoscope.bundle import THREE_WAY, Band
 from pneumoscope.domain.reading import INDETERMINATE, Finding, Pattern
 from pneumoscope.errors import UsageError
 
@@ -18,41 +19,53 @@ PATTERN_COVERAGE = 0.9
 """The pattern's conformal set holds the true class at least this often, where the bundle has such a level."""
 
 
-def operating_point(meta: BundleMeta, preset: str | None = None) -> OperatingPoint:
-    """The operating point of a preset; without one, the bundle's first.
+def operating_point(meta: BundleMeta, preset: str | None = None) -> OperatingPoint | Band:
+    """What calls are made by: the operating point of a preset, or the band of two thresholds ("three-way").
+
+    Without a preset it is the band, where the bundle has one, and else its first operating point.
 
     Raises:
         UsageError: The bundle has no such preset.
     """
+    band = () if meta.band is None else (meta.band,)
+    points: tuple[OperatingPoint | Band, ...] = (*band, *meta.operating_points)
     if preset is None:
-        return meta.operating_points[0]
-    for point in meta.operating_points:
+        return points[0]
+    for point in points:
         if point.preset == preset:
             return point
-    presets = ", ".join(point.preset for point in meta.operating_points)
-    raise UsageError(f"the bundle {meta.name} has no preset {preset!r}", remedy=f"Its presets are: {presets}")
+    presets = ", ".join(point.preset for point in points)
+    without = " (it was made without two thresholds)" if preset == THREE_WAY else ""
+    raise UsageError(f"the bundle {meta.name} has no preset {preset!r}{without}", remedy=f"Its presets are: {presets}")
 
 
-def decide_finding(probabilities: Sequence[float], meta: BundleMeta, point: OperatingPoint) -> Finding:
+def decide_finding(probabilities: Sequence[float], meta: BundleMeta, point: OperatingPoint | Band) -> Finding:
     """The call: the finding's probability is the sum over its classes, and at or above the threshold it is called.
 
     Args:
         probabilities: Calibrated, one a class, in the bundle's order.
         meta: Names the finding and its classes.
-        point: The threshold.
+        point: One threshold, or two: between these the call is indeterminate.
     """
     probability = min(1.0, sum(probabilities[i] for i in meta.positive))
-    called = probability >= point.threshold
+    lower = point.lower if isinstance(point, Band) else None
+    if probability >= point.threshold:
+        call = meta.finding
+    else:
+        call = f"no {meta.finding}" if lower is None or probability < lower else INDETERMINATE
     return Finding(
         name=meta.finding,
         probability=probability,
         threshold=point.threshold,
         preset=point.preset,
-        call=meta.finding if called else f"no {meta.finding}",
+        call=call,
+        lower=lower,
     )
 
 
-def decide_pattern(probabilities: Sequence[float], meta: BundleMeta, *, called: bool) -> Pattern | None:
+def decide_pattern(
+    probabilities: Sequence[float], meta: BundleMeta, *, called: bool, coverage: float | None = None
+) -> Pattern | None:
     """Which of the finding's classes the film looks like, and the conformal set over all classes.
 
     A class is in the set if 1 - p(class) is at most its quantile (Sadinle, Lei, Wasserman, JASA 114 (2019),
@@ -62,13 +75,17 @@ def decide_pattern(probabilities: Sequence[float], meta: BundleMeta, *, called: 
         probabilities: Calibrated, one a class, in the bundle's order.
         meta: Names the classes and holds the quantiles.
         called: Whether the finding was called; without it there is no pattern to name.
+        coverage: Of the set; None for the level that ``conformal_level`` takes.
 
     Returns:
         None if the bundle has one positive class only.
+
+    Raises:
+        UsageError: The bundle has no such coverage.
     """
     if len(meta.positive) < 2:
         return None
-    level = conformal_level(meta)
+    level = conformal_level(meta, coverage)
     admitted = (
         ()
         if level is None
@@ -87,7 +104,19 @@ def decide_pattern(probabilities: Sequence[float], meta: BundleMeta, *, called: 
     )
 
 
-def conformal_level(meta: BundleMeta) -> Conformal | None:
-    """The lowest level that covers at least ``PATTERN_COVERAGE``, else the highest there is, else None."""
+def conformal_level(meta: BundleMeta, coverage: float | None = None) -> Conformal | None:
+    """The level of a coverage; without one, the lowest of at least ``PATTERN_COVERAGE``, else the highest, else None.
+
+    Raises:
+        UsageError: The bundle has no such coverage.
+    """
     levels = sorted(meta.conformal, key=lambda level: level.coverage)
+    if coverage is not None:
+        for level in levels:
+            if abs(level.coverage - coverage) < 1e-9:
+                return level
+        known = ", ".join(f"{level.coverage:g}" for level in levels) or "none: it was made without them"
+        raise UsageError(
+            f"the bundle {meta.name} has no prediction sets of coverage {coverage:g}", remedy=f"It has {known}"
+        )
     return next((level for level in levels if level.coverage >= PATTERN_COVERAGE), levels[-1] if levels else None)

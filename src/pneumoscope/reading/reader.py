@@ -16,7 +16,7 @@ from pneumoscope.films import load as load_film
 from pneumoscope.lungs import lung_finder
 from pneumoscope.preprocess import prepare
 from pneumoscope.reading.calibrate import calibrate
-from pneumoscope.reading.decide import decide_finding, decide_pattern, operating_point
+from pneumoscope.reading.decide import conformal_level, decide_finding, decide_pattern, operating_point
 from pneumoscope.reading.evidence import finding_evidence
 from pneumoscope.reading.session import Session
 from pneumoscope.settings import Settings
@@ -41,7 +41,11 @@ _SOFTWARE = Software(name="pneumoscope", version=__version__)
 
 
 def load(
-    model: str | PathLike[str] | None = None, *, preset: str | None = None, settings: Settings | None = None
+    model: str | PathLike[str] | None = None,
+    *,
+    preset: str | None = None,
+    coverage: float | None = None,
+    settings: Settings | None = None,
 ) -> Reader:
     """Load a bundle.
 
@@ -51,15 +55,17 @@ def load(
 
     Args:
         model: The name of a shipped bundle or a path; without it, ``settings.model``.
-        preset: The operating point, "screening" or "balanced"; without it, the bundle's default.
+        preset: The operating point, "three-way", "screening" or "balanced"; without it, the bundle's default.
+        coverage: Of the pattern's prediction set, 0.9 or 0.95; without it, the lowest of at least 0.9.
         settings: Of this machine; without them, from the environment.
 
     Raises:
         BundleError: There is no such bundle, or it cannot be used.
-        UsageError: The bundle has no such preset.
+        UsageError: The bundle has no such preset or coverage.
     """
     settings = Settings.from_environment() if settings is None else settings
-    return Reader(find_bundle(fspath(model) if model is not None else settings.model), preset=preset, settings=settings)
+    path = find_bundle(fspath(model) if model is not None else settings.model)
+    return Reader(path, preset=preset, coverage=coverage, settings=settings)
 
 
 class Reader:
@@ -68,15 +74,25 @@ class Reader:
     Attributes:
         meta: All that the bundle says of itself.
         model: Its name, version and sha256, as they stand in each reading.
-        point: The operating point that calls are made at.
+        point: The operating point that calls are made at, or the band of two thresholds.
+        coverage: Of the pattern's prediction set, if one was asked for.
         settings: Of this machine.
     """
 
-    def __init__(self, path: Path, *, preset: str | None = None, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        preset: str | None = None,
+        coverage: float | None = None,
+        settings: Settings | None = None,
+    ) -> None:
         self.settings = Settings() if settings is None else settings
         graph, self.meta, sha256 = read_bundle(path)
         self.model = ModelRef(name=self.meta.name, version=self.meta.version, sha256=sha256)
         self.point = operating_point(self.meta, preset)
+        conformal_level(self.meta, coverage)  # says no to an unknown one now, and not at the first film
+        self.coverage = coverage
         _same_lungs(self.meta.preprocess, path)
         self._session = Session(graph, self.meta, where=path)
 
@@ -104,7 +120,7 @@ class Reader:
             warnings=radiograph.warnings + seen.warnings,
             probabilities=dict(zip(meta.class_names, probabilities, strict=True)),
             finding=finding,
-            pattern=decide_pattern(probabilities, meta, called=finding.call == meta.finding),
+            pattern=decide_pattern(probabilities, meta, called=finding.call == meta.finding, coverage=self.coverage),
             evidence=finding_evidence(maps, logits, meta, seen.frame, seen.lungs),
         )
 

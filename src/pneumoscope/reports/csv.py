@@ -28,7 +28,7 @@ def header(classes: Sequence[str], finding: str = "pneumonia") -> str:
     return _line(
         [
             *("path", "sha256", "format", "rows", "columns", "status"),
-            *("call", f"p({finding})", "threshold", "preset"),
+            *("call", f"p({finding})", "threshold", "lower", "preset"),
             *(f"p({name})" for name in classes),
             *("pattern", "pattern_set", "pattern_coverage"),
             *(f"evidence {zone}" for zone in ZONES),
@@ -54,7 +54,7 @@ def row(reading: Reading, classes: Sequence[str]) -> str:
     )
     probabilities = reading.probabilities or {}
     zones = reading.evidence.zones if reading.evidence else {}
-    decision = (found.call, found.probability, found.threshold, found.preset) if found else (None,) * 4
+    decision = (found.call, found.probability, found.threshold, found.lower, found.preset) if found else (None,) * 5
     look = (pattern.call, "; ".join(pattern.set), pattern.coverage) if pattern else (None,) * 3
     return _line(
         [

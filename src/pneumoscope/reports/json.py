@@ -43,6 +43,7 @@ def to_dict(reading: Reading, *, finding: str = "pneumonia") -> dict[str, Any]:
         else {
             "probability": round(found.probability, _DIGITS),
             "threshold": round(found.threshold, _DIGITS),
+            "lower": None if found.lower is None else round(found.lower, _DIGITS),
             "preset": found.preset,
             "call": found.call,
         },
@@ -87,7 +88,8 @@ def schema(finding: str = "pneumonia") -> dict[str, Any]:
             _object(
                 {
                     "probability": share,
-                    "threshold": share,
+                    "threshold": {"type": "number", "minimum": 0},
+                    "lower": {"type": ["number", "null"], "minimum": 0},
                     "preset": text,
                     "call": {"enum": [finding, f"no {finding}", "indeterminate"]},
                 }

@@ -179,7 +179,8 @@ def _decided(reading: Reading) -> str:
     """Where the call was made, and by whom."""
     parts = []
     if (finding := reading.finding) is not None:
-        parts.append(f"called from {100 * finding.threshold:.1f} % ({finding.preset})")
+        open_from = "" if finding.lower is None else f"indeterminate from {100 * finding.lower:.1f} %, "
+        parts.append(f"{open_from}called from {100 * finding.threshold:.1f} % ({finding.preset})")
     if reading.model is not None:
         parts.append(f"bundle {reading.model.name} {reading.model.version}")
     return "  |  ".join(parts)

@@ -30,15 +30,15 @@ def table(
         classes: The bundle's, in its order.
         finding: The bundle's.
         width: Of the terminal, in characters: long names lose their beginning, and where it is narrow the
-            classes, the evidence and the pattern give way in this order. None shows all.
+            classes, the evidence, and the pattern with its set give way in this order. None shows all.
     """
-    head = ["call", f"P({finding})", *classes, "pattern", "most evidence"]
+    head = ["call", f"P({finding})", *classes, "pattern", _set_name(readings), "most evidence"]
     rows = [_cells(reading, classes) for reading in readings]
     room: int | None = None
     if width is not None:
         free = 0
         last = len(head) - 1
-        for shown in (range(len(head)), (0, 1, last - 1, last), (0, 1, last - 1), (0, 1)):
+        for shown in (range(len(head)), (0, 1, last - 2, last - 1, last), (0, 1, last - 2, last - 1), (0, 1)):
             free = width - _taken([head[i] for i in shown], [[row[i] for i in shown] for row in rows])
             if free >= _LEAST_NAME:
                 break
@@ -65,15 +65,26 @@ def plain(text: str) -> str:
 
 def _cells(reading: Reading, classes: Sequence[str]) -> list[Text]:
     if reading.finding is None or reading.probabilities is None:
-        return [Text("refused", style="yellow"), *(Text() for _ in range(len(classes) + 3))]
+        return [Text("refused", style="yellow"), *(Text() for _ in range(len(classes) + 4))]
     finding, pattern = reading.finding, reading.pattern
     return [
-        Text(finding.call, style="bold red" if finding.call == finding.name else "green"),
+        Text(finding.call, style=_style(finding.call, finding.name)),
         Text(f"{100 * finding.probability:.1f} %"),
         *(Text(f"{100 * reading.probabilities[name]:.1f} %") for name in classes),
         Text((pattern.call if pattern else None) or "-"),
+        Text("-" if pattern is None or pattern.coverage is None else ", ".join(pattern.set) or "none"),
         Text(_strongest(reading)),
     ]
+
+
+def _style(call: str, finding: str) -> str:
+    return "bold red" if call == finding else "yellow" if call == "indeterminate" else "green"
+
+
+def _set_name(readings: Sequence[Reading]) -> str:
+    """The set of classes, and how often it is to hold the true one."""
+    coverage = next((r.pattern.coverage for r in readings if r.pattern and r.pattern.coverage), None)
+    return "set" if coverage is None else f"{100 * coverage:g} % set"
 
 
 def _taken(head: Sequence[str], rows: Sequence[Sequence[Text]]) -> int:

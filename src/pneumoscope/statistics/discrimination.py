@@ -148,29 +148,59 @@ def delong(labels: ArrayLike, scores: ArrayLike, groups: ArrayLike | None = None
         ValueError: One class only, NaN, or lengths that differ.
     """
     truth, values = scores_and_labels(labels, scores)
-    m, n = int(truth.sum()), int((~truth).sum())
-    ranks = _midranks(values)
-    # Structural components (DeLong 1988, equation 5): each film's share of the other class on its right side.
-    v10 = (ranks[truth] - _midranks(values[truth])) / n
-    v01 = 1 - (ranks[~truth] - _midranks(values[~truth])) / m
+    v10, v01 = structural_components(truth, values)
     area = float(v10.mean())
-    numbers, count = group_numbers(groups, len(truth))
-    d10 = np.bincount(numbers[truth], weights=v10 - area, minlength=count)
-    d01 = np.bincount(numbers[~truth], weights=v01 - area, minlength=count)
-    i10, i01 = len(np.unique(numbers[truth])), len(np.unique(numbers[~truth]))
-    pairs = min(i10, i01)
-    variance = area * (1 - area) / pairs  # never more than this (Birnbaum and Klose, Ann. Math. Stat. 28 (1957) 933)
-    if pairs > 1:
-        s10 = i10 / (i10 - 1) * (d10 @ d10) / m**2
-        s01 = i01 / (i01 - 1) * (d01 @ d01) / n**2
-        s11 = count / (count - 1) * (d10 @ d01) / (m * n)  # only patients with films of both classes add to it
-        variance = max(0.0, float(s10 + s01 + 2 * s11))
+    variance, pairs = clustered_variance(truth, v10 - area, v01 - area, groups)
+    if variance is None:
+        # Never more than this (Birnbaum and Klose, Ann. Math. Stat. 28 (1957) 933).
+        variance = area * (1 - area) / pairs
     if pairs > 1 and variance > 0 and 0 < area < 1:
         half = normal_quantile(confidence) * np.sqrt(variance) / (area * (1 - area))
         low, high = (float(expit(logit(area) + side)) for side in (-half, half))
     else:
         low, high = wilson_ends(area, pairs, confidence)
-    return Auc(value=area, low=low, high=high, variance=variance, positives=m, negatives=n)
+    return Auc(value=area, low=low, high=high, variance=variance, positives=len(v10), negatives=len(v01))
+
+
+def structural_components(
+    truth: NDArray[np.bool_], values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Each film's share of the other class on its right side (DeLong 1988, equation 5).
+
+    Args:
+        truth: bool [N], m of them true.
+        values: Scores, [N].
+
+    Returns:
+        Of the positive films float64 [m], of the negative ones float64 [N - m]; both have the AUC as their mean.
+    """
+    m = int(truth.sum())
+    ranks = _midranks(values)
+    v10 = (ranks[truth] - _midranks(values[truth])) / (len(truth) - m)
+    v01 = 1 - (ranks[~truth] - _midranks(values[~truth])) / m
+    return v10, v01
+
+
+def clustered_variance(
+    truth: NDArray[np.bool_], d10: NDArray[np.float64], d01: NDArray[np.float64], groups: ArrayLike | None
+) -> tuple[float | None, int]:
+    """Variance of the mean of centred structural components, of one AUC or of a difference (Obuchowski 1997).
+
+    Returns:
+        The variance, None with one film or patient in a class; and the smaller number of patients in a class.
+    """
+    numbers, count = group_numbers(groups, len(truth))
+    m, n = len(d10), len(d01)
+    i10, i01 = len(np.unique(numbers[truth])), len(np.unique(numbers[~truth]))
+    pairs = min(i10, i01)
+    if pairs < 2:
+        return None, pairs
+    sum10 = np.bincount(numbers[truth], weights=d10, minlength=count)
+    sum01 = np.bincount(numbers[~truth], weights=d01, minlength=count)
+    s10 = i10 / (i10 - 1) * (sum10 @ sum10) / m**2
+    s01 = i01 / (i01 - 1) * (sum01 @ sum01) / n**2
+    s11 = count / (count - 1) * (sum10 @ sum01) / (m * n)  # only patients with films of both classes add to it
+    return max(0.0, float(s10 + s01 + 2 * s11)), pairs
 
 
 def roc_curve(labels: ArrayLike, scores: ArrayLike) -> Curve:

@@ -162,14 +162,14 @@ def bootstrap(
     sizes = np.bincount(numbers, minlength=count)
     starts = np.cumsum(sizes) - sizes
     found = []
-    for picks in _picks(count, draws, generator):
+    for picks in drawn_groups(count, draws, generator):
         for picked in picks:
             rows = order[_spread(starts[picked], sizes[picked])]
             try:
                 found.append(float(statistic(*(column[rows] for column in columns))))
             except ValueError:
                 continue
-    return _percentile(value, np.asarray(found), draws=draws, n=n, groups=count, confidence=confidence)
+    return percentile_estimate(value, np.asarray(found), draws=draws, n=n, groups=count, confidence=confidence)
 
 
 def bootstrap_sums(
@@ -197,27 +197,39 @@ def bootstrap_sums(
     Raises:
         ValueError: As in ``bootstrap``.
     """
+    rows, totals = group_totals(values, groups)
+    value = float(statistic(totals.sum(axis=0, keepdims=True))[0])
+    if not np.isfinite(value):
+        raise ValueError("the statistic cannot be computed on these films")
+    count = len(totals)
+    computed = np.concatenate([statistic(times @ totals) for times in drawn_times(count, draws, generator)])
+    return percentile_estimate(
+        value, computed[np.isfinite(computed)], draws=draws, n=rows, groups=count, confidence=confidence
+    )
+
+
+def group_totals(values: ArrayLike, groups: ArrayLike | None) -> tuple[int, NDArray[np.float64]]:
+    """The number of films, and the sums of ``values`` [N, K] or [N] over each group: float64 [G, K].
+
+    Raises:
+        ValueError: A value is not finite, there are no films, or the lengths differ.
+    """
     rows = np.asarray(values, dtype=np.float64)
     rows = rows[:, None] if rows.ndim == 1 else rows
     if rows.ndim != 2 or len(rows) == 0 or not np.isfinite(rows).all():
         raise ValueError(f"values must be finite, with one row a film, not of the shape {rows.shape}")
     numbers, count = group_numbers(groups, len(rows))
-    totals = np.stack([np.bincount(numbers, weights=column, minlength=count) for column in rows.T], axis=1)  # [G, K]
-    value = float(statistic(totals.sum(axis=0, keepdims=True))[0])
-    if not np.isfinite(value):
-        raise ValueError("the statistic cannot be computed on these films")
-    found = []
-    for picks in _picks(count, draws, generator):
+    return len(rows), np.stack([np.bincount(numbers, weights=column, minlength=count) for column in rows.T], axis=1)
+
+
+def drawn_times(count: int, draws: int, generator: np.random.Generator) -> Iterator[NDArray[np.float64]]:
+    """How often each group was drawn: float64 [some draws, count], a bounded number at a time."""
+    for picks in drawn_groups(count, draws, generator):
         cells = picks + (np.arange(len(picks)) * count)[:, None]
-        times = np.bincount(cells.ravel(), minlength=picks.size).reshape(len(picks), count)
-        found.append(statistic(times.astype(np.float64) @ totals))
-    computed = np.concatenate(found)
-    return _percentile(
-        value, computed[np.isfinite(computed)], draws=draws, n=len(rows), groups=count, confidence=confidence
-    )
+        yield np.bincount(cells.ravel(), minlength=picks.size).reshape(len(picks), count).astype(np.float64)
 
 
-def _picks(count: int, draws: int, generator: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+def drawn_groups(count: int, draws: int, generator: np.random.Generator) -> Iterator[NDArray[np.int64]]:
     """Drawn groups, int64 [some draws, count], a bounded number at a time."""
     left, most = draws, max(1, _CELLS // count)
     while left > 0:
@@ -232,9 +244,14 @@ def _spread(starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.i
     return spread
 
 
-def _percentile(
+def percentile_estimate(
     value: float, found: NDArray[np.float64], *, draws: int, n: int, groups: int, confidence: float
 ) -> Estimate:
+    """The percentile interval of the resamples that could be computed, which always holds the value.
+
+    Raises:
+        ValueError: Fewer than half of them could be.
+    """
     normal_quantile(confidence)  # says no to an impossible confidence
     if len(found) * 2 < draws or len(found) == 0:
         raise ValueError(f"only {len(found)} of {draws} resamples can be computed: there are too few films")

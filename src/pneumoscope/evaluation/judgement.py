@@ -35,6 +35,7 @@ __all__ = [
     "RocPoints",
     "Subgroup",
     "SubgroupTest",
+    "ThreeWay",
 ]
 
 SCHEMA_VERSION = 1
@@ -89,6 +90,25 @@ class AtPoint:
     optimistic: bool
     metrics: tuple[Metric, ...]
     confusion: Confusion
+
+
+@dataclass(frozen=True, slots=True)
+class ThreeWay:
+    """Two thresholds: between them the call is left open.
+
+    Attributes:
+        lower: Below it the finding is said to be absent.
+        upper: At or above it the finding is called.
+        chosen: How and on which films they were chosen, in words.
+        metrics: "missed" (of the films with the finding, those below), "false calls" (of those without, those at or
+            above), "recall of the decided", "specificity of the decided", "left open", "left open with", "left open
+            without", each with its 95 % interval.
+    """
+
+    lower: float
+    upper: float
+    chosen: str
+    metrics: tuple[Metric, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +295,7 @@ class Judgement:
             "calibration slope", "calibration intercept".
         points: At the frozen operating points.
         best: At the threshold that is best on these very films (Youden): shown beside the others, and optimistic.
+        three_way: With two thresholds; None for a system with one.
         over_classes: None for a system with two classes.
         roc: None if there are films of one kind only; so are ``decision`` and ``fixed``.
         reliability: Of the finding, and of each class of more than two.
@@ -303,6 +324,7 @@ class Judgement:
     overall: tuple[Metric, ...]
     points: tuple[AtPoint, ...] = ()
     best: AtPoint | None = None
+    three_way: ThreeWay | None = None
     over_classes: OverClasses | None = None
     roc: RocPoints | None = None
     reliability: tuple[ReliabilityBins, ...] = ()

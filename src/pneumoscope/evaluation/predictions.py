@@ -70,6 +70,8 @@ class PredictionTable:
         films: Which films, in words.
         refused: Films without a probability.
         root: The folder that the paths start from, if the films are at hand; else empty.
+        band: Two thresholds, frozen likewise: below the first the finding is said to be absent, at or above the second
+            it is called, and between them the call is left open; None where one threshold decides.
 
     Raises:
         DatasetError: No films, shapes that do not fit, a path twice, an unknown class, a probability that is not a
@@ -92,6 +94,7 @@ class PredictionTable:
     films: str = ""
     refused: tuple[RefusedFilm, ...] = ()
     root: str = ""
+    band: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         """Hold the table to its promises; the message names the first film that breaks one."""
@@ -112,6 +115,8 @@ class PredictionTable:
                 raise DatasetError(
                     f"the threshold is {threshold}, which is no probability", where=preset, remedy="Give 0 to 1"
                 )
+        if self.band is not None and not 0 <= self.band[0] <= self.band[1]:
+            raise DatasetError(f"the thresholds {self.band} of the three-way call do not rise from 0")
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -183,6 +188,7 @@ class PredictionTable:
             finding=bundle.finding,
             thresholds=run.thresholds,
             chosen={point.preset: f"{point.rule}; {point.chosen_on}" for point in bundle.operating_points},
+            band=None if bundle.band is None else (bundle.band.lower, bundle.band.upper),
             patients=films.patients,
             system=f"{bundle.name} {bundle.version}",
             films=f"the {part} films of the run {run.folder.name}",

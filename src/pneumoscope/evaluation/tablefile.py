@@ -50,6 +50,7 @@ def write_parquet(table: PredictionTable, path: str | PathLike[str]) -> None:
         "finding": table.finding,
         "thresholds": table.thresholds,
         "chosen": table.chosen,
+        "band": table.band,
         "strata": list(table.strata),
         "system": table.system,
         "films": table.films,
@@ -135,6 +136,7 @@ def read_table(
         films=about.get("films", "") if part is None else f"the {part} films of {path.name}",
         refused=tuple(RefusedFilm(*film) for film in about.get("refused", ())),
         root=about.get("root", ""),
+        band=None if about.get("band") is None or thresholds is not None else (about["band"][0], about["band"][1]),
     )
 
 

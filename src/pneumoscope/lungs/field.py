@@ -58,7 +58,7 @@ class LungField:
 
     @property
     def mask(self) -> NDArray[np.bool_]:
-        """bool [rows, columns], at the film's own size."""
+        """Bool [rows, columns], at the film's own size."""
         kept = np.where(two_largest(self.probability >= _LUNG), self.probability, 0.0)
         raised = resize(np.rint(kept * 255).astype(np.uint8), self.rows, self.columns)
         mask: NDArray[np.bool_] = raised >= _LUNG * 255

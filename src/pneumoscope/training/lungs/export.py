@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnxruntime as ort
@@ -10,8 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from pneumoscope.errors import TrainingError
-from pneumoscope.networks.lungfield import LungField
 from pneumoscope.training.export import without_traces
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pneumoscope.networks.lungfield import LungField
 
 __all__ = ["lungs_to_onnx"]
 
@@ -31,7 +36,7 @@ class _Exported(nn.Module):
         return torch.sigmoid(logits), features
 
 
-def lungs_to_onnx(network: LungField, films: np.ndarray) -> bytes:
+def lungs_to_onnx(network: LungField, films: NDArray[np.uint8]) -> bytes:
     """The network with a free batch size: ``film`` -> ``lungs`` and ``features``.
 
     Args:
@@ -54,7 +59,8 @@ def lungs_to_onnx(network: LungField, films: np.ndarray) -> bytes:
             optimize=True,
             verbose=False,
         )
-    assert program is not None
+    if program is None:  # pragma: no cover - the exporter gives a program or raises
+        raise TrainingError("the lung-field network could not be exported to ONNX", remedy="Report it with the seed")
     graph = without_traces(program.model_proto)
     with torch.inference_mode():
         expected = module(torch.from_numpy(films)[:, None])[0].numpy()

@@ -55,6 +55,21 @@ def test_conformal_sets_cover_new_films_of_the_same_kind() -> None:
         assert inside[new.labels == label].mean() == pytest.approx(0.9, abs=0.04)
 
 
+def test_the_band_keeps_its_stated_errors_and_its_rates_are_of_the_plain_films() -> None:
+    seen = looks(sharpness=1.0)
+    fitted = fit_calibration(seen, POSITIVE, CalibrationConfig(missed=0.05, false_calls=0.1))
+    band = fitted.band
+    assert band.stated == (0.05, 0.1)
+    assert 0 < band.lower < band.upper < 1
+    score = calibrate(np.concatenate([seen.plain[None], seen.shifted]), fitted.calibrator)[..., 1:].sum(-1)
+    truth = np.broadcast_to(seen.labels > 0, score.shape)
+    assert (score[truth] < band.lower).mean() == pytest.approx(0.05, abs=0.001)
+    assert (score[~truth] >= band.upper).mean() == pytest.approx(0.1, abs=0.002)
+    between = (score[0] >= band.lower) & (score[0] < band.upper)
+    assert (band.between.k, band.between.n) == (int(between.sum()), len(seen.labels))
+    assert band.missed.k == int((score[0] < band.lower)[truth[0]].sum())
+
+
 def test_one_class_only_is_told() -> None:
     seen = looks(copies=0)
     only = Looks(seen.plain, seen.shifted, np.ones_like(seen.labels))

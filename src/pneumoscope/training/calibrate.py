@@ -9,20 +9,27 @@ import msgspec
 import numpy as np
 import torch
 
-from pneumoscope.bundle import Calibrator, Conformal, OperatingPoint, Rate
+from pneumoscope.bundle import Calibrator
 from pneumoscope.errors import TrainingError
 from pneumoscope.reading.calibrate import calibrate
-from pneumoscope.statistics.conformal import class_conditional_quantiles
 from pneumoscope.statistics.fit import fit_temperature_and_bias
-from pneumoscope.statistics.operating import Rule, at_threshold, choose, recall_at_least, youden
+from pneumoscope.statistics.operating import at_threshold
 from pneumoscope.training.augment import apply, draw
+from pneumoscope.training.decisions import (
+    choose_bounds,
+    choose_thresholds,
+    conformal_levels,
+    operating_point_of,
+    rules,
+    state_band,
+)
 from pneumoscope.training.module import predict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pneumoscope.bundle import Band, Conformal, OperatingPoint
     from pneumoscope.networks import Network
-    from pneumoscope.statistics.intervals import Interval
     from pneumoscope.training.config import AugmentConfig, CalibrationConfig
 
 __all__ = ["Calibrated", "Looks", "fit_calibration", "look", "weaker"]
@@ -52,6 +59,7 @@ class Calibrated:
 
     calibrator: Calibrator
     operating_points: tuple[OperatingPoint, ...]
+    band: Band
     conformal: tuple[Conformal, ...]
 
 
@@ -95,7 +103,7 @@ def look(
 def fit_calibration(looks: Looks, positive: tuple[bool, ...], config: CalibrationConfig) -> Calibrated:
     """Fit everything that a bundle decides by.
 
-    The temperature, bias and thresholds are fitted on the plain and the shifted looks together, because
+    The temperature, bias and all thresholds are fitted on the plain and the shifted looks together, because
     published audits and our own find that on another scanner's films the ranking survives and the threshold
     does not. The conformal quantiles and the stated sensitivities are of the plain films alone: those are
     the films that they speak of.
@@ -121,40 +129,21 @@ def fit_calibration(looks: Looks, positive: tuple[bool, ...], config: Calibratio
     temperature, bias = fit_temperature_and_bias(pooled, np.tile(looks.labels, copies), l2=config.l2)
     calibrator = Calibrator(temperature=temperature, bias=tuple(bias.tolist()))
     plain = calibrate(looks.plain, calibrator)
-    scores = calibrate(pooled, calibrator)[:, is_positive].sum(axis=1)
+    score = plain[:, is_positive].sum(axis=1)
+    every_truth, every_score = np.tile(truth, copies), calibrate(pooled, calibrator)[:, is_positive].sum(axis=1)
     chosen_on = f"{len(looks.labels)} validation films" + (
         f" with {len(looks.shifted)} shifted looks at each; the rates are those of the films as they are"
         if len(looks.shifted)
         else ""
     )
-
-    def point(preset: str, rule: Rule) -> OperatingPoint:
-        threshold = choose(np.tile(truth, copies), scores, rule)
-        seen = at_threshold(truth, plain[:, is_positive].sum(axis=1), threshold.value)
-        return OperatingPoint(
-            preset=preset,
-            threshold=threshold.value,
-            sensitivity=_rate(seen.sensitivity),
-            specificity=_rate(seen.specificity),
-            rule=threshold.rule,
-            chosen_on=chosen_on,
-        )
-
+    points = []
+    for preset, threshold in choose_thresholds(every_truth, every_score, rules(config.screening_recall)).items():
+        seen = at_threshold(truth, score, threshold.value)
+        points.append(operating_point_of(preset, threshold, seen.sensitivity, seen.specificity, chosen_on))
+    stated = (config.missed, config.false_calls)
     return Calibrated(
         calibrator=calibrator,
-        operating_points=(
-            point("balanced", youden()),
-            point("screening", recall_at_least(config.screening_recall)),
-        ),
-        conformal=tuple(
-            Conformal(
-                coverage=coverage,
-                quantiles=tuple(class_conditional_quantiles(plain, looks.labels, coverage).tolist()),
-            )
-            for coverage in config.coverages
-        ),
+        operating_points=tuple(points),
+        band=state_band(choose_bounds(every_truth, every_score, stated), truth, score, stated, chosen_on),
+        conformal=conformal_levels(plain, np.eye(classes, dtype=np.bool_)[looks.labels], is_positive, config.coverages),
     )
-
-
-def _rate(interval: Interval) -> Rate:
-    return Rate(value=interval.value, low=interval.low, high=interval.high, k=interval.k, n=interval.n)

@@ -239,6 +239,8 @@ class CalibrationConfig(_Section, frozen=True):
         l2: Pull of the bias towards 0.
         coverages: Nominal coverages of the conformal sets.
         screening_recall: Least recall of the ``screening`` preset.
+        missed: Of the three-way call: largest share of the films with the finding that are said to be without.
+        false_calls: Likewise: largest share of the films without it that are called.
     """
 
     shifted_copies: int = 3
@@ -246,6 +248,13 @@ class CalibrationConfig(_Section, frozen=True):
     l2: float = 1e-3
     coverages: tuple[float, ...] = (0.9, 0.95)
     screening_recall: float = 0.99
+    missed: float = 0.01
+    false_calls: float = 0.02
+
+    def __post_init__(self) -> None:
+        """Errors of nothing or of everything are no rule for a threshold."""
+        for name in ("missed", "false_calls"):
+            _within(name, getattr(self, name), 1e-4, 0.5)
 
 
 class TrainConfig(_Section, frozen=True):

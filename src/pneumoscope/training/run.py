@@ -139,6 +139,7 @@ def train(manifest: Manifest, out: Path, config: TrainConfig, *, fresh: bool = F
         calibrator=calibrated.calibrator,
         operating_points=calibrated.operating_points,
         conformal=calibrated.conformal,
+        band=calibrated.band,
         architecture=f"{network.name} {msgspec.json.encode(network.options).decode()}",
         parameters=parameters_count(network),
         provenance=provenance(config, manifest, split, seconds / 60),

@@ -1,0 +1,169 @@
+"""What a bundle decides by: thresholds, the band between two of them, and conformal quantiles.
+
+One way to choose them, for a training and for a site's re-calibration. Knows arrays and the bundle's own words; no
+torch, so that a hospital without it can re-calibrate.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pneumoscope.bundle import Band, Conformal, OperatingPoint, Rate
+from pneumoscope.statistics.band import Band as Thresholds
+from pneumoscope.statistics.band import at_band, choose_band
+from pneumoscope.statistics.conformal import score_quantile
+from pneumoscope.statistics.operating import Rule, choose, recall_at_least, youden
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from pneumoscope.statistics.band import AtBand
+    from pneumoscope.statistics.intervals import Interval
+    from pneumoscope.statistics.operating import Threshold
+
+__all__ = [
+    "band_of",
+    "choose_bounds",
+    "choose_thresholds",
+    "conformal_levels",
+    "operating_point_of",
+    "rate_of",
+    "rules",
+    "state_band",
+]
+
+_NEVER = float(np.nextafter(1.0, 2.0))
+"""A threshold that no probability reaches."""
+
+
+def rules(screening_recall: float) -> dict[str, Rule]:
+    """The rule of each preset; the first is the default."""
+    return {"balanced": youden(), "screening": recall_at_least(screening_recall)}
+
+
+def choose_thresholds(
+    truth: NDArray[np.bool_], scores: NDArray[np.float64], by_preset: dict[str, Rule]
+) -> dict[str, Threshold]:
+    """The threshold of each preset.
+
+    Args:
+        truth: Whether each film has the finding, [N].
+        scores: Its probability, [N].
+        by_preset: How each is chosen.
+    """
+    return {preset: choose(truth, scores, rule) for preset, rule in by_preset.items()}
+
+
+def choose_bounds(truth: NDArray[np.bool_], scores: NDArray[np.float64], stated: tuple[float, float]) -> Thresholds:
+    """The two thresholds of the three-way call, as probabilities: 0, or just above 1, where films are too few.
+
+    Args:
+        truth: Whether each film has the finding, [N].
+        scores: Its probability, [N].
+        stated: Largest share missed, and of false calls.
+    """
+    found = choose_band(truth, scores, missed=stated[0], false_calls=stated[1])
+    return Thresholds(lower=max(0.0, found.lower), upper=min(_NEVER, found.upper), rule=found.rule)
+
+
+def operating_point_of(
+    preset: str, threshold: Threshold, sensitivity: Interval, specificity: Interval, chosen_on: str
+) -> OperatingPoint:
+    """A threshold as it stands in the bundle.
+
+    Args:
+        preset: Its name.
+        threshold: As chosen.
+        sensitivity: To be stated.
+        specificity: Likewise.
+        chosen_on: Which films, in words.
+    """
+    return OperatingPoint(
+        preset=preset,
+        threshold=threshold.value,
+        sensitivity=rate_of(sensitivity),
+        specificity=rate_of(specificity),
+        rule=threshold.rule,
+        chosen_on=chosen_on,
+    )
+
+
+def band_of(bounds: Thresholds, rates: AtBand, stated: tuple[float, float], chosen_on: str) -> Band:
+    """Two thresholds as they stand in the bundle.
+
+    Args:
+        bounds: As chosen.
+        rates: To be stated.
+        stated: Largest share missed, and of false calls.
+        chosen_on: Which films, in words.
+    """
+    return Band(
+        lower=bounds.lower,
+        upper=bounds.upper,
+        stated=stated,
+        missed=rate_of(rates.missed),
+        false_calls=rate_of(rates.false_calls),
+        sensitivity=rate_of(rates.sensitivity),
+        specificity=rate_of(rates.specificity),
+        between=rate_of(rates.between),
+        between_with=rate_of(rates.between_with),
+        between_without=rate_of(rates.between_without),
+        rule=bounds.rule,
+        chosen_on=chosen_on,
+    )
+
+
+def state_band(
+    bounds: Thresholds,
+    truth: NDArray[np.bool_],
+    scores: NDArray[np.float64],
+    stated: tuple[float, float],
+    chosen_on: str,
+) -> Band:
+    """``band_of`` with the rates that two thresholds have on some films."""
+    return band_of(bounds, at_band(truth, scores, bounds.lower, bounds.upper), stated, chosen_on)
+
+
+def conformal_levels(
+    probabilities: NDArray[np.float64],
+    admitted: NDArray[np.bool_],
+    positive: NDArray[np.bool_],
+    coverages: Sequence[float],
+    *,
+    interpolate: bool = False,
+) -> tuple[Conformal, ...]:
+    """Class-conditional quantiles at each coverage.
+
+    A film whose label tells only the side (finding or not) counts for each class of that side with the largest of
+    their scores, so that its set holds its class whichever it is. Where a side has several classes and some of its
+    films say which, only these count.
+
+    Args:
+        probabilities: Calibrated, [N, C].
+        admitted: bool [N, C], the classes that each film may be of.
+        positive: bool [C].
+        coverages: Each in (0, 1).
+        interpolate: As in ``score_quantile``.
+    """
+    single = admitted.sum(axis=1) == 1
+    scores = 1 - probabilities
+    worst = np.where(admitted, scores, -np.inf).max(axis=1)
+    levels = []
+    for coverage in coverages:
+        quantiles = []
+        for c, side in enumerate(positive):
+            known = single & admitted[:, c]
+            named = (single[:, None] & admitted[:, positive == side]).any()
+            rows = scores[known, c] if named else worst[admitted[:, c]]
+            quantiles.append(score_quantile(rows, coverage, interpolate=interpolate, most=1.0))
+        levels.append(Conformal(coverage=coverage, quantiles=tuple(quantiles)))
+    return tuple(levels)
+
+
+def rate_of(interval: Interval) -> Rate:
+    """An interval as it stands in the bundle."""
+    return Rate(value=interval.value, low=interval.low, high=interval.high, k=interval.k, n=interval.n)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pneumoscope.statistics.band import at_band, choose_band
+from pneumoscope.statistics.band import at_band, band_rates, choose_band
 
 
 @st.composite
@@ -78,6 +78,14 @@ def test_by_hand() -> None:
         (1, 1),
     ]
     assert [(r.k, r.n) for r in (found.between, found.between_with, found.between_without)] == [(2, 5), (1, 3), (1, 2)]
+
+
+def test_repeated_calls_are_averaged() -> None:
+    """A film that is called in half of its repetitions is half a call."""
+    found = band_rates([1, 1, 0], [1.0, 0.5, 0.0], [0.0, 0.0, 0.25])
+    assert found.sensitivity.value == 1.0  # of one and a half decided films
+    assert found.between_with.value == pytest.approx(0.25)
+    assert found.between_without.value == pytest.approx(0.75)
 
 
 def test_bad_arguments_get_a_clear_no() -> None:

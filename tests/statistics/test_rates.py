@@ -48,8 +48,19 @@ def test_no_films_and_shares() -> None:
     assert clustered_rate([0.5, 1.0, 0.9]).value == pytest.approx(0.8)
     with pytest.raises(ValueError, match="0 to 1"):
         clustered_rate([2.0])
+    with pytest.raises(ValueError, match="among what is counted"):
+        clustered_rate([1.0], among=[0.0])
+    with pytest.raises(ValueError, match="one length"):
+        clustered_rate([1.0], among=[1.0, 1.0])
     with pytest.raises(ValueError, match="groups"):
         clustered_rate([1.0, 0.0], [1])
+
+
+def test_what_is_not_counted_changes_nothing() -> None:
+    generator = np.random.default_rng(1)
+    hits, people = generator.random(60) < 0.7, generator.integers(25, size=60)
+    among = generator.random(60) < 0.6
+    assert clustered_rate(hits & among, people, among) == clustered_rate(hits[among], people[among])
 
 
 @settings(max_examples=60, deadline=None)

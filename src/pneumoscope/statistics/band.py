@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pneumoscope.statistics.intervals import Interval
 
-__all__ = ["AtBand", "Band", "at_band", "choose_band"]
+__all__ = ["AtBand", "Band", "at_band", "band_rates", "choose_band"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +108,37 @@ def at_band(
     truth, values = scores_and_labels(labels, scores, both_classes=False)
     if not lower <= upper:
         raise ValueError(f"the lower threshold must not be above the upper one: {lower} and {upper}")
-    people = np.arange(len(truth)) if groups is None else np.asarray(groups)
-    called, cleared = values >= upper, values < lower
-    decided = called | cleared
+    return band_rates(truth, values >= upper, values < lower, groups)
 
-    def share(hits: NDArray[np.bool_], among: NDArray[np.bool_]) -> Interval:
-        return clustered_rate(hits[among], people[among])
 
+def band_rates(labels: ArrayLike, called: ArrayLike, cleared: ArrayLike, groups: ArrayLike | None = None) -> AtBand:
+    """The rates of three-way calls, also of repeated ones.
+
+    Args:
+        labels: 0 or 1, [N]; one class may be missing.
+        called: From 0 to 1, [N]: whether each film is called, or the share of its repetitions in which it is.
+        cleared: Likewise, whether it is said to be without the finding; together at most 1.
+        groups: The patient of each film, [N].
+
+    Raises:
+        ValueError: Values out of range, or lengths that differ.
+    """
+    truth, yes = scores_and_labels(labels, called, both_classes=False)
+    _, no = scores_and_labels(labels, cleared, both_classes=False)
+
+    def share(hits: NDArray[np.float64], among: NDArray[np.float64]) -> Interval:
+        return clustered_rate(np.minimum(hits, among), groups, among)
+
+    with_it, without = truth.astype(np.float64), (~truth).astype(np.float64)
+    decided = np.clip(yes + no, 0, 1)
     return AtBand(
-        missed=share(cleared, truth),
-        false_calls=share(called, ~truth),
-        sensitivity=share(called, truth & decided),
-        specificity=share(cleared, ~truth & decided),
-        between=share(~decided, np.ones_like(truth)),
-        between_with=share(~decided, truth),
-        between_without=share(~decided, ~truth),
+        missed=share(no, with_it),
+        false_calls=share(yes, without),
+        sensitivity=share(yes, with_it * decided),
+        specificity=share(no, without * decided),
+        between=share(1 - decided, np.ones_like(decided)),
+        between_with=share(1 - decided, with_it),
+        between_without=share(1 - decided, without),
     )
 
 

@@ -17,7 +17,9 @@ __all__ = ["clustered_rate", "films_needed", "half_width"]
 _MOST = 10_000_000
 
 
-def clustered_rate(hits: ArrayLike, groups: ArrayLike | None = None, confidence: float = 0.95) -> Interval:
+def clustered_rate(
+    hits: ArrayLike, groups: ArrayLike | None = None, among: ArrayLike | None = None, confidence: float = 0.95
+) -> Interval:
     """A proportion with Wilson's interval, widened where films of one patient are alike.
 
     The number of films is divided by the design effect: the variance between patients over the binomial one (Rao and
@@ -27,29 +29,35 @@ def clustered_rate(hits: ArrayLike, groups: ArrayLike | None = None, confidence:
     Args:
         hits: From 0 to 1, [N]: whether each film is a hit, or its share of hits over repeated judgements.
         groups: The patient of each film, [N]; None: every film is its own patient.
+        among: From the hits to 1, [N]: whether each film is counted at all, or its share; None: every film is.
         confidence: Of the interval.
 
     Returns:
         The interval; its ``k`` of ``n`` are films (rounded, for shares).
 
     Raises:
-        ValueError: A value outside [0, 1], or lengths that differ.
+        ValueError: A value outside [0, 1], hits that are not counted, or lengths that differ.
     """
     values = np.asarray(hits, dtype=np.float64)
-    if values.ndim != 1 or not np.isfinite(values).all() or values.min(initial=0) < 0 or values.max(initial=0) > 1:
-        raise ValueError("hits must have one axis and be from 0 to 1")
-    n = len(values)
-    numbers, count = group_numbers(groups, n)
-    if n == 0:
+    counted = np.ones_like(values) if among is None else np.asarray(among, dtype=np.float64)
+    if values.ndim != 1 or counted.shape != values.shape or not (np.isfinite(values) & np.isfinite(counted)).all():
+        raise ValueError("hits and what they are among must be finite, with one axis of one length")
+    if values.min(initial=0) < 0 or counted.max(initial=0) > 1 or (values > counted + 1e-9).any():
+        raise ValueError("hits must be from 0 to 1, and each among what is counted")
+    numbers, _ = group_numbers(groups, len(values))
+    here = counted > 0
+    n = float(counted.sum())
+    if not here.any():
         return Interval(value=0.5, low=0.0, high=1.0, k=0, n=0)
-    share = float(np.clip(values.mean(), 0, 1))
-    effective = float(count)
+    share = float(np.clip(values.sum() / n, 0, 1))
+    count = len(np.unique(numbers[here]))
+    effective = min(n, float(count))
     if 0 < share < 1 and count > 1:
-        off = np.bincount(numbers, weights=values - share, minlength=count)
+        off = np.bincount(numbers[here], weights=(values - share * counted)[here])
         variance = count / (count - 1) * float(off @ off) / n**2
         effective = n / max(1.0, variance / (share * (1 - share) / n))
     low, high = wilson_ends(share, effective, confidence)
-    return Interval(value=share, low=low, high=high, k=round(share * n), n=n)
+    return Interval(value=share, low=low, high=high, k=round(values.sum()), n=round(n))
 
 
 def half_width(proportion: float, n: float, confidence: float = 0.95) -> float:

@@ -1,0 +1,127 @@
+"""The folder of a search: what lies where, whose search it is, and that one process works in it."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pneumoscope.errors import TrainingError, UsageError
+from pneumoscope.storage import make_folder, storing, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["SearchFolder"]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchFolder:
+    """Names of a search's files.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def plan(self) -> Path:
+        """The plan, the space, and the configuration that the search starts from; the first line says whose."""
+        return self.path / "search.toml"
+
+    @property
+    def database(self) -> Path:
+        """The study, where no other database was given."""
+        return self.path / "study.db"
+
+    @property
+    def trials(self) -> Path:
+        """One folder a trial."""
+        return self.path / "trials"
+
+    @property
+    def table(self) -> Path:
+        """One row a trial."""
+        return self.path / "trials.csv"
+
+    @property
+    def best(self) -> Path:
+        """The best configuration, for ``pneumoscope train --config``."""
+        return self.path / "best.toml"
+
+    @property
+    def record(self) -> Path:
+        """All that the search found, as JSON."""
+        return self.path / "search.json"
+
+    @property
+    def winner(self) -> Path:
+        """The run of the best configuration: a folder of ``pneumoscope train``."""
+        return self.path / "winner"
+
+    @contextmanager
+    def claimed(self, head: str, text: str, *, fresh: bool) -> Iterator[str]:
+        """Work in the folder, alone.
+
+        Args:
+            head: First line of ``search.toml``: whose search it is.
+            text: The rest of it.
+            fresh: Throw away what is there.
+
+        Yields:
+            A name for this folder that no other has.
+
+        Raises:
+            UsageError: The folder holds something else, or is a file.
+            TrainingError: It holds another search, or another process works in it.
+            StorageError: It cannot be written.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise UsageError("this is a file", where=self.path, remedy="Give a folder for the search to --out")
+        known = self.plan.exists()
+        if not known and self.path.exists() and any(self.path.iterdir()):
+            raise UsageError(
+                "the folder is not empty, and holds no search", where=self.path, remedy="Give another --out"
+            )
+        if known and not fresh and self.plan.read_text().partition("\n")[0] != head:
+            raise TrainingError(
+                "the folder holds a search of another plan, space, configuration or films",
+                where=self.path,
+                remedy="Give another --out, or --fresh to throw that search away",
+            )
+        make_folder(self.path)
+        with self._alone():
+            if known and fresh:
+                for entry in self.path.iterdir():
+                    if entry.name != ".lock":
+                        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            write_atomically(self.plan, f"{head}\n{text}")
+            name = self.path / ".name"
+            if not name.exists():
+                write_atomically(name, uuid.uuid4().hex)
+            yield name.read_text()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold a lock that the system lets go when the process ends, however it ends."""
+        try:
+            fcntl = importlib.import_module("fcntl")
+        except ImportError:  # Windows: a person has to see to it
+            yield
+            return
+        lock = self.path / ".lock"
+        with storing(lock), lock.open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise TrainingError(
+                    "another process works in this folder",
+                    where=self.path,
+                    remedy="Wait for it, or give another --out and the same --storage to work beside it",
+                ) from None
+            yield

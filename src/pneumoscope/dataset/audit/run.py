@@ -1,0 +1,324 @@
+"""The whole audit, in order: count, look at every film, compare them, ask for shortcuts, ask for wrong labels."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pneumoscope import __version__
+from pneumoscope.dataset.audit import findings
+from pneumoscope.dataset.audit.acquisition import FEATURES, GROUPS
+from pneumoscope.dataset.audit.clustering import choose_k, clusters
+from pneumoscope.dataset.audit.labelnoise import label_noise
+from pneumoscope.dataset.audit.measured import measure
+from pneumoscope.dataset.audit.predictions import Predictions
+from pneumoscope.dataset.audit.quick import QUICK, quick_predictions
+from pneumoscope.dataset.audit.report import AuditReport, Cluster, Clusters, ImageModel, LabelNoise, Noted, Shortcuts
+from pneumoscope.dataset.audit.shortcuts import CLASSIFIER, Task, area, find_shortcuts
+from pneumoscope.dataset.progress import counted
+from pneumoscope.dataset.split import k_folds
+from pneumoscope.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pneumoscope.dataset.audit.measured import Measured
+    from pneumoscope.dataset.manifest import Manifest
+    from pneumoscope.dataset.split import Split
+
+__all__ = ["Audit", "audit", "parts_of"]
+
+_FOLDS = 5
+_TRAITS = 4  # features that are named of each cluster
+_CLUSTER_LEAST = 10  # films of each side for an AUC within a cluster
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Audit:
+    """The findings, and the arrays behind them.
+
+    Attributes:
+        report: The findings.
+        manifest: The films.
+        parts: Part of each film, N; "" for none.
+        measured: Features and thumbnails.
+        predictions: Of the image model.
+        clusters: Acquisition cluster of each film, int64 [N]; all 0 where there are none.
+    """
+
+    report: AuditReport
+    manifest: Manifest
+    parts: tuple[str, ...]
+    measured: Measured
+    predictions: Predictions
+    clusters: NDArray[np.int64]
+
+
+def parts_of(manifest: Manifest, split: Split | None = None) -> tuple[str, ...]:
+    """The part of each film, N: the set's own, or a split's; "" for none."""
+    if split is None:
+        return tuple(film.part or "" for film in manifest.films)
+    parts = [""] * len(manifest)
+    for name, places in split.parts.items():
+        for place in places.tolist():
+            parts[place] = name
+    return tuple(parts)
+
+
+def audit(
+    manifest: Manifest,
+    *,
+    parts: Sequence[str] | None = None,
+    split: str = "",
+    predictions: Predictions | None = None,
+    cache: Path | None = None,
+    folds: int = _FOLDS,
+    k: int | None = None,
+    seed: int = 0,
+    progress: bool = False,
+    seconds: dict[str, float] | None = None,
+) -> Audit:
+    """Audit a data set.
+
+    Args:
+        manifest: The films.
+        parts: Part of each film, "" for none; None takes the set's own.
+        split: Where the parts come from, in words.
+        predictions: Out-of-fold, of an image model; None trains the quick one.
+        cache: Where the look at each film is kept, so that a kill costs little; None: the cache of the settings.
+        folds: Of the cross-validations, by patient.
+        k: Acquisition clusters; None chooses.
+        seed: Of the folds, the classifiers and the clusters.
+        progress: Show bars.
+        seconds: Of steps that were done before, such as the scan.
+
+    Raises:
+        DatasetError: A film is no longer what the manifest says, or there are none.
+        MissingExtra: A package of the extra ``audit`` is not installed.
+        StorageError: The disk is full; the same call goes on where it stopped.
+    """
+    clock = _Clock(seconds or {})
+    own = parts_of(manifest) if parts is None else tuple(parts)
+    measured = measure(manifest, cache, progress=progress)
+    clock.note("look at films")
+    copies = findings.find_copies(manifest, measured, own)
+    clock.note("copies")
+    asked = _ask(manifest, measured, predictions, folds=folds, seed=seed, progress=progress, clock=clock)
+    noise = _label_noise(manifest, asked.predictions)
+    clock.note("labels")
+    found, groups = _clusters(manifest, measured, asked, k, seed)
+    clock.note("clusters")
+    report = AuditReport(
+        data=manifest.root.name,
+        manifest_sha256=manifest.sha256,
+        films=len(manifest),
+        patients=len(manifest.patients),
+        classes=list(manifest.classes),
+        positive=[name for name, sick in zip(manifest.classes, manifest.positive, strict=True) if sick],
+        parts=sorted({part for part in own if part}),
+        split=split or ("the set's own parts" if any(own) else "none"),
+        counts=findings.counts(manifest, own),
+        balance=findings.balance(manifest),
+        problems=[Noted(path, what) for path, what in manifest.problems],
+        kinds=findings.kinds(manifest, measured),
+        odd=findings.odd_films(manifest, measured),
+        copies=copies,
+        mixed_patients=findings.mixed_patients(manifest),
+        leaks=findings.find_leaks(manifest, copies, own),
+        shortcuts=asked.shortcuts,
+        image_model=asked.image_model,
+        clusters=found,
+        label_noise=noise,
+        seconds=clock.seconds,
+        software=f"pneumoscope {__version__}",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    return Audit(report, manifest, own, measured, asked.predictions, groups)
+
+
+class _Clock:
+    """How long each step took."""
+
+    def __init__(self, before: dict[str, float]) -> None:
+        self.seconds = {name: round(value, 2) for name, value in before.items()}
+        self._last = perf_counter()
+
+    def note(self, name: str) -> None:
+        now = perf_counter()
+        self.seconds[name] = round(now - self._last, 2)
+        self._last = now
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    shortcuts: Shortcuts
+    image_model: ImageModel
+    predictions: Predictions
+    finding: Task
+
+
+def _ask(
+    manifest: Manifest,
+    measured: Measured,
+    predictions: Predictions | None,
+    *,
+    folds: int,
+    seed: int,
+    progress: bool,
+    clock: _Clock,
+) -> _Asked:
+    """Shortcuts, and the image model beside them."""
+    finding, pattern = _tasks(manifest)
+    patients = np.array([film.patient for film in manifest.films], dtype=np.str_)
+    try:
+        held_out = [part.parts["val"] for part in k_folds(manifest, folds, seed)]
+    except DatasetError as error:
+        held_out, why_not = [], f"{error.what}"
+    if held_out:
+        with _bar("Asking for shortcuts", len(GROUPS) + 3, progress) as tick:
+            shortcuts = find_shortcuts(
+                measured.features,
+                finding,
+                pattern,
+                classes=manifest.classes,
+                targets=manifest.targets,
+                patients=patients,
+                folds=held_out,
+                seed=seed,
+                tick=tick,
+            )
+    else:
+        shortcuts = Shortcuts(
+            CLASSIFIER, folds, finding.words, None, None, None, "", [], [], "cannot be asked", why_not=why_not
+        )
+    clock.note("shortcuts")
+    if predictions is None:
+        probabilities = np.full((len(manifest), len(manifest.classes)), np.nan)
+        if held_out:
+            with _bar("Quick image model", len(held_out), progress) as tick:
+                probabilities = quick_predictions(
+                    measured.thumbnails, manifest.targets, len(manifest.classes), held_out, seed=seed, tick=tick
+                )
+        predictions = Predictions(probabilities, "quick", QUICK)
+    clock.note("image model")
+    auc = area(finding, _score(predictions.probabilities, manifest), patients)
+    model = ImageModel(predictions.kind, predictions.words, auc, predictions.out_of_fold)
+    return _Asked(shortcuts, model, predictions, finding)
+
+
+def _tasks(manifest: Manifest) -> tuple[Task, Task | None]:
+    """Finding against none; and the first two classes of the finding against each other."""
+    classes, targets = manifest.classes, manifest.targets
+    sick = _finding(manifest)
+    everything = np.arange(len(manifest))
+    healthy = " and ".join(name for name, is_sick in zip(classes, sick, strict=True) if not is_sick)
+    words = " and ".join(name for name, is_sick in zip(classes, sick, strict=True) if is_sick)
+    finding = Task(f"{words} against {healthy}", np.array(sick, dtype=np.bool_)[targets], everything)
+    patterns = [number for number, is_sick in enumerate(sick) if is_sick]
+    if len(patterns) < 2 or len(patterns) == len(classes):
+        return finding, None
+    one, other = patterns[:2]
+    rows = everything[np.isin(targets, (one, other))]
+    return finding, Task(f"{classes[one]} against {classes[other]}", targets == one, rows)
+
+
+def _finding(manifest: Manifest) -> tuple[bool, ...]:
+    """Which classes are the finding; where none is named like a negative one, all but the first."""
+    return tuple(c > 0 for c in range(len(manifest.classes))) if all(manifest.positive) else manifest.positive
+
+
+def _score(probabilities: NDArray[np.float64], manifest: Manifest) -> NDArray[np.float64]:
+    """The probability of the finding: float64 [N]."""
+    score: NDArray[np.float64] = probabilities[:, np.array(_finding(manifest))].sum(axis=1)
+    return score
+
+
+def _label_noise(manifest: Manifest, predictions: Predictions) -> list[LabelNoise]:
+    """At the level of the finding, and at that of the classes where they are more than two."""
+    rows = np.flatnonzero(np.isfinite(predictions.probabilities).all(axis=1))
+    paths = [manifest.films[row].path for row in rows.tolist()]
+    p, labels = predictions.probabilities[rows], manifest.targets[rows]
+    if not len(rows) or not predictions.out_of_fold:
+        why = "there are no out-of-fold predictions"
+        return [LabelNoise("classes", list(manifest.classes), len(rows), [], [], why)]
+    if len(manifest.classes) == 2:
+        return [label_noise("classes", paths, labels, p, manifest.classes)]
+    sick = np.array(_finding(manifest))
+    score = np.clip(p[:, sick].sum(axis=1), 0, 1)
+    healthy = " or ".join(name for name, s in zip(manifest.classes, sick.tolist(), strict=True) if not s)
+    ill = " or ".join(name for name, s in zip(manifest.classes, sick.tolist(), strict=True) if s)
+    two = np.stack([1 - score, score], axis=1)
+    return [
+        label_noise("finding", paths, sick[labels].astype(np.int64), two, (healthy, ill)),
+        label_noise("classes", paths, labels, p, manifest.classes),
+    ]
+
+
+def _clusters(
+    manifest: Manifest, measured: Measured, asked: _Asked, k: int | None, seed: int
+) -> tuple[Clusters, NDArray[np.int64]]:
+    features = measured.features
+    try:
+        k = choose_k(features, seed=seed) if k is None else k
+        groups = clusters(features, k, seed)
+    except DatasetError as error:
+        return Clusters(0, 0.0, [], f"{error.what}"), np.zeros(len(features), dtype=np.int64)
+    patients = np.array([film.patient for film in manifest.films], dtype=np.str_)
+    score = _score(asked.predictions.probabilities, manifest)
+    table = np.zeros((k, len(manifest.classes)), dtype=np.int64)
+    np.add.at(table, (groups, manifest.targets), 1)
+    middle, spread = np.median(features, axis=0), features.std(axis=0)
+    rows = []
+    for number in range(k):
+        places = np.flatnonzero(groups == number)
+        task = Task("", asked.finding.truth, places)
+        sides = np.bincount(task.truth[places].astype(np.int64), minlength=2)
+        far = (np.median(features[places], axis=0) - middle) / np.where(spread > 0, spread, np.inf)
+        traits = [
+            f"{FEATURES[place].words} {np.median(features[places, place]):.3g} (all films {middle[place]:.3g})"
+            for place in np.argsort(-np.abs(far), kind="stable")[:_TRAITS].tolist()
+            if abs(far[place]) > 0.25
+        ]
+        typical = places[np.argmin(np.square((features[places] - features[places].mean(0)) / (spread + 1e-9)).sum(1))]
+        auc = area(task, score, patients) if sides.min() >= _CLUSTER_LEAST else None
+        rows.append(
+            Cluster(
+                number=number,
+                films=len(places),
+                by_class=dict(zip(manifest.classes, table[number].tolist(), strict=True)),
+                traits=traits,
+                image_auc=auc,
+                example=manifest.films[int(typical)].path,
+            )
+        )
+    return Clusters(k, _cramer(table), rows), groups
+
+
+def _cramer(table: NDArray[np.int64]) -> float:
+    """Cramer's V of a table of counts: 0 where cluster and class are independent, 1 where one tells the other."""
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0, keepdims=True) / table.sum()
+    chi2 = float((np.square(table - expected) / np.maximum(expected, 1e-12)).sum())
+    freedom = min(table.shape) - 1
+    return float(np.sqrt(chi2 / (table.sum() * freedom))) if freedom else 0.0
+
+
+@contextmanager
+def _bar(title: str, total: int, show: bool) -> Iterator[Callable[[], None]]:
+    """A bar that is moved on by calling what this gives."""
+    steps = counted(range(total), total=total, title=title, show=show)
+    next(steps, None)
+
+    def tick() -> None:
+        next(steps, None)
+
+    yield tick
+    for _ in steps:  # lets the bar end
+        pass

@@ -111,7 +111,13 @@ def save_samples(
     write_atomically(path, out.getvalue())
 
 
-def provenance(config: TrainConfig, manifest: Manifest, split: Split, minutes: float) -> Provenance:
+def provenance(
+    config: TrainConfig,
+    manifest: Manifest,
+    split: Split,
+    minutes: float,
+    learned_with: Sequence[str] = ("torch", "lightning"),
+) -> Provenance:
     """Where a bundle came from.
 
     Args:
@@ -119,8 +125,9 @@ def provenance(config: TrainConfig, manifest: Manifest, split: Split, minutes: f
         manifest: The films.
         split: Their parts.
         minutes: Of learning.
+        learned_with: Packages of the framework.
     """
-    packages = ("pneumoscope", "torch", "lightning", "numpy", "pillow", "onnx", "onnxruntime")
+    packages = ("pneumoscope", *learned_with, "numpy", "pillow", "onnx", "onnxruntime")
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU ({platform.machine()})"
     return Provenance(
         created=datetime.now(UTC).isoformat(timespec="seconds"),

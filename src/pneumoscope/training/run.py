@@ -22,8 +22,9 @@ from pneumoscope.statistics.metrics import metrics_table
 from pneumoscope.storage import write_atomically
 from pneumoscope.training.calibrate import fit_calibration, look
 from pneumoscope.training.callbacks import read_history
-from pneumoscope.training.export import parity, to_onnx
-from pneumoscope.training.fit import Parts, fit
+from pneumoscope.training.engine import TORCH
+from pneumoscope.training.export import parity
+from pneumoscope.training.fit import Parts
 from pneumoscope.training.folder import RunFolder
 from pneumoscope.training.module import predict
 from pneumoscope.training.record import headline, provenance, save_predictions, save_samples
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pneumoscope.training.config import TrainConfig
+    from pneumoscope.training.engine import Engine
 
 __all__ = ["Run", "spec_of", "split_of", "train"]
 
@@ -56,7 +58,15 @@ class Run:
     minutes: float
 
 
-def train(manifest: Manifest, out: Path, config: TrainConfig, *, fresh: bool = False, progress: bool = True) -> Run:
+def train(
+    manifest: Manifest,
+    out: Path,
+    config: TrainConfig,
+    *,
+    fresh: bool = False,
+    progress: bool = True,
+    engine: Engine = TORCH,
+) -> Run:
     """Train, calibrate, export and verify; or go on with, or just open, the same run.
 
     Args:
@@ -65,6 +75,7 @@ def train(manifest: Manifest, out: Path, config: TrainConfig, *, fresh: bool = F
         config: All that can be chosen.
         fresh: Throw away an earlier run in ``out``.
         progress: Show bars.
+        engine: The framework that learns and exports.
 
     Raises:
         ConfigError: A network option or a size that cannot be.
@@ -99,7 +110,7 @@ def train(manifest: Manifest, out: Path, config: TrainConfig, *, fresh: bool = F
     targets = manifest.targets
     parts = Parts(images, targets, split.parts["train"], split.parts["val"])
     started = time.monotonic()
-    fitted = fit(network, parts, manifest.positive, config, out)
+    fitted = engine.fit(network, parts, manifest.positive, config, out)
     minutes = (time.monotonic() - started) / 60
 
     val = split.parts["val"]
@@ -107,7 +118,7 @@ def train(manifest: Manifest, out: Path, config: TrainConfig, *, fresh: bool = F
         fitted.network, images[val], targets[val], augment=config.augment, config=config.calibration, seed=config.seed
     )
     calibrated = fit_calibration(looks, manifest.positive, config.calibration)
-    graph = to_onnx(fitted.network)
+    graph = engine.export(fitted.network)
     difference = parity(fitted.network, graph, np.ascontiguousarray(images[val[:64]]))
     predicted = {"val": calibrate(looks.plain, calibrated.calibrator)}
     judged = "val"
@@ -140,9 +151,10 @@ def train(manifest: Manifest, out: Path, config: TrainConfig, *, fresh: bool = F
         operating_points=calibrated.operating_points,
         conformal=calibrated.conformal,
         band=calibrated.band,
-        architecture=f"{network.name} {msgspec.json.encode(network.options).decode()}",
+        architecture=f"{network.name} {msgspec.json.encode(network.options).decode()}"
+        + ("" if engine is TORCH else f", learned in {engine.name}"),
         parameters=parameters_count(network),
-        provenance=provenance(config, manifest, split, seconds / 60),
+        provenance=provenance(config, manifest, split, seconds / 60, engine.packages),
         figures=headline(figures),
         figures_on=f"{len(groups)} {'held-out test' if judged == 'test' else 'validation'} films of "
         f"{len(set(groups))} patients"

@@ -1,0 +1,163 @@
+"""A comparison, readable from top to bottom: match the films, judge each system, test the pairs, find the disputes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pneumoscope import __version__
+from pneumoscope.errors import UsageError
+from pneumoscope.evaluation.compare.disputes import disputes_of
+from pneumoscope.evaluation.compare.figures_of import families_of, row_of
+from pneumoscope.evaluation.compare.match import Matched, match
+from pneumoscope.evaluation.compare.pairs import FIGURES, agreements_of, pairs_of, tested_pairs
+from pneumoscope.evaluation.compare.result import Comparison, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pneumoscope.evaluation.compare.system import System
+
+__all__ = ["SORTS", "Compared", "compare"]
+
+SORTS = (*FIGURES, "films a second", "parameters", "minutes")
+"""What the rows can be sorted by: figures and speed from the best down, sizes and times from the least up."""
+
+_PLAIN = (
+    "A test on one set of films says what would change with other films of this kind. What would change with another "
+    "seed of training it cannot say: train each network with several seeds for that.",
+    "Recall, specificity, precision, F1 and accuracy are those at each system's own threshold; AUC needs none.",
+    "McNemar's test takes films for independent; where patients have several, it is somewhat too sure.",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """The result, with the films it was made of.
+
+    Attributes:
+        result: What is said.
+        matched: The systems' tables, cut to the common films.
+    """
+
+    result: Comparison
+    matched: Matched
+
+
+def compare(
+    systems: Sequence[System],
+    *,
+    preset: str = "balanced",
+    sort: str = "AUC",
+    reference: str | None = None,
+    draws: int = 2000,
+    seed: int = 0,
+    progress: bool = False,
+) -> Compared:
+    """Compare systems on the films that all of them have.
+
+    Args:
+        systems: Two or more.
+        preset: The operating point of the calls.
+        sort: One of ``SORTS``.
+        reference: Test the others against this system alone; None tests every pair of up to eight systems.
+        draws: Of the bootstrap.
+        seed: Of the bootstrap.
+        progress: Show a bar.
+
+    Raises:
+        UsageError: There is no such figure, system or operating point.
+        DatasetError: The systems have no film in common, or disagree on what a film is.
+    """
+    if sort not in SORTS:
+        raise UsageError(f"rows cannot be sorted by {sort!r}", where="--sort", remedy=f"Take {', '.join(SORTS)}")
+    names = [system.name for system in systems]
+    if reference is not None and reference not in names:
+        raise UsageError(
+            f"there is no system {reference!r}", where="--reference", remedy=f"The systems are: {', '.join(names)}"
+        )
+    matched = match({system.name: system.table for system in systems})
+    rows = [
+        row_of(system, matched.tables[system.name], matched.patients, preset, draws=draws, seed=seed)
+        for system in systems
+    ]
+    thresholds = {row.name: row.threshold for row in rows}
+    pairs, against = tested_pairs(names, reference)
+    truth = matched.truth
+    result = Comparison(
+        finding=systems[0].table.finding,
+        films=_films(systems, matched),
+        common=len(truth),
+        positives=int(truth.sum()),
+        patients=None if matched.patients is None else len(np.unique(matched.patients)),
+        matched_by=matched.by,
+        preset=preset,
+        sorted_by=sort,
+        reference=against,
+        rows=tuple(sorted(rows, key=lambda row: _place(row, sort))),
+        families=families_of(rows),
+        pairs=pairs_of(matched, thresholds, pairs, draws=draws, seed=seed, progress=progress),
+        agreements=agreements_of(matched, thresholds, pairs),
+        disputes=disputes_of(matched, thresholds),
+        unmatched=matched.unmatched,
+        warnings=tuple(_warnings(systems, matched)),
+        limits=_PLAIN,
+        draws=draws,
+        seed=seed,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        software=f"pneumoscope {__version__}",
+    )
+    return Compared(result, matched)
+
+
+def _place(row: Row, sort: str) -> tuple[bool, float, str]:
+    """The best first, and what has no such figure last."""
+    if sort in {"parameters", "minutes"}:
+        value = getattr(row, sort)
+        return value is None, value or 0.0, row.name
+    value = row.films_a_second if sort == "films a second" else row.value(sort)
+    return value is None, -(value or 0.0), row.name
+
+
+def _films(systems: Sequence[System], matched: Matched) -> str:
+    """Which films, in words."""
+    told = list(dict.fromkeys(system.part or system.table.films for system in systems))
+    parts = {"test": "held-out test films", "val": "validation films"}
+    words = " and ".join(parts.get(name, name) for name in told if name) or "films of the tables"
+    return f"{words}, {len(matched.truth):,} that all systems have"
+
+
+def _warnings(systems: Sequence[System], matched: Matched) -> list[str]:
+    """What a reader must know before believing a figure."""
+    found = []
+    for system in systems:
+        table = matched.tables[system.name]
+        if system.part == "val":
+            found.append(
+                f"{system.name} is judged on its validation films, which chose its epoch and its thresholds: "
+                "its figures flatter."
+            )
+        elif system.learned and table.sha256 is not None:
+            known = sum(digest in system.learned for digest in table.sha256)
+            if known:
+                found.append(
+                    f"{system.name} learned from, or was chosen by, {known} of the {len(table)} common films: "
+                    "its figures flatter."
+                )
+    finding = {system.table.finding for system in systems}
+    if len(finding) > 1:
+        found.append(f"The systems call what they find by different names: {', '.join(sorted(finding))}.")
+    truth = matched.truth
+    if truth.all() or not truth.any():
+        found.append("The common films are all of one kind: there is no AUC, and no ROC curve.")
+    if matched.patients is None:
+        found.append("Nobody knows the films' patients: each film is taken for a patient of its own.")
+    if matched.unmatched:
+        found.append(
+            f"{len(matched.unmatched):,} films are not in every system and so in no figure; they are listed in "
+            "unmatched.csv."
+        )
+    return found

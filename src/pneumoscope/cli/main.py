@@ -26,6 +26,7 @@ VERBS = {
     "augment": "pneumoscope.cli.augment:augment",
     "networks": "pneumoscope.cli.networks:networks",
     "train": "pneumoscope.cli.train:train",
+    "baselines": "pneumoscope.cli.baselines:baselines",
     "bundles": "pneumoscope.cli.bundles:bundles",
     "read": "pneumoscope.cli.read:read",
 }
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 done; 1 something else; 2 wrong usage; 3 some films refused; 4 a bundle that cannot be used;
-        5 a disk that cannot be written; 130 interrupted.
+        5 a disk that cannot be written; 6 a site that no re-calibration can help; 130 interrupted.
     """
     try:
         return _run(arguments)

@@ -1,0 +1,124 @@
+"""``pneumoscope baselines``: every network of the field under one protocol, and the table that compares them."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pneumoscope.training.baselines import Planned
+    from pneumoscope.training.config import TrainConfig
+
+__all__ = ["baselines", "numbers", "show_estimate", "spoken"]
+
+
+def baselines(  # noqa: PLR0917 - typer makes them options
+    data: Annotated[Path, typer.Argument(help="Labelled films, as for train.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the runs and the comparison.")],
+    networks: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Families, with commas; all classic ones and residual without it."),
+    ] = None,
+    seeds: Annotated[
+        str, typer.Option(metavar="NUMBERS", help="Seeds, with commas; each network learns with each.")
+    ] = "0",
+    epochs: Annotated[int, typer.Option(min=1, help="Of each run.")] = 10,
+    size: Annotated[int, typer.Option(min=16, help="Side of every network's input, in pixels.")] = 96,
+    augment: Annotated[bool, typer.Option(help="Augment the films, or show them as they are.")] = True,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file with what else differs.")] = None,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one key, like data.labels=binary.")
+    ] = None,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Say how long it will take, and stop.")] = False,
+) -> None:
+    """Train the classic small networks and the house network under one protocol, and compare them.
+
+    Same films, split, augmentation, optimizer and epochs for all; only the network and the seed differ. Started again
+    after a kill, the same command goes on where it stopped. Needs the extras `train` and `evaluate`.
+
+    Example: pneumoscope baselines chest_xray --out baselines --epochs 10 --size 96 --seeds 0,1,2
+    """
+    from pneumoscope.cli.compare import tell
+    from pneumoscope.cli.console import output
+    from pneumoscope.cli.extras import need
+    from pneumoscope.cli.train import films
+    from pneumoscope.errors import TrainingError
+
+    need("torch", "lightning", "onnx", "onnxscript", needed_for="training")
+    need("pyarrow", "scipy", "matplotlib", "jinja2", needed_for="comparing", extra="evaluate")
+    from pneumoscope.evaluation.compare.compare import compare
+    from pneumoscope.evaluation.compare.system import open_systems
+    from pneumoscope.training.baselines import DEFAULT_NETWORKS, plan, run_all
+
+    protocol = _protocol(config, change or [], epochs=epochs, size=size, augment=augment)
+    chosen = DEFAULT_NETWORKS if networks is None else [name.strip() for name in networks.split(",") if name.strip()]
+    manifest = films(data, protocol)
+    planned = plan(manifest, out, protocol, chosen, numbers(seeds, "--seeds"))
+    show_estimate(planned)
+    if estimate:
+        return
+    console = output()
+    failed = {}
+    for run, reason in run_all(manifest, planned, tell=lambda line: console.print(line, markup=False)):
+        if reason is not None:
+            failed[run.name] = reason
+            console.print(f"{run.name} failed: {reason}", markup=False)
+    done = [run for run in planned if run.name not in failed]
+    if len(done) > 1:
+        systems = open_systems([f"{run.name}={run.folder}" for run in done], judge=None, part=None)
+        tell(compare(systems, progress=True), out / "comparison")
+    if failed:
+        raise TrainingError(
+            f"{len(failed)} of {len(planned)} runs failed: {', '.join(failed)}", where=out, remedy="See the lines above"
+        )
+
+
+def _protocol(config: Path | None, changes: Sequence[str], *, epochs: int, size: int, augment: bool) -> TrainConfig:
+    """The defaults, the file, the options, and the changes, which win."""
+    import msgspec
+
+    from pneumoscope.training.config import AugmentConfig, TrainConfig
+
+    loaded = TrainConfig.load(config, [f"optim.epochs={epochs}", f"data.size={size}", *changes])
+    return loaded if augment else msgspec.structs.replace(loaded, augment=AugmentConfig.none())
+
+
+def numbers(text: str, where: str) -> list[int]:
+    """Whole numbers with commas between them.
+
+    Raises:
+        UsageError: They are something else.
+    """
+    from pneumoscope.errors import UsageError
+
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isdecimal() for part in parts):
+        raise UsageError(f"{text!r} is no list of whole numbers", where=where, remedy="Write 0,1,2")
+    return [int(part) for part in parts]
+
+
+def show_estimate(planned: Sequence[Planned]) -> None:
+    """What each run will take on this machine, and all of them."""
+    from rich.table import Table
+
+    from pneumoscope.cli.console import output, show
+
+    table = Table("run", "input", "epochs", "about")
+    for run in planned:
+        told = "finished before" if run.finished else spoken(run.seconds)
+        table.add_row(run.name, f"{run.config.data.size} px", str(run.config.optim.epochs), told)
+    show(table)
+    total = sum(run.seconds for run in planned)
+    output().print(f"together about {spoken(total)}, measured on this machine with a few steps of each network")
+
+
+def spoken(seconds: float) -> str:
+    """``40 s``, ``12 min``, ``3 h 05 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -31,7 +31,6 @@ AUGMENT = AugmentConfig(
 
 _BATCH = 32
 _RATE = 2e-3
-_CLOUDY = 0.35  # share of the looks
 
 
 def learn(
@@ -39,18 +38,20 @@ def learn(
     *,
     steps: int,
     seed: int,
+    cloudy: float = 0.35,
     start: LungField | None = None,
     progress: bool = True,
 ) -> LungField:
     """Learn from several sources at once; each batch draws from them in fixed shares.
 
-    Dense lungs are the hard ones, so in a third of the looks a soft white cloud is laid over a part of the lungs,
+    Dense lungs are the hard ones, so in some of the looks a soft white cloud is laid over a part of the lungs,
     and the mask stays as it was. The loss is cross-entropy plus soft Dice (Milletari et al., 3DV 2016).
 
     Args:
         parts: Sources and their shares of a batch.
         steps: Batches.
         seed: Of everything that is drawn.
+        cloudy: Share of the looks with a cloud.
         start: Go on from this network; without it, afresh.
         progress: Show a bar.
 
@@ -70,7 +71,7 @@ def learn(
         films, masks = _batch(parts, shares / shares.sum(), chance)
         drawn = draw(AUGMENT, len(films), generator)
         masks = warp(masks, drawn)
-        films = _clouds(apply(films, drawn), masks, generator)
+        films = _clouds(apply(films, drawn), masks, cloudy, generator)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits, _features = network(_normalise(films, network).contiguous(memory_format=torch.channels_last))
         loss = _loss(logits.float(), F.avg_pool2d(masks, 2))
@@ -107,13 +108,13 @@ def _batch(
     return films, masks
 
 
-def _clouds(films: Tensor, masks: Tensor, generator: torch.Generator) -> Tensor:
+def _clouds(films: Tensor, masks: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """Lay a soft white cloud over a part of the lungs of some films."""
     count, size = len(films), films.shape[-1]
     coarse = torch.rand(count, 1, 5, 5, generator=generator)
     cloud = F.interpolate(coarse, size=(size, size), mode="bicubic", align_corners=False)
     cloud = ((cloud - 0.55) * 4).clamp(0, 1) * (F.avg_pool2d(masks, 9, stride=1, padding=4))
-    strength = torch.rand(count, generator=generator) * (torch.rand(count, generator=generator) < _CLOUDY)
+    strength = torch.rand(count, generator=generator) * (torch.rand(count, generator=generator) < share)
     return films + cloud * strength[:, None, None, None] * (0.85 - films).clamp(min=0)
 
 

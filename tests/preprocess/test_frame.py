@@ -1,0 +1,67 @@
+"""Framing by the lungs: what surrounds the chest and how the film was squeezed stop to matter."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pneumoscope.films import load
+from pneumoscope.films.phantom import draw_phantom
+from pneumoscope.preprocess import PreprocessSpec, prepare
+from pneumoscope.resample import resize
+
+LUNGS = PreprocessSpec(size=96, frame="lungs")
+
+
+def close(a: np.ndarray, b: np.ndarray) -> float:
+    """Correlation of two pictures."""
+    return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
+
+
+@pytest.mark.parametrize("seed", [900_001, 900_002])
+def test_margins_and_squeezing_do_not_change_the_picture(seed: int) -> None:
+    # A little border on all sides, so that no margin reaches beyond the film.
+    film = np.pad(draw_phantom(seed, "bacterial", rows=400).pixels, 40)
+    plain = prepare(load(film), LUNGS).pixels
+    bordered = np.pad(film, ((20, 40), (70, 0)))
+    squeezed = np.rint(resize(film, 480, 360)).astype(np.uint8)
+    whole = PreprocessSpec(size=96)
+    for changed in (bordered, squeezed):
+        framed = close(prepare(load(changed), LUNGS).pixels, plain)
+        assert framed > 0.9
+    unframed = close(prepare(load(bordered), whole).pixels, prepare(load(film), whole).pixels)
+    assert close(prepare(load(bordered), LUNGS).pixels, plain) > unframed
+
+
+def test_the_frame_is_inside_the_film_and_holds_the_lungs() -> None:
+    phantom = draw_phantom(900_003, "normal", rows=300)
+    seen = prepare(phantom.radiograph(), LUNGS)
+    top, left, bottom, right = seen.frame
+    rows, columns = phantom.pixels.shape
+    assert 0 <= top < bottom <= rows
+    assert 0 <= left < right <= columns
+    inside = np.zeros_like(phantom.lungs)
+    inside[round(top) : round(bottom), round(left) : round(right)] = True
+    assert (phantom.lungs & inside).sum() > 0.97 * phantom.lungs.sum()
+    assert seen.lungs is not None
+    assert seen.warnings == ()
+
+
+def test_without_lungs_the_whole_film_is_taken_and_a_warning_given() -> None:
+    seen = prepare(load(np.full((120, 80), 7, dtype=np.uint8)), LUNGS)
+    assert seen.frame == (0, 0, 120, 80)
+    assert seen.warnings == ("no lung fields were found, so the whole film was taken",)
+
+
+def test_a_larger_margin_shows_more() -> None:
+    film = draw_phantom(900_004, "viral", rows=300).radiograph()
+    narrow = prepare(film, PreprocessSpec(size=64, frame="lungs", margin=0.0)).frame
+    wide = prepare(film, PreprocessSpec(size=64, frame="lungs", margin=0.1)).frame
+    assert wide[0] <= narrow[0]
+    assert wide[3] >= narrow[3]
+    assert (wide[2] - wide[0]) > (narrow[2] - narrow[0])
+
+
+def test_a_margin_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ValueError, match="margin"):
+        PreprocessSpec(margin=1.5)

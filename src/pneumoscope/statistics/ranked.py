@@ -1,0 +1,127 @@
+"""Figures of the order of the films, of many resamples at once: average precision, one rate where the other is held.
+
+Each takes how often every film was drawn, float64 [D, N], and gives float64 [D].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pneumoscope.statistics.checks import scores_and_labels
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["HeldRate", "Ranking", "held_rate"]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRate:
+    """The best that one rate can be where the other is held.
+
+    Attributes:
+        value: Of the free rate.
+        threshold: That gives it; at or above it is called. None where nothing need be called.
+        k: Films that are right, of the free rate.
+        n: Of how many.
+    """
+
+    value: float
+    threshold: float | None
+    k: int
+    n: int
+
+
+class Ranking:
+    """Films in the order of their scores, ready for resamples.
+
+    Args:
+        labels: 0 or 1, [N].
+        scores: Finite, [N]; higher speaks for class 1.
+
+    Raises:
+        ValueError: One class only, NaN, or lengths that differ.
+    """
+
+    def __init__(self, labels: ArrayLike, scores: ArrayLike) -> None:
+        truth, values = scores_and_labels(labels, scores)
+        self._order = np.argsort(-values, kind="stable")
+        falling = values[self._order]
+        self._last = np.flatnonzero(np.append(np.diff(falling) != 0, True))  # the last of each run of equal scores
+        self._thresholds = falling[self._last]
+        self._truth = truth[self._order].astype(np.float64)
+
+    def average_precisions(self, weights: Floats) -> Floats:
+        """Area under the precision-recall curve in steps; NaN without a positive film."""
+        tp, fp = self._counts(weights)
+        called = tp + fp
+        precision = np.where(called > 0, tp / np.where(called > 0, called, 1.0), 0.0)
+        gained = np.diff(tp, axis=1, prepend=0.0)
+        total = tp[:, -1]
+        return np.where(total > 0, (gained * precision).sum(axis=1) / np.where(total > 0, total, 1.0), np.nan)
+
+    def recalls(self, weights: Floats, specificity: float) -> Floats:
+        """The highest recall of any threshold with at least this specificity; NaN with one class only."""
+        tp, fp = self._counts(weights)
+        allowed = np.floor((1 - specificity) * fp[:, -1:] + 1e-9)
+        # Recall rises as the threshold falls: the last threshold that is allowed is the best.
+        best = np.where(fp <= allowed, tp, 0.0).max(axis=1)
+        return _share(best, tp[:, -1], fp[:, -1])
+
+    def specificities(self, weights: Floats, recall: float) -> Floats:
+        """The highest specificity of any threshold with at least this recall; NaN with one class only."""
+        tp, fp = self._counts(weights)
+        needed = np.ceil(recall * tp[:, -1:] - 1e-9)
+        fewest = np.where(tp >= needed, fp, np.inf).min(axis=1)
+        return _share(fp[:, -1] - fewest, fp[:, -1], tp[:, -1])
+
+    def held(self, fixed: str, target: float) -> HeldRate:
+        """The free rate on the films as they are, with its threshold and counts.
+
+        Args:
+            fixed: "specificity" or "recall".
+            target: It is at least this.
+        """
+        tp, fp = (counts[0] for counts in self._counts(np.ones((1, len(self._truth)))))
+        if fixed == "specificity":
+            allowed = np.flatnonzero(fp <= np.floor((1 - target) * fp[-1] + 1e-9))
+            if not len(allowed) or tp[allowed[-1]] == 0:
+                return HeldRate(0.0, None, 0, int(tp[-1]))
+            best = allowed[np.argmax(tp[allowed])]  # the highest threshold of those with the best recall
+            return HeldRate(float(tp[best] / tp[-1]), float(self._thresholds[best]), int(tp[best]), int(tp[-1]))
+        best = int(np.argmax(tp >= np.ceil(target * tp[-1] - 1e-9)))
+        right = int(fp[-1] - fp[best])
+        return HeldRate(right / float(fp[-1]), float(self._thresholds[best]), right, int(fp[-1]))
+
+    def _counts(self, weights: Floats) -> tuple[Floats, Floats]:
+        """True and false positives at or above each distinct score: float64 [D, T]."""
+        falling = weights[:, self._order]
+        tp = np.cumsum(falling * self._truth, axis=1)[:, self._last]
+        return tp, np.cumsum(falling, axis=1)[:, self._last] - tp
+
+
+def held_rate(labels: ArrayLike, scores: ArrayLike, fixed: str, target: float) -> HeldRate:
+    """Recall at a fixed specificity, or specificity at a fixed recall.
+
+    Args:
+        labels: 0 or 1, [N].
+        scores: Finite, [N].
+        fixed: "specificity" or "recall".
+        target: In (0, 1].
+
+    Raises:
+        ValueError: One class only, NaN, lengths that differ, or a target out of range.
+    """
+    if fixed not in {"specificity", "recall"} or not 0 < target <= 1:
+        raise ValueError(f"a specificity or a recall above 0 and at most 1 can be held, not {fixed} {target}")
+    return Ranking(labels, scores).held(fixed, target)
+
+
+def _share(top: Floats, below: Floats, other: Floats) -> Floats:
+    good = (below > 0) & (other > 0)
+    return np.where(good, top / np.where(good, below, 1.0), np.nan)

@@ -44,12 +44,12 @@ def test_the_frame_is_inside_the_film_and_holds_the_lungs() -> None:
     inside[round(top) : round(bottom), round(left) : round(right)] = True
     assert (phantom.lungs & inside).sum() > 0.97 * phantom.lungs.sum()
     assert seen.lungs is not None
-    assert seen.warnings == ()
+    assert not seen.warnings
 
 
 def test_without_lungs_the_whole_film_is_taken_and_a_warning_given() -> None:
     seen = prepare(load(np.full((120, 80), 7, dtype=np.uint8)), LUNGS)
-    assert seen.frame == (0, 0, 120, 80)
+    assert list(seen.frame) == [0, 0, 120, 80]
     assert seen.warnings == ("no lung fields were found, so the whole film was taken",)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -62,7 +62,8 @@ def learn(
     size = parts[0][0].films.shape[1]
     network = LungField(size) if start is None else start
     network = network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]  # torch's stub lacks it
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.99), use_buffers=True)
+    decay = get_ema_multi_avg_fn(0.99)  # type: ignore[no-untyped-call]  # likewise
+    average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps, pct_start=0.1)
     generator, chance = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
@@ -76,13 +77,12 @@ def learn(
             logits, _features = network(_normalise(films, network).contiguous(memory_format=torch.channels_last))
         loss = _loss(logits.float(), F.avg_pool2d(masks, 2))
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # likewise
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         average.update_parameters(network)
-    kept: LungField = average.module
-    return kept.eval()
+    return cast("LungField", average.module).eval()
 
 
 def predict_masks(network: LungField, films: NDArray[np.uint8], batch: int = 64) -> NDArray[np.float32]:

@@ -110,9 +110,11 @@ def some_of(films: Sequence[LabelledFilm], most: int, *, seed: int = 0) -> list[
     by_class: dict[str, list[int]] = {}
     for place, film in enumerate(films):
         by_class.setdefault(film.label, []).append(place)
+    due = {label: most * len(places) / len(films) for label, places in by_class.items()}
+    taken = {label: max(1, int(share)) for label, share in due.items()}
+    for label in sorted(due, key=lambda label: (int(due[label]) - due[label], label)):  # largest remainder first
+        taken[label] += due[label] > taken[label] and sum(taken.values()) < most
     kept: list[int] = []
     for label in sorted(by_class):
-        places = by_class[label]
-        due = max(1, round(most * len(places) / len(films)))
-        kept.extend(rng.permutation(places)[:due].tolist())
+        kept.extend(rng.permutation(by_class[label])[: taken[label]].tolist())
     return [films[place] for place in sorted(kept)]

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pneumoscope.dataset.progress import counted
 from pneumoscope.errors import DatasetError, FilmError
+from pneumoscope.evaluation.pool import stream
 from pneumoscope.evaluation.stress.corruptions import choose, corrupt
 from pneumoscope.evaluation.stress.journal import Journal, Row
 from pneumoscope.evaluation.stress.tally import tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from concurrent.futures import Future
     from os import PathLike
 
     from pneumoscope.domain.radiograph import Radiograph
@@ -81,7 +80,7 @@ def run_stress(
     folder = Path(out)
     with Journal(folder / _JOURNAL, reader.model.sha256) as journal:
         tasks = list(_tasks(films, pairs, journal))
-        done = _stream(reader, tasks)
+        done = stream(partial(_read_all, reader), tasks, reader.settings.cpu_threads())
         for rows in counted(done, total=len(tasks), title="corrupting", show=progress):
             journal.add(rows)
         result = tally(reader, films, pairs, journal.rows, draws=draws, seed=seed)
@@ -102,22 +101,6 @@ def _tasks(films: Sequence[LabelledFilm], pairs: Sequence[tuple[Corruption, int]
         todo = tuple((c, s) for c, s in pairs if (film.sha256, c.name, c.strengths[s - 1]) not in journal.rows)
         if clean is None or todo:
             yield _Task(film, clean is None, todo)
-
-
-def _stream(reader: Reader, tasks: Iterable[_Task]) -> Iterator[list[Row]]:
-    """Films on a pool of threads, in their order, no more in hand than twice the threads."""
-    threads = reader.settings.cpu_threads()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="stress")
-    in_hand: deque[Future[list[Row]]] = deque()
-    try:
-        for task in tasks:
-            if len(in_hand) == 2 * threads:
-                yield in_hand.popleft().result()
-            in_hand.append(pool.submit(_read_all, reader, task))
-        while in_hand:
-            yield in_hand.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _read_all(reader: Reader, task: _Task) -> list[Row]:

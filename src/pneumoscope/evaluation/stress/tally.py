@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pneumoscope.errors import DatasetError
+from pneumoscope.evaluation.measured import area_under, mean_of, share_of
 from pneumoscope.evaluation.stress.result import (
     CorruptionInfo,
     StressCell,
@@ -17,8 +18,8 @@ from pneumoscope.evaluation.stress.result import (
     StressResult,
     StressSummary,
 )
-from pneumoscope.statistics.discrimination import delong, roc_auc
-from pneumoscope.statistics.intervals import bootstrap, bootstrap_sums, wilson
+from pneumoscope.statistics.discrimination import roc_auc
+from pneumoscope.statistics.intervals import bootstrap
 from pneumoscope.statistics.metrics import Metric
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     Rows = Mapping[tuple[str, str, float], Row]
 
-__all__ = ["area", "share", "tally"]
+__all__ = ["tally"]
 
 _FILMS = "stress"
 
@@ -138,14 +139,17 @@ def _cell(base: _Films, name: str, severity: int, strength: float, rows: Sequenc
             StressPoint(
                 preset=preset,
                 threshold=threshold,
-                recall=share(f"recall ({preset})", called[truth], _FILMS),
-                specificity=share(f"specificity ({preset})", ~called[~truth], _FILMS),
-                flipped=share(f"flipped calls ({preset})", called != (before >= threshold), _FILMS),
+                recall=share_of(f"recall ({preset})", called[truth], _FILMS),
+                specificity=share_of(f"specificity ({preset})", ~called[~truth], _FILMS),
+                flipped=share_of(f"flipped calls ({preset})", called != (before >= threshold), _FILMS),
             )
         )
     moved = now - before
     groups = {"": np.ones(len(truth), bool), ", with the finding": truth, ", without the finding": ~truth}
-    shifts = [_mean(base, f"probability shift{name}", moved[part], people[part]) for name, part in groups.items()]
+    shifts = [
+        mean_of(f"probability shift{name}", moved[part], people[part], _FILMS, rng=base.rng, draws=base.draws)
+        for name, part in groups.items()
+    ]
     return StressCell(
         corruption=name,
         severity=severity,
@@ -155,7 +159,7 @@ def _cell(base: _Films, name: str, severity: int, strength: float, rows: Sequenc
         refusals=dict(sorted(Counter(row.refusal for row in rows if row.refusal).items())),
         mended=sum(row.mended for row in rows),
         points=tuple(points),
-        auc=area("AUC", truth, now, people, _FILMS),
+        auc=area_under("AUC", truth, now, people, _FILMS),
         shift=(shifts[0], shifts[1], shifts[2]),
     )
 
@@ -203,30 +207,3 @@ def _rate(right: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
     if not read.any(axis=0).all():
         raise ValueError("a corruption has no film of this kind that was read")
     return float(((right & read).sum(axis=0) / read.sum(axis=0)).mean())
-
-
-def _mean(base: _Films, name: str, values: NDArray[np.float64], people: NDArray[np.str_]) -> Metric:
-    if len(values) == 0:
-        return Metric(name, None, None, None, 0, None, "bootstrap", _FILMS)
-    sums = np.stack([values, np.ones(len(values))], axis=1)
-    found = bootstrap_sums(lambda x: x[:, 0] / x[:, 1], sums, people, base.draws, generator=base.rng)
-    return Metric(name, found.value, found.low, found.high, found.n, None, "bootstrap", _FILMS)
-
-
-def share(name: str, hits: NDArray[np.bool_], films: str) -> Metric:
-    """A proportion as a Metric: without films, no value."""
-    found = wilson(int(hits.sum()), len(hits))
-    if not found.known:
-        return Metric(name, None, None, None, 0, 0, "Wilson", films)
-    return Metric(name, found.value, found.low, found.high, found.n, found.k, "Wilson", films)
-
-
-def area(
-    name: str, truth: NDArray[np.bool_], scores: NDArray[np.float64], people: NDArray[np.str_], films: str
-) -> Metric:
-    """An AUC as a Metric: with films of one kind only, no value."""
-    if not truth.any() or truth.all():
-        return Metric(name, None, None, None, len(truth), None, "DeLong", films)
-    found = delong(truth, scores, people)
-    method = "DeLong" if 0 < found.value < 1 else "Wilson of pairs"
-    return Metric(name, found.value, found.low, found.high, found.n, None, method, films)

@@ -1,0 +1,54 @@
+"""The audit as one HTML file that needs nothing else: no network, no fonts, no scripts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pneumoscope.errors import MissingExtra
+from pneumoscope.evaluation.audit_page import view
+from pneumoscope.evaluation.audit_page.pictures import Gallery
+
+if TYPE_CHECKING:
+    from pneumoscope.dataset.audit import Audit
+
+__all__ = ["audit_page"]
+
+_LISTED = 25
+"""Rows of a long list on the page; all of them are in audit.json."""
+
+
+def audit_page(found: Audit) -> str:
+    """The page's HTML. Films are opened once more for their pictures; one that is gone has none.
+
+    Raises:
+        MissingExtra: jinja2 is not installed.
+    """
+    try:
+        from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - waits until a page is made
+    except ImportError as error:
+        raise MissingExtra.named("jinja2", extra="audit", needed_for="the audit's page") from error
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["plural"] = view.plural
+    template = environment.from_string(Path(__file__).with_name("page.html.j2").read_text(encoding="utf-8"))
+    report, gallery = found.report, Gallery(found.manifest.root)
+    return template.render(
+        r=report,
+        cards=view.cards(report),
+        areas=view.areas(report),
+        classes=view.class_table(report),
+        copies=view.copies_view(report, gallery),
+        odd=view.odd_view(report, gallery),
+        noises=[view.noise_view(noise, gallery) for noise in report.label_noise],
+        clusters=[
+            (cluster, gallery.picture(cluster.example), _shares(cluster.by_class))
+            for cluster in report.clusters.clusters
+        ],
+        listed=_LISTED,
+    )
+
+
+def _shares(by_class: dict[str, int]) -> list[tuple[str, int, float]]:
+    """Each class with its films and its percent of the cluster."""
+    total = max(1, sum(by_class.values()))
+    return [(name, count, 100 * count / total) for name, count in by_class.items()]

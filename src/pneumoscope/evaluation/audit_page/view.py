@@ -1,0 +1,214 @@
+"""The findings in the words and lists that the page shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pneumoscope.dataset.audit.report import AuditReport, LabelNoise, Value
+    from pneumoscope.evaluation.audit_page.pictures import Gallery
+
+__all__ = ["Area", "Card", "areas", "cards", "class_table", "copies_view", "noise_view", "odd_view", "plural"]
+
+_GROUP_WORDS = {
+    "size": "height, width, aspect",
+    "file": "bytes, bytes per pixel",
+    "coding": "JPEG quality, colour, bit depth",
+    "sharpness": "Laplacian, spectrum, noise",
+    "histogram": "gray levels, wherever they are",
+    "borders": "even margins",
+    "markers": "bright spots at the edges",
+}
+_PICTURED_GROUPS, _PICTURED_SUSPECTS, _PICTURED_ODD = 12, 24, 24
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One of the verdicts at the top.
+
+    Attributes:
+        title: "Leaks".
+        value: "none".
+        more: A line beneath.
+        mark: "good", "bad" or "plain"; also told by a sign, not by colour alone.
+    """
+
+    title: str
+    value: str
+    more: str
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A row of the AUC chart; its places are percent of the axis from 0.5 to 1.
+
+    Attributes:
+        title: What is looked at.
+        more: In smaller letters.
+        value: As printed.
+        at: Of the AUC; None where it cannot be computed.
+        low: Of the interval's lower end.
+        high: Upper.
+        drop: What the whole loses without it, as printed.
+        kind: "whole", "group" or "image".
+    """
+
+    title: str
+    more: str
+    value: str
+    at: float | None
+    low: float = 0.0
+    high: float = 0.0
+    drop: str = ""
+    kind: str = "group"
+
+
+def plural(number: int, noun: str) -> str:
+    """``1,043 films``, ``1 film``, ``2 copies``."""
+    many = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else many}"
+
+
+def cards(report: AuditReport) -> list[Card]:
+    """The verdicts."""
+    leaks = report.leaks
+    if not leaks.known:
+        leak = Card("Leaks", "not known", "the films have no parts; give --split", "plain")
+    elif leaks.found:
+        told = [
+            plural(leaks.exact_copies + leaks.near_copies, "group") + " of copies",
+            plural(leaks.patients, "patient"),
+        ]
+        leak = Card("Leaks", "found", f"{' and '.join(told)} in several parts", "bad")
+    else:
+        leak = Card("Leaks", "none", f"no copy and no patient is in two of {', '.join(report.parts)}", "good")
+    auc = report.shortcuts.auc
+    strong = report.shortcuts.verdict in {"plain", "strong"}
+    shortcut = Card(
+        "Shortcut",
+        f"AUC {auc.value:.3f}" if auc else "cannot be asked",
+        f"{report.shortcuts.verdict}: told without looking at the chest" if auc else report.shortcuts.why_not,
+        "bad" if strong else "good" if auc else "plain",
+    )
+    exact, near = (sum(group.how == how for group in report.copies) for how in ("bytes", "picture"))
+    conflicts = sum(group.conflict for group in report.copies)
+    copies = Card(
+        "Copies",
+        plural(exact + near, "group"),
+        f"{exact} the same file, {near} near copies; {conflicts} with several labels",
+        "bad" if conflicts else "plain" if exact + near else "good",
+    )
+    files = Card(
+        "Files",
+        plural(len(report.problems), "problem"),
+        f"left out or unreadable; {plural(len(report.odd), 'odd film')}",
+        "bad" if report.problems else "good",
+    )
+    noise = report.label_noise[0] if report.label_noise else None
+    known = noise is not None and not noise.why_not
+    wrong = Card(
+        "Labels",
+        f"{len(noise.suspects):,} doubtful" if noise and known else "cannot be asked",
+        f"{noise.films:,} films, {' against '.join(noise.classes[:3])}" if noise and known else "",
+        "plain" if not known or (noise and noise.suspects) else "good",
+    )
+    return [leak, shortcut, copies, files, wrong]
+
+
+def areas(report: AuditReport) -> list[Area]:
+    """The rows of the chart: all features, the header alone, each group, and the image model."""
+    shortcuts = report.shortcuts
+    rows = [_area("All of these", "no anatomy", shortcuts.auc, kind="whole")]
+    rows += [
+        _area(group.name.capitalize(), _GROUP_WORDS[group.name], group.alone, drop=f"{group.drop:.3f}")
+        for group in shortcuts.groups
+    ]
+    rows.append(_area("Header alone", "size, file and coding: no pixel", shortcuts.no_pixels))
+    rows.append(_area("Image model", report.image_model.kind, report.image_model.auc, kind="image"))
+    return rows
+
+
+def _area(title: str, more: str, value: Value | None, *, drop: str = "", kind: str = "group") -> Area:
+    if value is None:
+        return Area(title, more, "the films are alike" if kind == "group" else "cannot be computed", None, kind=kind)
+    at, low, high = (round(200 * (min(1.0, max(0.5, end)) - 0.5), 2) for end in (value.value, value.low, value.high))
+    return Area(title, more, f"{value.value:.3f} ({value.low:.3f} to {value.high:.3f})", at, low, high, drop, kind)
+
+
+def class_table(report: AuditReport) -> dict[str, Any]:
+    """Films and patients of each class, by part."""
+    parts = [*report.parts, ""] if any(not row.part for row in report.counts) else report.parts
+    films = {(row.label, row.part): 0 for row in report.counts}
+    patients = dict(films)
+    for row in report.counts:
+        films[row.label, row.part] += row.films
+        patients[row.label, row.part] += row.patients
+    total = {name: sum(films.get((name, part), 0) for part in parts) for name in report.classes}
+    return {
+        "parts": [part or "no part" for part in parts],
+        "rows": [
+            {
+                "label": name,
+                "cells": [(films.get((name, part), 0), patients.get((name, part), 0)) for part in parts],
+                "films": total[name],
+                "share": 100 * total[name] / max(1, report.films),
+            }
+            for name in report.classes
+        ],
+        "sources": sorted({row.source for row in report.counts}),
+    }
+
+
+def copies_view(report: AuditReport, gallery: Gallery) -> dict[str, Any]:
+    """The first groups of copies with pictures; those that leak or conflict come first."""
+    shown = [
+        {
+            "films": [
+                (path, label, part, gallery.picture(path))
+                for path, label, part in list(zip(group.paths, group.labels, group.parts, strict=True))[:6]
+            ],
+            "more": max(0, len(group.paths) - 6),
+            "how": "the same file" if group.how == "bytes" else f"near copies, correlation {group.correlation:.2f}",
+            "mirrored": group.mirrored,
+            "crosses": group.crosses,
+            "conflict": group.conflict,
+        }
+        for group in report.copies[:_PICTURED_GROUPS]
+    ]
+    return {"shown": shown, "rest": max(0, len(report.copies) - _PICTURED_GROUPS)}
+
+
+def odd_view(report: AuditReport, gallery: Gallery) -> dict[str, Any]:
+    """The first odd films with pictures."""
+    shown = [(noted.path, noted.what, gallery.picture(noted.path)) for noted in report.odd[:_PICTURED_ODD]]
+    return {"shown": shown, "rest": max(0, len(report.odd) - _PICTURED_ODD)}
+
+
+def noise_view(noise: LabelNoise, gallery: Gallery) -> dict[str, Any]:
+    """The likely mislabelled films at one level, the least plausible first, and the estimated table."""
+    shown = [(suspect, gallery.picture(suspect.path)) for suspect in noise.suspects[:_PICTURED_SUSPECTS]]
+    return {
+        "noise": noise,
+        "title": _title(noise),
+        "shown": shown,
+        "rest": max(0, len(noise.suspects) - _PICTURED_SUSPECTS),
+        "joint": _rounded(noise.joint),
+    }
+
+
+def _title(noise: LabelNoise) -> str:
+    return (
+        "Finding"
+        if noise.level == "finding"
+        else "Classes"
+        if len(noise.classes) > 2
+        else " against ".join(noise.classes)
+    )
+
+
+def _rounded(table: Sequence[Sequence[float]]) -> list[list[int]]:
+    return [[round(cell) for cell in row] for row in table]

@@ -23,6 +23,7 @@ __all__ = ["VERBS", "main"]
 VERBS = {
     "phantom": "pneumoscope.cli.phantom:phantom",
     "manifest": "pneumoscope.cli.manifest:manifest",
+    "audit": "pneumoscope.cli.audit:audit",
     "augment": "pneumoscope.cli.augment:augment",
     "networks": "pneumoscope.cli.networks:networks",
     "train": "pneumoscope.cli.train:train",

@@ -14,6 +14,7 @@ PneumoscopeError
 │   ├── BundleDamaged     the sha256 of the graph is not the one it was written with
 │   └── BundleFromFuture  written by a newer pneumoscope
 ├── TrainingError         a run that cannot start, go on, or be resumed
+├── SiteError             a site's films that no re-calibration can be made with    exit 6
 └── StorageError          a disk that is full or cannot be written               exit 5
 """
 
@@ -35,6 +36,7 @@ __all__ = [
     "MissingExtra",
     "NotABundle",
     "PneumoscopeError",
+    "SiteError",
     "StorageError",
     "TrainingError",
     "UnreadableFilm",
@@ -163,6 +165,13 @@ class TrainingError(PneumoscopeError):
     """A run that cannot start, go on, or be resumed."""
 
     code = "training"
+
+
+class SiteError(PneumoscopeError):
+    """Films of a site that no re-calibration can be made with: too few, or the bundle does not rank them."""
+
+    code = "site"
+    exit_code = 6
 
 
 class StorageError(PneumoscopeError):

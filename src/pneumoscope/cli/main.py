@@ -27,7 +27,9 @@ VERBS = {
     "augment": "pneumoscope.cli.augment:augment",
     "networks": "pneumoscope.cli.networks:networks",
     "train": "pneumoscope.cli.train:train",
+    "search": "pneumoscope.cli.search:search",
     "baselines": "pneumoscope.cli.baselines:baselines",
+    "calibrate-site": "pneumoscope.cli.calibrate_site:calibrate_site",
     "bundles": "pneumoscope.cli.bundles:bundles",
     "read": "pneumoscope.cli.read:read",
 }

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from pneumoscope.networks import build, parameters_count
-from pneumoscope.networks.residual import Block, Blur
+from pneumoscope.networks.residual import Block, Blur, HalfInstanceNorm, MixStyle
 
 
 def test_the_default_is_slim_and_reads_by_sixteen_pixels() -> None:
@@ -25,6 +25,7 @@ def test_the_default_is_slim_and_reads_by_sixteen_pixels() -> None:
         {"stem": "wide", "strides": [1, 2]},
         {"blur": True},
         {"squeeze": True},
+        {"instance": 1, "style": 0.5},
         {"dilation": 2, "strides": [2, 1]},
         {"blur": True, "squeeze": True, "strides": [1, 2], "stem": "patch"},
     ],
@@ -68,3 +69,25 @@ def test_runs_in_bfloat16_and_channels_last() -> None:
             half = network(films.contiguous(memory_format=torch.channels_last))
     torch.testing.assert_close(half, full, atol=0.02, rtol=0.05)
     assert isinstance(network, nn.Module)
+
+
+def test_half_of_the_channels_forget_the_films_contrast() -> None:
+    norm = HalfInstanceNorm(6).eval()
+    x = torch.rand(2, 6, 8, 8, generator=torch.Generator().manual_seed(0))
+    plain, changed = norm(x), norm(3 * x + 1)
+    torch.testing.assert_close(plain[:, :3], changed[:, :3], atol=2e-3, rtol=0)
+    assert (plain[:, 3:] - changed[:, 3:]).abs().min() > 0.5
+
+
+def test_styles_are_mixed_only_while_learning_and_places_stay() -> None:
+    mix = MixStyle(1.0)
+    x = torch.rand(8, 3, 6, 6, generator=torch.Generator().manual_seed(0)) * torch.arange(1, 9)[:, None, None, None]
+    assert torch.equal(mix.eval()(x), x)
+    torch.manual_seed(0)
+    mixed = mix.train()(x)
+    assert not torch.allclose(mixed, x)
+    # Each channel is an affine function of itself, so the order of its places is kept...
+    assert torch.equal(mixed.flatten(2).argsort(dim=2), x.flatten(2).argsort(dim=2))
+    # ... and every mean lies within those of the batch.
+    assert (mixed.mean(dim=(2, 3)) <= x.mean(dim=(2, 3)).amax(dim=0) + 1e-4).all()
+    assert torch.equal(MixStyle(0.0).train()(x), x)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Residual", "ResidualOptions"]
 
+_STYLED = 2  # stages after which styles are mixed: later features are of the disease rather than of the scanner
+_BETA = 0.1  # as in the paper: mostly one film or the other
+_TINY = 1e-6
+
 
 @dataclass(frozen=True, slots=True)
 class ResidualOptions:
@@ -33,6 +37,10 @@ class ResidualOptions:
         dropout: Before the last linear layer, 0 to below 1.
         squeeze: Squeeze and excitation in each block.
         blur: Low-pass filter before each stride of a stage.
+        instance: In how many stages, from the first, half of the channels of each block's first norm are brought to
+            the film's own mean and variance in place of the batch's: contrast and sharpness of a film then matter less.
+        style: Probability that a training batch mixes the styles (mean and variance of each channel) of its films
+            after each of the first two stages.
     """
 
     width: int = 32
@@ -43,6 +51,8 @@ class ResidualOptions:
     dropout: float = 0.2
     squeeze: bool = False
     blur: bool = False
+    instance: int = 0
+    style: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what could not be built."""
@@ -54,6 +64,8 @@ class ResidualOptions:
             raise ValueError("blocks must be 1 or more, and strides 1 or 2")
         if not 0 <= self.dropout < 1:
             raise ValueError("dropout must be 0 to below 1")
+        if not 0 <= self.style <= 1 or not 0 <= self.instance <= len(self.blocks):
+            raise ValueError("style must be 0 to 1, and instance at most the number of stages")
 
 
 class Residual(Network):
@@ -63,7 +75,9 @@ class Residual(Network):
     starts at zero, so that a fresh network is shallow (Goyal et al. 2017, section 5.1). Shortcuts average
     before they convolve, so that a stride drops no pixel (He et al., "Bag of tricks for image
     classification", CVPR 2019, section 4.2, ResNet-D). Squeeze and excitation: Hu et al., CVPR 2018.
-    Blurred strides: Zhang, "Making convolutional networks shift-invariant again", ICML 2019.
+    Blurred strides: Zhang, "Making convolutional networks shift-invariant again", ICML 2019. Instance norm: Pan et al.,
+    "Two at once: enhancing learning and generalization capacities via IBN-Net", ECCV 2018. Mixed styles: Zhou et al.,
+    "Domain generalization with MixStyle", ICLR 2021.
 
     The output stride is 16 rather than 32, because a consolidation of a child's lung is small and the
     evidence is read by place.
@@ -78,7 +92,7 @@ class Residual(Network):
             nn.BatchNorm2d(widths[0]),
             nn.ReLU(),
         )
-        stages = []
+        stages: list[nn.Module] = []
         for index, (before, width) in enumerate(pairwise([widths[0], *widths])):
             stride = options.strides[index]
             dilation = options.dilation if stride == 1 and index else 1
@@ -90,9 +104,12 @@ class Residual(Network):
                     dilation=dilation,
                     squeeze=options.squeeze,
                     blur=options.blur,
+                    instance=index < options.instance,
                 )
                 for position in range(options.blocks[index])
             ]
+            if options.style > 0 and index < _STYLED:
+                stages.append(MixStyle(options.style))
         self.stages = nn.Sequential(*stages)
         self.head = GlobalAverageHead(widths[-1], classes, dropout=options.dropout)
         self.stages.apply(_initialise)
@@ -108,13 +125,21 @@ class Block(nn.Module):
     """Two 3 x 3 convolutions and a shortcut: [N, inside, H, W] to [N, outside, H / stride, W / stride]."""
 
     def __init__(
-        self, inside: int, outside: int, *, stride: int, dilation: int = 1, squeeze: bool = False, blur: bool = False
+        self,
+        inside: int,
+        outside: int,
+        *,
+        stride: int,
+        dilation: int = 1,
+        squeeze: bool = False,
+        blur: bool = False,
+        instance: bool = False,
     ) -> None:
         super().__init__()
         blurred = blur and stride > 1
         step = 1 if blurred else stride
         self.conv1 = nn.Conv2d(inside, outside, 3, stride=step, padding=dilation, dilation=dilation, bias=False)
-        self.norm1 = nn.BatchNorm2d(outside)
+        self.norm1: nn.Module = HalfInstanceNorm(outside) if instance else nn.BatchNorm2d(outside)
         self.blur1: nn.Module = Blur(stride) if blurred else nn.Identity()
         self.conv2 = nn.Conv2d(outside, outside, 3, padding=dilation, dilation=dilation, bias=False)
         self.norm2 = nn.BatchNorm2d(outside)
@@ -133,6 +158,46 @@ class Block(nn.Module):
         y = self.blur1(torch.relu(self.norm1(self.conv1(x))))
         y = self.squeeze(self.norm2(self.conv2(y)))
         return torch.relu(self.shortcut(x) + y)
+
+
+class HalfInstanceNorm(nn.Module):
+    """Instance norm on the first half of the channels, batch norm on the others."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.half = channels // 2
+        self.instance = nn.InstanceNorm2d(self.half, affine=True)
+        self.batch = nn.BatchNorm2d(channels - self.half)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, K, H, W] to the same."""
+        return torch.cat([self.instance(x[:, : self.half]), self.batch(x[:, self.half :])], dim=1)
+
+
+class MixStyle(nn.Module):
+    """While learning, give films the style of a mixture of themselves and another film of the batch.
+
+    The style is the mean and the standard deviation of each channel; the share of the film itself is drawn from
+    Beta(0.1, 0.1). Chance comes from torch's global generator, which a training step seeds.
+    """
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, K, H, W] to the same."""
+        if not self.training or torch.rand(()) >= self.probability:
+            return x
+        mean = x.mean(dim=(2, 3), keepdim=True)
+        deviation = (x.var(dim=(2, 3), keepdim=True) + _TINY).sqrt()
+        plain = (x - mean) / deviation
+        mean, deviation = mean.detach(), deviation.detach()
+        share = torch.distributions.Beta(_BETA, _BETA).sample((len(x), 1, 1, 1)).to(x.device, x.dtype)
+        other = torch.randperm(len(x)).to(x.device)
+        mixed = share * mean + (1 - share) * mean[other]
+        spread = share * deviation + (1 - share) * deviation[other]
+        return plain * spread + mixed
 
 
 class Squeeze(nn.Module):

@@ -165,13 +165,13 @@ class HalfInstanceNorm(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.half = channels // 2
-        self.instance = nn.InstanceNorm2d(self.half, affine=True)
-        self.batch = nn.BatchNorm2d(channels - self.half)
+        self.first = channels // 2
+        self.instance = nn.InstanceNorm2d(self.first, affine=True)
+        self.batch = nn.BatchNorm2d(channels - self.first)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, K, H, W] to the same."""
-        return torch.cat([self.instance(x[:, : self.half]), self.batch(x[:, self.half :])], dim=1)
+        return torch.cat([self.instance(x[:, : self.first]), self.batch(x[:, self.first :])], dim=1)
 
 
 class MixStyle(nn.Module):

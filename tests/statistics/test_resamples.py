@@ -122,8 +122,8 @@ def test_ranked_figures_of_weights_are_those_of_repeated_films(seed: int) -> Non
         for target in (0.5, 0.8, 0.95, 1.0):
             recall = curve.sensitivity[curve.specificity >= target - 1e-12].max()
             specificity = curve.specificity[curve.sensitivity >= target - 1e-12].max()
-            assert ranking.recalls(weights, target)[row] == pytest.approx(recall)
-            assert ranking.specificities(weights, target)[row] == pytest.approx(specificity)
+            assert ranking.recalls(weights, [0.1, target])[row, 1] == pytest.approx(recall)
+            assert ranking.specificities(weights, [target, 0.1])[row, 0] == pytest.approx(specificity)
 
 
 @settings(deadline=None, max_examples=40)
@@ -139,7 +139,7 @@ def test_a_held_rate_is_what_its_threshold_gives(seed: int, fixed: str, target: 
     assert found.k / found.n == pytest.approx(found.value)
     ranking, once = Ranking(labels, p), np.ones((1, 50))
     of_weights = ranking.recalls if fixed == "specificity" else ranking.specificities
-    assert of_weights(once, target)[0] == pytest.approx(free)
+    assert of_weights(once, [target])[0, 0] == pytest.approx(free)
 
 
 def test_held_rates_say_no() -> None:

@@ -18,7 +18,8 @@ __all__ = ["Calibrations"]
 
 _TINY = 1e-12
 _STEPS = 50
-_REST = 1e-8
+_REST = 1e-5  # Newton's error after such a step is about its square
+_LARGE = 0.3  # a shorter step from near the answer does not overshoot
 
 
 class Calibrations:
@@ -41,10 +42,11 @@ class Calibrations:
             raise ValueError("all probabilities are alike: there is no line through one point")
         if _separate(self._x, truth[None], ~truth[None]).item():
             raise ValueError("the probabilities separate the classes wholly: the slope is infinite")
-        self._start = (1.0, 0.0)
+        self._start, self._shift = (1.0, 0.0), 0.0
         found = self.lines(np.ones((1, len(truth))))[0]
         if np.isfinite(found).all():
             self._start = (float(found[0]), float(found[1]))  # resamples lie near, and come to rest sooner
+        self._shift = float(self.in_the_large(np.ones((1, len(truth))))[0])
 
     def lines(self, weights: Floats) -> Floats:
         """Slope and intercept of the regression of the label on the logit, float64 [D, 2].
@@ -55,28 +57,35 @@ class Calibrations:
         Returns:
             NaN where a resample separates the classes: its slope is infinite.
         """
-        held, y = weights > 0, self._y > 0
+        w = np.ascontiguousarray(weights)
+        held, y = w > 0, self._y > 0
         undefined = _separate(self._x, held & y, held & ~y)
-        found = np.full((len(weights), 2), np.nan)
+        found = np.full((len(w), 2), np.nan)
         rows = np.flatnonzero(~undefined)  # those still under way
-        w, line = weights[rows], np.tile(self._start, (len(rows), 1))
-        loss = self._losses(w, line)
+        w, line = w[rows], np.tile(self._start, (len(rows), 1))
         for _ in range(_STEPS):
             if not len(rows):
                 break
             step = self._newton(w, line)
-            tried = self._losses(w, line + step)
-            for _ in range(_STEPS):  # halve the steps that overshoot
-                worse = tried > loss + 1e-12 * np.abs(loss)
-                if not worse.any():
-                    break
-                step[worse] /= 2
-                tried[worse] = self._losses(w[worse], line[worse] + step[worse])
-            line, loss = line + step, tried
+            large = np.flatnonzero(np.abs(step).max(axis=1) > _LARGE)
+            step[large] = self._shortened(w[large], line[large], step[large])
+            line = line + step
             rest = np.abs(step).max(axis=1) < _REST
             found[rows[rest]] = line[rest]
-            rows, w, line, loss = rows[~rest], w[~rest], line[~rest], loss[~rest]
+            rows, w, line = rows[~rest], w[~rest], line[~rest]
         return found
+
+    def _shortened(self, w: Floats, line: Floats, step: Floats) -> Floats:
+        """Steps halved until none overshoots."""
+        loss, step = self._losses(w, line), step.copy()
+        worse = np.arange(len(w))
+        for _ in range(_STEPS):
+            tried = self._losses(w[worse], line[worse] + step[worse])
+            worse = worse[tried > loss[worse] * (1 + 1e-12)]
+            if not len(worse):
+                break
+            step[worse] /= 2
+        return step
 
     def _newton(self, w: Floats, line: Floats) -> Floats:
         """The full steps, float64 [D, 2]."""
@@ -99,17 +108,17 @@ class Calibrations:
 
         Above 0 the probabilities are too low on the whole (Van Calster et al., BMC Medicine 17 (2019) 230).
         """
-        x, y = self._x, self._y
-        cases, all_ = weights @ y, weights.sum(axis=1)
+        w = np.ascontiguousarray(weights)
+        cases, all_ = w @ self._y, w.sum(axis=1)
         undefined = (cases <= 0) | (cases >= all_)
-        shift = np.zeros(len(weights))
+        shift = np.full(len(w), self._shift)
         for _ in range(_STEPS):
-            p = expit(x + shift[:, None])
-            gap = cases - (weights * p).sum(axis=1)
-            curve = np.maximum((weights * p * (1 - p)).sum(axis=1), 1e-300)
-            step = np.clip(gap / curve, -2, 2)
-            shift += np.where(undefined, 0.0, step)
-            if np.abs(np.where(undefined, 0.0, step)).max() < 1e-9:
+            p = expit(self._x + shift[:, None])
+            weighted = w * p
+            gap, curve = cases - weighted.sum(axis=1), (weighted * (1 - p)).sum(axis=1)
+            step = np.where(undefined, 0.0, np.clip(gap / np.maximum(curve, 1e-300), -2, 2))
+            shift += step
+            if np.abs(step).max(initial=0) < _REST:
                 break
         return np.where(undefined, np.nan, shift)
 

@@ -1,6 +1,6 @@
 """Figures of the order of the films, of many resamples at once: average precision, one rate where the other is held.
 
-Each takes how often every film was drawn, float64 [D, N], and gives float64 [D].
+Each takes how often every film was drawn, float64 [D, N], and gives float64 [D], or [D, K] for K targets.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import numpy as np
 from pneumoscope.statistics.checks import scores_and_labels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
@@ -58,27 +60,28 @@ class Ranking:
 
     def average_precisions(self, weights: Floats) -> Floats:
         """Area under the precision-recall curve in steps; NaN without a positive film."""
-        tp, fp = self._counts(weights)
-        called = tp + fp
-        precision = np.where(called > 0, tp / np.where(called > 0, called, 1.0), 0.0)
-        gained = np.diff(tp, axis=1, prepend=0.0)
-        total = tp[:, -1]
-        return np.where(total > 0, (gained * precision).sum(axis=1) / np.where(total > 0, total, 1.0), np.nan)
+        tp, called = self._counts(weights)
+        precision = tp / np.maximum(called, 1e-300)  # nothing called, nothing gained
+        gained = np.diff(tp, axis=0, prepend=0.0)
+        total = tp[-1]
+        return np.where(total > 0, (gained * precision).sum(axis=0) / np.where(total > 0, total, 1.0), np.nan)
 
-    def recalls(self, weights: Floats, specificity: float) -> Floats:
-        """The highest recall of any threshold with at least this specificity; NaN with one class only."""
-        tp, fp = self._counts(weights)
-        allowed = np.floor((1 - specificity) * fp[:, -1:] + 1e-9)
+    def recalls(self, weights: Floats, specificities: Sequence[float]) -> Floats:
+        """The highest recall of any threshold with at least each specificity, [D, K]; NaN with one class only."""
+        tp, called = self._counts(weights)
+        fp = called - tp
+        allowed = [np.floor((1 - target) * fp[-1] + 1e-9) for target in specificities]
         # Recall rises as the threshold falls: the last threshold that is allowed is the best.
-        best = np.where(fp <= allowed, tp, 0.0).max(axis=1)
-        return _share(best, tp[:, -1], fp[:, -1])
+        best = [np.where(fp <= most, tp, 0.0).max(axis=0) for most in allowed]
+        return _share(np.stack(best, axis=1), tp[-1], fp[-1])
 
-    def specificities(self, weights: Floats, recall: float) -> Floats:
-        """The highest specificity of any threshold with at least this recall; NaN with one class only."""
-        tp, fp = self._counts(weights)
-        needed = np.ceil(recall * tp[:, -1:] - 1e-9)
-        fewest = np.where(tp >= needed, fp, np.inf).min(axis=1)
-        return _share(fp[:, -1] - fewest, fp[:, -1], tp[:, -1])
+    def specificities(self, weights: Floats, recalls: Sequence[float]) -> Floats:
+        """The highest specificity of any threshold with at least each recall, [D, K]; NaN with one class only."""
+        tp, called = self._counts(weights)
+        fp = called - tp
+        needed = [np.ceil(target * tp[-1] - 1e-9) for target in recalls]
+        fewest = [np.where(tp >= least, fp, np.inf).min(axis=0) for least in needed]
+        return _share(fp[-1][:, None] - np.stack(fewest, axis=1), fp[-1], tp[-1])
 
     def held(self, fixed: str, target: float) -> HeldRate:
         """The free rate on the films as they are, with its threshold and counts.
@@ -87,7 +90,8 @@ class Ranking:
             fixed: "specificity" or "recall".
             target: It is at least this.
         """
-        tp, fp = (counts[0] for counts in self._counts(np.ones((1, len(self._truth)))))
+        tp, called = (counts[:, 0] for counts in self._counts(np.ones((1, len(self._truth)))))
+        fp = called - tp
         if fixed == "specificity":
             allowed = np.flatnonzero(fp <= np.floor((1 - target) * fp[-1] + 1e-9))
             if not len(allowed) or tp[allowed[-1]] == 0:
@@ -99,10 +103,11 @@ class Ranking:
         return HeldRate(right / float(fp[-1]), float(self._thresholds[best]), right, int(fp[-1]))
 
     def _counts(self, weights: Floats) -> tuple[Floats, Floats]:
-        """True and false positives at or above each distinct score: float64 [D, T]."""
-        falling = weights[:, self._order]
-        tp = np.cumsum(falling * self._truth, axis=1)[:, self._last]
-        return tp, np.cumsum(falling, axis=1)[:, self._last] - tp
+        """True positives, and all that are called, at or above each distinct score: float64 [T, D]."""
+        falling = weights.T[self._order]  # [N, D]
+        called = np.cumsum(falling, axis=0)[self._last]
+        falling *= self._truth[:, None]
+        return np.cumsum(falling, axis=0, out=falling)[self._last], called
 
 
 def held_rate(labels: ArrayLike, scores: ArrayLike, fixed: str, target: float) -> HeldRate:
@@ -123,5 +128,6 @@ def held_rate(labels: ArrayLike, scores: ArrayLike, fixed: str, target: float) -
 
 
 def _share(top: Floats, below: Floats, other: Floats) -> Floats:
+    """``top`` [D, K] over ``below`` [D]; NaN where there are no films of it or of the ``other`` class."""
     good = (below > 0) & (other > 0)
-    return np.where(good, top / np.where(good, below, 1.0), np.nan)
+    return np.where(good[:, None], top / np.where(good, below, 1.0)[:, None], np.nan)

@@ -99,7 +99,8 @@ class Resamples:
         """A figure that needs the films themselves: it is told how often each was drawn.
 
         Args:
-            statistic: Takes float64 [draws, N], 0 or more, and gives float64 [draws]; NaN where it cannot be computed.
+            statistic: Takes float64 [draws, N], 0 or more, the films of a draw far apart in memory (Fortran's order),
+                and gives float64 [draws]; NaN where it cannot be computed.
             least: Share of the resamples that must be computable. Where those that are not would lie at one end of
                 the interval, ask for nearly all.
 
@@ -111,7 +112,8 @@ class Resamples:
     def weights_many(self, statistic: Callable[[Floats], Floats], *, least: float = 0.5) -> list[Estimate]:
         """``weights`` for several figures that are computed together: the statistic gives float64 [draws, M]."""
         values = statistic(np.ones((1, self.n)))[0]
-        drawn = np.concatenate([statistic(times[:, self.numbers]) for times in self._times()])
+        # A row a film, so that putting films in order moves whole rows.
+        drawn = np.concatenate([statistic(np.ascontiguousarray(times.T)[self.numbers].T) for times in self._times()])
         for computed in np.isfinite(drawn).sum(axis=0):
             if computed < least * self.draws:
                 raise ValueError(f"only {computed} of {self.draws} resamples can be computed: there are too few films")

@@ -1,0 +1,90 @@
+"""Rows of a table of figures, each with its interval, or with the reason that it has none: a value of None."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pneumoscope.statistics.discrimination import delong
+from pneumoscope.statistics.metrics import Metric
+from pneumoscope.statistics.rates import clustered_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from pneumoscope.statistics.resamples import Resamples
+
+    Floats = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
+
+__all__ = ["Rows"]
+
+
+class Rows:
+    """Makes rows of the same films.
+
+    Args:
+        resamples: Of these films, for what the bootstrap must judge. Where they draw patients with several films,
+            proportions are widened too (Rao and Scott), and the AUC's variance is Obuchowski's.
+        films: Which films these are; stands in every row.
+        confidence: Of the intervals.
+    """
+
+    def __init__(self, resamples: Resamples, *, films: str = "", confidence: float = 0.95) -> None:
+        self.resamples = resamples
+        self._patients = resamples.numbers
+        self._films = films
+        self._confidence = confidence
+
+    def rate(self, name: str, hits: Mask, among: Mask | None = None) -> Metric:
+        """A proportion: of the films ``among`` [N] (all of them without it), those that are ``hits`` [N]."""
+        kept = np.ones(len(hits), dtype=bool) if among is None else among
+        found = clustered_rate(hits[kept], self._patients[kept], confidence=self._confidence)
+        if not found.known:
+            return Metric(name, None, None, None, 0, 0, "Wilson", self._films)
+        return Metric(name, found.value, found.low, found.high, found.n, found.k, "Wilson", self._films)
+
+    def area(self, name: str, truth: Mask, scores: Floats, among: Mask | None = None) -> Metric:
+        """The AUC of the films ``among`` [N]."""
+        kept = np.ones(len(truth), dtype=bool) if among is None else among
+        n = int(kept.sum())
+        if not truth[kept].any() or truth[kept].all():
+            return Metric(name, None, None, None, n, None, "DeLong", self._films)
+        found = delong(truth[kept], scores[kept], self._patients[kept], self._confidence)
+        method = "DeLong" if 0 < found.value < 1 else "Wilson of pairs"
+        return Metric(name, found.value, found.low, found.high, n, None, method, self._films)
+
+    def sums(self, name: str, statistic: Callable[[Floats], Floats], values: Floats) -> Metric:
+        """A figure of sums over films; see ``Resamples.sums``."""
+        try:
+            found = self.resamples.sums(statistic, values)
+        except ValueError:  # no film that it could be computed from
+            return self.missing(name)
+        return Metric(name, found.value, found.low, found.high, found.n, None, "bootstrap", self._films)
+
+    def weights(
+        self, names: Sequence[str], statistic: Callable[[], Callable[[Floats], Floats]], *, least: float = 0.5
+    ) -> list[Metric]:
+        """Figures of the films themselves; see ``Resamples.weights_many``.
+
+        Args:
+            names: M.
+            statistic: Makes the statistic, which gives [draws, M]; a ValueError of it means that these films have no
+                such figure.
+            least: Share of the resamples that must be computable.
+        """
+        try:
+            found = self.resamples.weights_many(statistic(), least=least)
+        except ValueError:
+            return [self.missing(name) for name in names]
+        return [
+            Metric(name, one.value, one.low, one.high, one.n, None, "bootstrap", self._films)
+            for name, one in zip(names, found, strict=True)
+        ]
+
+    def missing(self, name: str) -> Metric:
+        """A row that says that the figure cannot be computed on these films."""
+        return Metric(name, None, None, None, self.resamples.n, None, "bootstrap", self._films)

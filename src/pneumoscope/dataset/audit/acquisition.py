@@ -77,13 +77,13 @@ FEATURES: tuple[Feature, ...] = tuple(
             "blockiness": "log step over edges of 8 x 8 blocks",
         },
         "histogram": {
-            "p01": "1st percentile, gray levels of 255",
-            "p05": "5th percentile",
-            "p25": "25th percentile",
+            "p01": "1st percentile of the gray levels",
+            "p05": "5th percentile of the gray levels",
+            "p25": "25th percentile of the gray levels",
             "p50": "median gray level",
-            "p75": "75th percentile",
-            "p95": "95th percentile",
-            "p99": "99th percentile",
+            "p75": "75th percentile of the gray levels",
+            "p95": "95th percentile of the gray levels",
+            "p99": "99th percentile of the gray levels",
             "mean": "mean gray level",
             "sd": "standard deviation of the gray levels",
             "entropy": "entropy, bits",
@@ -100,9 +100,9 @@ FEATURES: tuple[Feature, ...] = tuple(
         "markers": {
             "marker_count": "bright spots near an edge",
             "marker_area": "their area, percent of the film",
-            "marker_largest": "area of the largest, percent of the film",
-            "marker_side": "side of the largest, -1 left to 1 right, 0 if none",
-            "marker_height": "height of the largest, -1 top to 1 bottom, 0 if none",
+            "marker_largest": "area of the largest spot, percent of the film",
+            "marker_side": "side of the largest spot, -1 left to 1 right, 0 if none",
+            "marker_height": "height of the largest spot, -1 top to 1 bottom, 0 if none",
         },
     }.items()
     for name, words in columns.items()

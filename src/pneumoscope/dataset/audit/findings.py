@@ -24,7 +24,7 @@ __all__ = ["balance", "counts", "find_copies", "find_leaks", "kinds", "mixed_pat
 _RARE = 0.01  # share of the films that a mode must be below to be told film by film
 _SMALL = 128  # pixels of the shorter side
 _FLAT = 5.0  # gray levels
-_UNLIKE = 0.33  # correlation with the mean film
+_UNLIKE = 0.2  # correlation with the mean film
 _LONG = 2.0  # times as wide as high, or as high as wide
 
 
@@ -150,7 +150,7 @@ def odd_films(manifest: Manifest, measured: Measured) -> list[Noted]:
             what.append("nearly even: it shows next to nothing")
         elif alike[place] < _UNLIKE:
             how = f"correlation {alike[place]:.2f} with the mean film"
-            what.append(f"unlike the others ({how}): turned, inverted, cut, or no chest")
+            what.append(f"unlike the others ({how}): lying, inverted, cut, or no chest")
         if what:
             found.append(Noted(film.path, "; ".join(what)))
     return found

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Audit", "audit", "parts_of"]
 
 _FOLDS = 5
+_ORDER = {"train": 0, "val": 1, "test": 2}
 _TRAITS = 4  # features that are named of each cluster
 _CLUSTER_LEAST = 10  # films of each side for an AUC within a cluster
 
@@ -123,7 +124,7 @@ def audit(
         patients=len(manifest.patients),
         classes=list(manifest.classes),
         positive=[name for name, sick in zip(manifest.classes, manifest.positive, strict=True) if sick],
-        parts=sorted({part for part in own if part}),
+        parts=sorted({part for part in own if part}, key=lambda part: (_ORDER.get(part, len(_ORDER)), part)),
         split=split or ("the set's own parts" if any(own) else "none"),
         counts=findings.counts(manifest, own),
         balance=findings.balance(manifest),
@@ -221,13 +222,13 @@ def _tasks(manifest: Manifest) -> tuple[Task, Task | None]:
     everything = np.arange(len(manifest))
     healthy = " and ".join(name for name, is_sick in zip(classes, sick, strict=True) if not is_sick)
     words = " and ".join(name for name, is_sick in zip(classes, sick, strict=True) if is_sick)
-    finding = Task(f"{words} against {healthy}", np.array(sick, dtype=np.bool_)[targets], everything)
+    finding = Task(f"{words} from {healthy}", np.array(sick, dtype=np.bool_)[targets], everything)
     patterns = [number for number, is_sick in enumerate(sick) if is_sick]
     if len(patterns) < 2 or len(patterns) == len(classes):
         return finding, None
     one, other = patterns[:2]
     rows = everything[np.isin(targets, (one, other))]
-    return finding, Task(f"{classes[one]} against {classes[other]}", targets == one, rows)
+    return finding, Task(f"{classes[one]} from {classes[other]}", targets == one, rows)
 
 
 def _finding(manifest: Manifest) -> tuple[bool, ...]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CLASSIFIER", "Task", "area", "find_shortcuts"]
 
-CLASSIFIER = "gradient-boosted trees (200 of 15 leaves), cross-validated by patient"
+CLASSIFIER = "gradient-boosted trees (100 of 15 leaves), cross-validated by patient"
 _REPEATS = 5  # exchanges of a group's values between films
 _WEAK, _PLAIN, _STRONG = 0.6, 0.75, 0.9
 
@@ -35,7 +35,7 @@ class Task:
     """Which films are told from which.
 
     Attributes:
-        words: "bacterial and viral against normal".
+        words: "bacterial and viral from normal".
         truth: bool [N].
         rows: Films that take part: int64 [n].
     """
@@ -179,8 +179,8 @@ def _trees(films: int, seed: int):  # type: ignore[no-untyped-def] # scikit-lear
     except ImportError as error:
         raise MissingExtra.named("scikit-learn", extra="audit", needed_for="the audit") from error
     return HistGradientBoostingClassifier(
-        max_iter=200,
-        learning_rate=0.05,
+        max_iter=100,
+        learning_rate=0.1,
         max_leaf_nodes=15,
         min_samples_leaf=max(2, min(20, films // 20)),
         l2_regularization=1.0,

@@ -173,6 +173,8 @@ def copies_view(report: AuditReport, gallery: Gallery) -> dict[str, Any]:
             ],
             "more": max(0, len(group.paths) - 6),
             "how": "the same file" if group.how == "bytes" else f"near copies, correlation {group.correlation:.2f}",
+            "one_patient": len(set(group.patients)) == 1,
+            "patients": len(set(group.patients)),
             "mirrored": group.mirrored,
             "crosses": group.crosses,
             "conflict": group.conflict,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from pneumoscope.cli.manifest import Labels
 
+if TYPE_CHECKING:
     from pneumoscope.evaluation.compare.compare import Compared
-    from pneumoscope.evaluation.predictions import PredictionTable
+    from pneumoscope.evaluation.compare.system import Judge
 
 __all__ = ["compare", "tell"]
 
@@ -27,6 +27,9 @@ def compare(  # noqa: PLR0917 - typer makes them options
     data: Annotated[
         Path | None, typer.Option(metavar="DATA", help="Labelled films to judge bundles (and runs) on.")
     ] = None,
+    labels: Annotated[
+        Labels, typer.Option(help="Of the films of --data: keep all classes, or normal and pneumonia.")
+    ] = Labels.pattern,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Page, JSON, CSV, figures.")] = None,
     part: Annotated[
         str | None, typer.Option(help="Part of runs and tables: test or val; without it, test if there is one.")
@@ -54,7 +57,7 @@ def compare(  # noqa: PLR0917 - typer makes them options
     from pneumoscope.evaluation.compare.compare import compare as compare_systems
     from pneumoscope.evaluation.compare.system import open_systems
 
-    opened = open_systems(systems, judge=None if data is None else _judge(data), part=part)
+    opened = open_systems(systems, judge=None if data is None else _judge(data, labels.value), part=part)
     compared = compare_systems(
         opened, preset=preset, sort=sort, reference=reference, draws=draws, seed=seed, progress=True
     )
@@ -75,3 +78,16 @@ def tell(compared: Compared, out: Path | None, *, every_test: bool = False, json
     for path in written[:2]:
         output().print(f"written: {path}", markup=False, soft_wrap=True)
     output().print(f"\n{compared.result.notice}", markup=False)
+
+
+def _judge(data: Path, labels: Literal["pattern", "binary"]) -> Judge:
+    """Reads the films of ``data`` with a bundle."""
+    from functools import partial
+
+    from pneumoscope.dataset import Manifest, scan
+    from pneumoscope.dataset.manifest import is_manifest
+    from pneumoscope.evaluation.compare.read import predictions_of
+
+    saved = data.is_file() and data.suffix == ".parquet" and is_manifest(data)
+    manifest = Manifest.load(data) if saved else scan(data, labels=labels, progress=True)
+    return partial(predictions_of, manifest=manifest, progress=True)

@@ -72,6 +72,7 @@ class PredictionTable:
         root: The folder that the paths start from, if the films are at hand; else empty.
         band: Two thresholds, frozen likewise: below the first the finding is said to be absent, at or above the second
             it is called, and between them the call is left open; None where one threshold decides.
+        notes: What a reader of its figures must know of how it was made, each a sentence.
 
     Raises:
         DatasetError: No films, shapes that do not fit, a path twice, an unknown class, a probability that is not a
@@ -95,6 +96,7 @@ class PredictionTable:
     refused: tuple[RefusedFilm, ...] = ()
     root: str = ""
     band: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Hold the table to its promises; the message names the first film that breaks one."""
@@ -187,7 +189,10 @@ class PredictionTable:
             positive=bundle.positive,
             finding=bundle.finding,
             thresholds=run.thresholds,
-            chosen={point.preset: f"{point.rule}; {point.chosen_on}" for point in bundle.operating_points},
+            chosen={
+                point.preset: f"{point.rule}; {point.chosen_on}"
+                for point in (*bundle.operating_points, *(() if bundle.band is None else (bundle.band,)))
+            },
             band=None if bundle.band is None else (bundle.band.lower, bundle.band.upper),
             patients=films.patients,
             system=f"{bundle.name} {bundle.version}",

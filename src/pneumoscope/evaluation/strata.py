@@ -3,41 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from pneumoscope.evaluation.predictions import UNKNOWN
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from pneumoscope.dataset.manifest import FilmRow
-
-__all__ = ["age_band", "aspect_band", "resolution_band", "sex_of", "strata_of"]
+__all__ = ["age_band", "aspect_band", "resolution_band", "sex_of"]
 
 _AGES = ((1, "under 1"), (6, "1 to 5"), (18, "6 to 17"), (40, "18 to 39"), (65, "40 to 64"))
 _AGE = re.compile(r"^0*(\d+(?:\.\d+)?)\s*(years?|y|months?|m|weeks?|w|days?|d)?$", re.IGNORECASE)
 _YEARS = {"y": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25}
 _SIDES = ((512, "under 512 px"), (1024, "512 to 1,023 px"), (2048, "1,024 to 2,047 px"))
-
-
-def strata_of(films: Sequence[FilmRow]) -> dict[str, NDArray[np.str_]]:
-    """The groups that a manifest knows: str [N] by name; what is known of no film is left out.
-
-    A stratum with one group is kept: it says what the films are.
-    """
-    found = {
-        "source": [film.source for film in films],
-        "resolution": [resolution_band(film.height, film.width) for film in films],
-        "aspect": [aspect_band(film.height, film.width) for film in films],
-        "age": [age_band(film.age or "") for film in films],
-        "sex": [sex_of(film.sex or "") for film in films],
-        "view": [(film.view or UNKNOWN).strip().upper() for film in films],
-    }
-    return {name: np.array(groups, dtype=np.str_) for name, groups in found.items() if any(groups)}
 
 
 def age_band(age: str) -> str:

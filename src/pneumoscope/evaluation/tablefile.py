@@ -55,6 +55,7 @@ def write_parquet(table: PredictionTable, path: str | PathLike[str]) -> None:
         "system": table.system,
         "films": table.films,
         "root": table.root,
+        "notes": table.notes,
         "refused": [[film.path, film.label, film.code, film.reason] for film in table.refused],
     }
     arrow = pa.table(_columns(table)).replace_schema_metadata({_METADATA_KEY: json.dumps(about).encode()})
@@ -137,6 +138,7 @@ def read_table(
         refused=tuple(RefusedFilm(*film) for film in about.get("refused", ())),
         root=about.get("root", ""),
         band=None if about.get("band") is None or thresholds is not None else (about["band"][0], about["band"][1]),
+        notes=tuple(about.get("notes", ())),
     )
 
 

@@ -21,7 +21,7 @@ _COPIES = 0.02
 def limits_of(table: PredictionTable, judgement: Judgement) -> tuple[str, ...]:
     """The limits of these films and this system; always at least one."""
     counts = judgement.counts
-    found = []
+    found = list(table.notes)
     if not counts.positives or not counts.negatives:
         kind = "without" if counts.negatives else "with"
         found.append(

@@ -1,0 +1,8 @@
+"""Films in, a table of predictions out: with a bundle, or with any ONNX classifier and a small spec file."""
+
+from pneumoscope.evaluation.predicting.bundle import BundleSystem
+from pneumoscope.evaluation.predicting.films import films_to_judge
+from pneumoscope.evaluation.predicting.foreign import ForeignSystem
+from pneumoscope.evaluation.predicting.predict import predict
+
+__all__ = ["BundleSystem", "ForeignSystem", "films_to_judge", "predict"]

@@ -30,6 +30,7 @@ VERBS = {
     "search": "pneumoscope.cli.search:search",
     "baselines": "pneumoscope.cli.baselines:baselines",
     "calibrate-site": "pneumoscope.cli.calibrate_site:calibrate_site",
+    "evaluate": "pneumoscope.cli.evaluate:evaluate",
     "compare": "pneumoscope.cli.compare:compare",
     "bundles": "pneumoscope.cli.bundles:bundles",
     "read": "pneumoscope.cli.read:read",

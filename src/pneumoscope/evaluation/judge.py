@@ -97,7 +97,7 @@ def judge(table: PredictionTable, *, draws: int = 2000, seed: int = 0) -> Judgem
         draws=draws,
         seed=seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        software=f"pneumoscope {__version__}",
+        software=__version__,
         seconds=seconds,
     )
     return replace(judgement, limits=limits_of(table, judgement))

@@ -81,6 +81,7 @@ def read_table(
     path: str | PathLike[str],
     *,
     part: str | None = None,
+    every_part: bool = False,
     positive: Sequence[str] | None = None,
     finding: str | None = None,
     thresholds: Mapping[str, float] | None = None,
@@ -90,6 +91,7 @@ def read_table(
     Args:
         path: A .parquet, .csv or .tsv file.
         part: Of a table with a column part (or split): keep these films.
+        every_part: Keep the films of all parts.
         positive: Which classes are the finding; without it, those that are not named like a negative one.
         finding: What it is called; without it, the only positive class, or "pneumonia" of bacterial and viral,
             or "finding".
@@ -115,7 +117,7 @@ def read_table(
             where=path,
             remedy=_FOREIGN,
         )
-    kept = _of_part(known.get("part"), len(rows), part, path)
+    kept = _of_part(None if every_part else known.get("part"), len(rows), part, path)
     said = predicted(columns, known["label"], path, about=about, positive=positive, finding=finding)
     patients = known.get("patient")
     inside = columns.get("inside_lungs")

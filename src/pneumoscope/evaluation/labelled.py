@@ -114,6 +114,8 @@ def some_of(films: Sequence[LabelledFilm], most: int, *, seed: int = 0) -> list[
     taken = {label: max(1, int(share)) for label, share in due.items()}
     for label in sorted(due, key=lambda label: (int(due[label]) - due[label], label)):  # largest remainder first
         taken[label] += due[label] > taken[label] and sum(taken.values()) < most
+    while sum(taken.values()) > max(most, len(taken)):  # rare classes took what is not theirs: the largest gives
+        taken[max(sorted(taken), key=lambda label: taken[label])] -= 1
     kept: list[int] = []
     for label in sorted(by_class):
         kept.extend(rng.permutation(by_class[label])[: taken[label]].tolist())

@@ -140,6 +140,11 @@ def _warnings(systems: Sequence[System], matched: Matched) -> list[str]:
                 f"{system.name} is judged on its validation films, which chose its epoch and its thresholds: "
                 "its figures flatter."
             )
+        elif system.kind == "bundle":
+            found.append(
+                f"A bundle does not list the films that it learned from: if {system.name} learned from some of these, "
+                "its figures flatter."
+            )
         elif system.learned and table.sha256 is not None:
             known = sum(digest in system.learned for digest in table.sha256)
             if known:

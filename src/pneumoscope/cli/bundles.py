@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Group, RenderableType
     from rich.table import Table
 
-    from pneumoscope.bundle import BundleMeta, Rate
+    from pneumoscope.bundle import Band, BundleMeta, Rate, SiteCalibration
 
 __all__ = ["bundles"]
 
@@ -60,9 +60,13 @@ def _card(meta: BundleMeta, sha256: str, path: str, size: int) -> Group:
         Text("\nOperating points", style="bold"),
         _operating_points(meta),
     ]
+    if meta.band is not None:
+        parts += [Text("\nThree-way call, what a reading uses unless told otherwise", style="bold"), _band(meta.band)]
     if meta.figures:
         parts += [Text(f"\nFigures, on {meta.figures_on or 'films that are not named'}", style="bold"), _figures(meta)]
     parts += [Text("\nProvenance", style="bold"), _pairs(_provenance(meta))]
+    for site in meta.sites:
+        parts += [Text(plain(f"\nRe-calibrated for {site.site}"), style="bold"), _pairs(_site(site))]
     return Group(*parts)
 
 
@@ -120,6 +124,38 @@ def _provenance(meta: BundleMeta) -> dict[str, str]:
         "seed": str(origin.seed),
         "software": ", ".join(f"{name} {version}" for name, version in origin.software.items()),
         "machine": f"{origin.machine}, {origin.minutes:.1f} minutes" if origin.machine else "",
+    }
+
+
+def _band(band: Band) -> Table:
+    return _pairs(
+        {
+            "thresholds": f"absent below {band.lower:.4g}, called from {band.upper:.4g}, indeterminate between",
+            "missed": _rate(band.missed),
+            "false calls": _rate(band.false_calls),
+            "left open": _rate(band.between),
+            "of those called": f"sensitivity {_rate(band.sensitivity)}, specificity {_rate(band.specificity)}",
+            "rule": band.rule,
+            "chosen on": band.chosen_on,
+        }
+    )
+
+
+def _site(site: SiteCalibration) -> dict[str, str]:
+    def figure(name: str) -> str:
+        value = site.figures[name]
+        known = value.low is not None and value.high is not None
+        return f"{name} {value.value:.3f}" + (f" ({value.low:.3f} to {value.high:.3f})" if known else "")
+
+    return {
+        "when, by whom": f"{site.created}, {site.by or 'not said'}",
+        "films": f"{site.films} of {site.patients} patients: "
+        + ", ".join(f"{count} {label}" for label, count in site.counts.items()),
+        "manifest": site.manifest_sha256,
+        "from the bundle": site.bundle_sha256,
+        "prevalence": f"{100 * site.prevalence:.1f} %",
+        "to expect": "; ".join(figure(name) for name in site.figures),
+        "to know": " ".join(site.remarks),
     }
 
 

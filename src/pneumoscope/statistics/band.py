@@ -111,7 +111,14 @@ def at_band(
     return band_rates(truth, values >= upper, values < lower, groups)
 
 
-def band_rates(labels: ArrayLike, called: ArrayLike, cleared: ArrayLike, groups: ArrayLike | None = None) -> AtBand:
+def band_rates(
+    labels: ArrayLike,
+    called: ArrayLike,
+    cleared: ArrayLike,
+    groups: ArrayLike | None = None,
+    *,
+    extra: tuple[float, float] = (0.0, 0.0),
+) -> AtBand:
     """The rates of three-way calls, also of repeated ones.
 
     Args:
@@ -119,6 +126,7 @@ def band_rates(labels: ArrayLike, called: ArrayLike, cleared: ArrayLike, groups:
         called: From 0 to 1, [N]: whether each film is called, or the share of its repetitions in which it is.
         cleared: Likewise, whether it is said to be without the finding; together at most 1.
         groups: The patient of each film, [N].
+        extra: Variance of the missed and of the false calls that the choice of the thresholds adds.
 
     Raises:
         ValueError: Values out of range, or lengths that differ.
@@ -126,14 +134,14 @@ def band_rates(labels: ArrayLike, called: ArrayLike, cleared: ArrayLike, groups:
     truth, yes = scores_and_labels(labels, called, both_classes=False)
     _, no = scores_and_labels(labels, cleared, both_classes=False)
 
-    def share(hits: NDArray[np.float64], among: NDArray[np.float64]) -> Interval:
-        return clustered_rate(np.minimum(hits, among), groups, among)
+    def share(hits: NDArray[np.float64], among: NDArray[np.float64], more: float = 0.0) -> Interval:
+        return clustered_rate(np.minimum(hits, among), groups, among, extra=more)
 
     with_it, without = truth.astype(np.float64), (~truth).astype(np.float64)
     decided = np.clip(yes + no, 0, 1)
     return AtBand(
-        missed=share(no, with_it),
-        false_calls=share(yes, without),
+        missed=share(no, with_it, extra[0]),
+        false_calls=share(yes, without, extra[1]),
         sensitivity=share(yes, with_it * decided),
         specificity=share(no, without * decided),
         between=share(1 - decided, np.ones_like(decided)),

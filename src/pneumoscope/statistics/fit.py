@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import log_softmax, logsumexp
 
 from pneumoscope.statistics.checks import table
 
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["fit_temperature_and_bias"]
 
 _RANGE = (np.log(0.02), np.log(50.0))  # of the log-temperature; separable films would send it to 0
+
+_TINY = 1e-300
 
 
 def fit_temperature_and_bias(
@@ -58,16 +59,19 @@ def fit_temperature_and_bias(
     if not l2 >= 0:
         raise ValueError(f"l2 must be 0 or more, not {l2}")
     share = share / share.sum()
-    outside = np.where(admitted, 0.0, -np.inf)
+    inside = admitted.astype(np.float64)
 
     def loss(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         log_temperature, bias = theta[0], theta[1:][group] - theta[1:][group].mean()
         scaled = rows * np.exp(-log_temperature)  # [N, C]
-        log_p = log_softmax(scaled + bias, axis=1)
-        right = logsumexp(log_p + outside, axis=1)  # log of the chance of being in one of the admitted classes
-        nll = -(share @ right)
-        within = np.exp(log_p + outside - right[:, None])  # one-hot where one class is admitted
-        d_scores = share[:, None] * (np.exp(log_p) - within)  # of the loss by each score
+        scores = scaled + bias
+        # By hand: scipy's log_softmax and logsumexp take ten times as long for a hundred films.
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        right = np.maximum((powers * inside).sum(axis=1), _TINY)  # of being in one of the admitted classes
+        total = powers.sum(axis=1)
+        nll = -(share @ np.log(right / total))
+        within = powers * (inside / right[:, None])  # one-hot where one class is admitted
+        d_scores = share[:, None] * (powers / total[:, None] - within)  # of the loss by each score
         d_bias = d_scores.sum(axis=0) + l2 * bias
         by_group = np.bincount(group, weights=d_bias - d_bias.mean(), minlength=classes)
         gradient = np.concatenate([[-(d_scores * scaled).sum() + l2 * log_temperature], by_group])

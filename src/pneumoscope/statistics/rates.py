@@ -18,7 +18,12 @@ _MOST = 10_000_000
 
 
 def clustered_rate(
-    hits: ArrayLike, groups: ArrayLike | None = None, among: ArrayLike | None = None, confidence: float = 0.95
+    hits: ArrayLike,
+    groups: ArrayLike | None = None,
+    among: ArrayLike | None = None,
+    *,
+    confidence: float = 0.95,
+    extra: float = 0.0,
 ) -> Interval:
     """A proportion with Wilson's interval, widened where films of one patient are alike.
 
@@ -31,6 +36,8 @@ def clustered_rate(
         groups: The patient of each film, [N]; None: every film is its own patient.
         among: From the hits to 1, [N]: whether each film is counted at all, or its share; None: every film is.
         confidence: Of the interval.
+        extra: Variance of the proportion that the films' number does not tell, to be added: that of a threshold which
+            was itself chosen on films, say.
 
     Returns:
         The interval; its ``k`` of ``n`` are films (rounded, for shares).
@@ -55,7 +62,8 @@ def clustered_rate(
     if 0 < share < 1 and count > 1:
         off = np.bincount(numbers[here], weights=(values - share * counted)[here])
         variance = count / (count - 1) * float(off @ off) / n**2
-        effective = n / max(1.0, variance / (share * (1 - share) / n))
+        alone = share * (1 - share) / n
+        effective = n / (max(1.0, variance / alone) + extra / alone)
     low, high = wilson_ends(share, effective, confidence)
     return Interval(value=share, low=low, high=high, k=round(values.sum()), n=round(n))
 

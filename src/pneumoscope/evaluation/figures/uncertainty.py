@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["risk_coverage"]
 
 _NOTE = (
-    "Mean risk: over all shares (the area under the curve), with its 95 % interval, bootstrap by patient. Dotted: a doubt "
-    "that knows nothing."
+    "Mean risk: over all shares (the area under the curve), with its 95 % interval, bootstrap by patient. Dotted: a "
+    "doubt that knows nothing."
 )
-_LEAST_FILMS = 10
+_LEAST_FILMS = 20
 """The curve starts where so many films are kept: the error of fewer is a staircase of chance."""
 
 

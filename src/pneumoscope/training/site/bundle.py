@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pneumoscope.training.site.judge import Judged
     from pneumoscope.training.site.verdict import Precision, Ranking
 
-__all__ = ["Recalibrated", "recalibrate"]
+__all__ = ["Recalibrated", "compose", "recalibrate"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,16 +96,21 @@ def recalibrate(meta: BundleMeta, bundle_sha256: str, films: SiteFilms, options:
     )
 
 
+def compose(first: Calibrator, then: Calibrator) -> Calibrator:
+    """The calibrator that does what two do one after the other.
+
+    softmax((l / T + b) / t + c) is softmax(l / (T t) + (b / t + c)).
+    """
+    return Calibrator(
+        temperature=first.temperature * then.temperature,
+        bias=tuple(b / then.temperature + c for b, c in zip(first.bias, then.bias, strict=True)),
+    )
+
+
 def _assemble(meta: BundleMeta, fitted: Fitted, after: Judged, record: SiteCalibration) -> BundleMeta:
     """The new bundle's metadata: the training's provenance and figures stay."""
     chosen_on = (
         f"{record.films} films of {record.patients} patients of {record.site}; the rates are cross-fitted by patient"
-    )
-    old, change = meta.calibrator, fitted.calibrator
-    # softmax((l / T + b) / t + c) is softmax(l / (T t) + (b / t + c)).
-    calibrator = Calibrator(
-        temperature=old.temperature * change.temperature,
-        bias=tuple(b / change.temperature + c for b, c in zip(old.bias, change.bias, strict=True)),
     )
     order = [point.preset for point in meta.operating_points if point.preset in fitted.thresholds]
     presets = order + [preset for preset in fitted.thresholds if preset not in order]
@@ -118,7 +123,7 @@ def _assemble(meta: BundleMeta, fitted: Fitted, after: Judged, record: SiteCalib
     return replace(
         meta,
         version=f"{meta.version}+{_slug(record.site)}",
-        calibrator=calibrator,
+        calibrator=compose(meta.calibrator, fitted.calibrator),
         operating_points=points,
         band=None if after.band is None else band_of(fitted.bounds, after.band, fitted.stated, chosen_on),
         conformal=fitted.conformal,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pneumoscope.bundle import THREE_WAY
 from pneumoscope.reading.calibrate import calibrate
 from pneumoscope.statistics.band import band_rates
 from pneumoscope.statistics.calibration import brier, expected_calibration_error
@@ -74,14 +75,17 @@ def cross_fit(films: SiteFilms, meta: BundleMeta, options: SiteOptions) -> Judge
         options: As asked; its ``repeats`` are averaged.
     """
     generator = np.random.default_rng(options.seed)
+    relative = relative_logits(films.probabilities)
     sums = _Sums(films, meta.class_names)
     for _ in range(options.repeats):
         for fitted_on, judged in _folds(films, options.folds, generator):
             fitted = fit_site(films.take(fitted_on), options)
-            relative = relative_logits(films.probabilities[judged])
             thresholds = {preset: threshold.value for preset, threshold in fitted.thresholds.items()}
             bounds = (fitted.bounds.lower, fitted.bounds.upper)
-            sums.add(judged, calibrate(relative, fitted.calibrator), thresholds, bounds, fitted.conformal)
+            p = calibrate(relative, fitted.calibrator)
+            sums.add(judged, p[judged], thresholds, bounds, fitted.conformal)
+            sums.add_choice(p, thresholds, bounds)
+        sums.end_repeat()
     return sums.judged(options.repeats)
 
 
@@ -96,6 +100,8 @@ class _Sums:
         self.by_preset: dict[str, NDArray[np.float64]] = {}
         self.held: dict[float, NDArray[np.float64]] = {}
         self.sizes: dict[float, NDArray[np.float64]] = {}
+        self.choices: dict[str, list[tuple[float, float]]] = {}
+        self.spread: dict[str, NDArray[np.float64]] = {}
 
     def add(
         self,
@@ -121,18 +127,49 @@ class _Sums:
             self.held.setdefault(level.coverage, np.zeros(n))[rows] += held
             self.sizes.setdefault(level.coverage, np.zeros(n))[rows] += inside.sum(axis=1)
 
+    def add_choice(self, p: NDArray[np.float64], thresholds: Mapping[str, float], band: tuple[float, float]) -> None:
+        """Note what one fold's thresholds do on all films."""
+        score = p[:, self.positive].sum(axis=1)
+        with_it, without = score[self.truth], score[~self.truth]
+        for preset, t in thresholds.items():
+            rates = (float((with_it >= t).mean()), float((without < t).mean()))
+            self.choices.setdefault(preset, []).append(rates)
+        rates = (float((with_it < band[0]).mean()), float((without >= band[1]).mean()))
+        self.choices.setdefault(THREE_WAY, []).append(rates)
+
+    def end_repeat(self) -> None:
+        """Sum the variance that the choice of a threshold brings: the delete-a-group jackknife over the folds.
+
+        Shao and Tu, "The Jackknife and Bootstrap" (1995), section 2.3.
+        """
+        for preset, rates in self.choices.items():
+            k = len(rates)
+            variance = (k - 1) * np.var(np.array(rates), axis=0)
+            self.spread[preset] = self.spread.get(preset, np.zeros(2)) + variance
+        self.choices = {}
+
     def judged(self, repeats: int) -> Judged:
         """The rates, with intervals by patient."""
         truth, people = self.truth, self.films.patients
         p = np.clip(self.p / repeats, 0, 1)
         shares = {preset: called / repeats for preset, called in self.by_preset.items()}
+        extra = {preset: self.spread.get(preset, np.zeros(2)) / repeats for preset in (*shares, THREE_WAY)}
+        open_extra = (float(extra[THREE_WAY][0]), float(extra[THREE_WAY][1]))
         groups = self._groups()
         bins = min(10, max(2, len(p) // 20))
         return Judged(
             probability=p,
-            sensitivity={preset: clustered_rate(share[truth], people[truth]) for preset, share in shares.items()},
-            specificity={preset: clustered_rate(1 - share[~truth], people[~truth]) for preset, share in shares.items()},
-            band=band_rates(truth, self.called / repeats, self.cleared / repeats, people) if self.has_band else None,
+            sensitivity={
+                preset: clustered_rate(share[truth], people[truth], extra=extra[preset][0])
+                for preset, share in shares.items()
+            },
+            specificity={
+                preset: clustered_rate(1 - share[~truth], people[~truth], extra=extra[preset][1])
+                for preset, share in shares.items()
+            },
+            band=band_rates(truth, self.called / repeats, self.cleared / repeats, people, extra=open_extra)
+            if self.has_band
+            else None,
             coverage={
                 level: {name: clustered_rate(held[rows] / repeats, people[rows]) for name, rows in groups.items()}
                 for level, held in self.held.items()

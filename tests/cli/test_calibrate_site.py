@@ -1,0 +1,142 @@
+"""``pneumoscope calibrate-site``, as a person runs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from pneumoscope.bundle import read_bundle
+from pneumoscope.reading import Reader
+from pneumoscope.settings import NOTICE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Any, TypeAlias
+
+    Run: TypeAlias = Callable[..., Any]
+
+
+@pytest.fixture
+def site(tmp_path: Path, tiny_bundle: Path, make_film: Callable[..., Path]) -> Callable[..., Path]:
+    """``site(noise=1.0)``: a table of 120 films whose labels follow what the tiny bundle says, but for noise."""
+    reader = Reader(tiny_bundle)
+
+    def make(noise: float = 1.0, *, binary: bool = False) -> Path:
+        generator = np.random.default_rng(0)
+        films = [make_film(tmp_path / "site" / f"{seed}.png", seed) for seed in range(120)]
+        said = [list((reader.read(film).probabilities or {}).values()) for film in films]
+        score = np.log(np.array(said)[:, 0])
+        score = (score - score.mean()) / score.std() + generator.normal(size=120) * noise
+        order = np.argsort(np.argsort(-score))
+        names = ["pneumonia", "pneumonia"] if binary else ["bacterial", "viral"]
+        labels = ["normal" if place < 50 else names[place % 2] for place in order.tolist()]
+        rows = "".join(f"site/{i}.png,{label}\n" for i, label in enumerate(labels))
+        table = tmp_path / "site.csv"
+        table.write_text(f"path,label\n{rows}")
+        return table
+
+    return make
+
+
+def test_a_bundle_for_the_site_is_written_and_read_with(
+    run: Run, site: Callable[..., Path], tiny_bundle: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "new" / "ours.onnx"
+
+    ran = run("calibrate-site", tiny_bundle, site(0.3), "--out", out, "--site", "Ward 3", "--by", "Dr Lee")
+
+    assert ran.code == 0, ran.err
+    graph, old, _ = read_bundle(tiny_bundle)
+    new_graph, meta, sha256 = read_bundle(out)
+    assert new_graph == graph
+    assert (meta.version, meta.sites[0].site, meta.sites[0].by) == ("1+ward-3", "Ward 3", "Dr Lee")
+    assert meta.provenance == old.provenance
+    assert meta.calibrator != old.calibrator
+    for words in (
+        "120 films of 120 patients: ",
+        "Ranking: the AUC on these films is 0.9",
+        "After: cross-fitted",
+        "sensitivity (balanced)",
+        "Three-way call: ",
+        "90 % sets, viral",
+        "too few for the asked precision of 5 points",
+        f"({meta.name} 1+ward-3, sha256 {sha256[:12]})",
+        NOTICE,
+    ):
+        assert words in ran.out
+    assert run("read", tmp_path / "site" / "0.png", "--model", out).code == 0
+    card = run("bundles", out).out
+    assert "Ward 3" in card
+    assert "Dr Lee" in card
+
+
+def test_labels_that_tell_only_pneumonia_are_enough(
+    run: Run, site: Callable[..., Path], tiny_bundle: Path, tmp_path: Path
+) -> None:
+    ran = run("calibrate-site", tiny_bundle, site(0.3, binary=True), "--out", tmp_path / "ours.onnx")
+
+    assert ran.code == 0, ran.err
+    assert "90 % sets, bacterial or viral" in ran.out
+    assert "The labels do not tell bacterial from viral" in ran.out
+
+
+def test_a_ranking_that_fails_is_refused_and_nothing_is_written(
+    run: Run, site: Callable[..., Path], tiny_bundle: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "ours.onnx"
+
+    ran = run("calibrate-site", tiny_bundle, site(30.0), "--out", out)
+
+    assert ran.code == 6
+    assert "re-calibration cannot help: the ranking fails; the AUC on these films is" in ran.err
+    assert not out.exists()
+
+
+def test_too_few_films_are_refused(run: Run, films: Path, tiny_bundle: Path, tmp_path: Path) -> None:
+    rows = "".join(f"{name},{label}\n" for name, label in (("a.png", "normal"), ("b.jpeg", "pneumonia")))
+    (films / "table.csv").write_text(f"path,label\n{rows}")
+
+    ran = run("calibrate-site", tiny_bundle, films / "table.csv", "--out", tmp_path / "ours.onnx")
+
+    assert ran.code == 6
+    assert "the films are too few: 2 were read, 1 with pneumonia and 1 without. Give at least 50" in ran.err
+
+
+def test_what_is_asked_is_taken(run: Run, site: Callable[..., Path], tiny_bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "ours.onnx"
+    asked = ["--missed", "0.1", "--false-calls", "0.2", "--prevalence", "0.3", "--precision", "0.25", "--recall", "0.9"]
+
+    ran = run("calibrate-site", tiny_bundle, site(0.3), "--out", out, *asked)
+
+    assert ran.code == 0, ran.err
+    meta = read_bundle(out)[1]
+    assert meta.band is not None
+    assert meta.band.stated == (0.1, 0.2)
+    assert meta.sites[0].prevalence == 0.3
+    assert meta.sites[0].site == "site"
+    assert "too few for the asked precision" not in ran.out
+    assert "recall at least 0.9" in meta.operating_points[0].rule
+
+
+def test_figures_are_drawn_where_they_are_wanted(
+    run: Run, site: Callable[..., Path], tiny_bundle: Path, tmp_path: Path
+) -> None:
+    ran = run("calibrate-site", tiny_bundle, site(0.5), "--out", tmp_path / "o.onnx", "--figures", tmp_path / "drawn")
+
+    assert ran.code == 0, ran.err
+    names = {"reliability.svg", "reliability.png", "risk_coverage.svg", "risk_coverage.png"}
+    assert {file.name for file in (tmp_path / "drawn").iterdir()} == names
+
+
+def test_a_missing_library_is_named(
+    run: Run, tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pneumoscope.cli.extras.find_spec", lambda _: None)
+
+    ran = run("calibrate-site", tiny_bundle, tmp_path, "--out", tmp_path / "o.onnx")
+
+    assert ran.code == 2
+    assert "pip install 'pneumoscope[site]'" in ran.err

@@ -44,7 +44,13 @@ def search_figures(folder: str | PathLike[str]) -> list[Path]:
     target = make_folder(Path(folder) / "figures")
     tried = [Tried(trial.index + 1, trial.value, trial.error, trial.params) for trial in record.trials]
     keys = [
-        Key(name, log=bool(dimension.get("log")), choices=tuple(dimension.get("values", ())))
+        Key(
+            name,
+            log=bool(dimension.get("log")),
+            choices=tuple(dimension.get("values", ())),
+            low=float(dimension.get("low", 0)),
+            high=float(dimension.get("high", 1)),
+        )
         for name, dimension in record.space.items()
     ]
     outer = None if record.outer is None else (record.outer.value, record.outer.low, record.outer.high)

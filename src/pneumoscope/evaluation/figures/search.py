@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from pneumoscope.evaluation.style import (
     BLUE,
@@ -59,11 +59,15 @@ class Key:
         name: With dots.
         log: Whether the axis is logarithmic.
         choices: In their order; empty for a range.
+        low: The range's lower end.
+        high: Its upper end.
     """
 
     name: str
     log: bool
     choices: tuple[Any, ...]
+    low: float = 0.0
+    high: float = 1.0
 
 
 def search_history(
@@ -233,11 +237,19 @@ def _places(axes: Axes, key: Key, trials: Sequence[Tried]) -> np.ndarray[Any, An
         axes.set_xticks(range(len(names)), names)
         axes.set_xlim(-0.5, len(names) - 0.5)
         return np.array([names.index(str(trial.point[key.name])) for trial in trials], dtype=float)
+    # The whole range, so that it is seen when the good values crowd at an end of it.
     if key.log:
         axes.set_xscale("log")
+        # Few decades need ticks between them, or there may be none.
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if key.high < 50 * key.low else (1,)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_locator(NullLocator())
+        room = (key.high / key.low) ** 0.04
+        axes.set_xlim(key.low / room, key.high * room)
     else:
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
+        room = 0.04 * (key.high - key.low)
+        axes.set_xlim(key.low - room, key.high + room)
     return np.array([trial.point[key.name] for trial in trials], dtype=float)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pneumoscope.domain.provenance import Provenance  # noqa: TC001 - msgspec reads the annotations
+from pneumoscope.gate.spec import GateSpec  # noqa: TC001
 from pneumoscope.preprocess.spec import PreprocessSpec  # noqa: TC001
 from pneumoscope.settings import NOTICE
 
@@ -220,6 +221,7 @@ class BundleMeta:
         parameters: Number of weights.
         conformal: None or more levels.
         band: The two thresholds of the three-way call; what a reading uses unless told otherwise, where there is one.
+        gate: What a film must be to be read; None for a bundle that reads whatever it is given.
         sites: Re-calibrations since the training, in their order.
         provenance: Where it came from.
         figures: Headline figures by name, on the films named in ``figures_on``.
@@ -244,6 +246,7 @@ class BundleMeta:
     provenance: Provenance
     conformal: tuple[Conformal, ...] = ()
     band: Band | None = None
+    gate: GateSpec | None = None
     sites: tuple[SiteCalibration, ...] = ()
     figures: dict[str, Figure] = field(default_factory=dict)
     figures_on: str = ""

@@ -132,11 +132,12 @@ class Outputs:
     def _draw(self, reading: Reading, folder: Path) -> None:
         """The film is decoded a second time: keeping every film until its reading is known would cost memory."""
         from pneumoscope.films import load
+        from pneumoscope.gate import remended
         from pneumoscope.reports.overlay import overlay_png
         from pneumoscope.storage import write_atomically
 
         film = load(reading.film.path, max_pixels=self._reader.settings.max_pixels)
-        write_atomically(folder / picture_name(reading), overlay_png(film, reading))
+        write_atomically(folder / picture_name(reading), overlay_png(remended(film, reading.mended), reading))
 
 
 def picture_name(reading: Reading) -> str:

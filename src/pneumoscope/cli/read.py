@@ -41,6 +41,12 @@ def read(  # noqa: PLR0917 - typer makes them options
     coverage: Annotated[
         float | None, typer.Option(help="Share of films whose set of classes is to hold the true one: 0.9 or 0.95.")
     ] = None,
+    no_mend: Annotated[
+        bool, typer.Option("--no-mend", help="Refuse turned and inverted films and wide borders; do not mend them.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Read what the gate refuses too; each such reading says that it was forced.")
+    ] = False,
     batch: Annotated[int | None, typer.Option(min=1, help="Films in hand at once; bounds the memory.")] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Films read at the same time; without this, one a CPU.")
@@ -48,7 +54,8 @@ def read(  # noqa: PLR0917 - typer makes them options
 ) -> None:
     """Read films and say what is in them.
 
-    Prints a table for people, or JSON; writes CSV and pictures of the evidence. Research use only.
+    Prints a table for people, or JSON; writes CSV and pictures of the evidence. What is no whole, frontal chest film is
+    refused, with a reason and without a number; what is only turned or inverted is mended. Research use only.
 
     Exit code 0: all films read; 3: some refused; 2: wrong usage; 4: the bundle cannot be used; 5: disk full.
 
@@ -64,7 +71,7 @@ def read(  # noqa: PLR0917 - typer makes them options
     settings = Settings.from_environment()
     settings = replace(settings, threads=settings.threads if threads is None else threads)
     films = find_films(paths)
-    reader = load(model, preset=preset, coverage=coverage, settings=settings)
+    reader = load(model, preset=preset, coverage=coverage, mend=not no_mend, force=force, settings=settings)
     with open_outputs(reader, json=json, csv=csv, evidence=evidence) as outputs:
         refused = _read_all(reader, films, outputs, batch=batch, total=_count(paths))
     if refused:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -31,12 +31,14 @@ class LungField:
         rows: Height of the film in pixels.
         columns: Its width.
         features: float32 [K], what the network saw of the whole film; for the gate.
+        seen: uint8 [S, S], the film squared, as the network saw it; likewise.
     """
 
     probability: NDArray[np.float32]
     rows: int
     columns: int
     features: NDArray[np.float32]
+    seen: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((1, 1), dtype=np.uint8))
 
     @cached_property
     def relative_box(self) -> tuple[float, float, float, float] | None:

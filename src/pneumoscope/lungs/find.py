@@ -58,7 +58,7 @@ class LungFinder:
         size = int(self._session.get_inputs()[0].shape[-1])
         seen = lungs_input(film, size)
         probability, features = self._session.run(["lungs", "features"], {"film": seen[None, None]})
-        return LungField(probability[0, 0], film.rows, film.columns, features[0])
+        return LungField(probability[0, 0], film.rows, film.columns, features[0], seen)
 
     @cached_property
     def _session(self) -> ort.InferenceSession:

@@ -38,13 +38,21 @@ class Prepared:
     warnings: tuple[str, ...] = ()
 
 
-def prepare(film: Radiograph, spec: PreprocessSpec) -> Prepared:
+def prepare(film: Radiograph, spec: PreprocessSpec, lungs: LungField | None = None) -> Prepared:
     """Frame a film, resample the frame, and stretch its intensities.
+
+    Args:
+        film: What is to be seen.
+        spec: How.
+        lungs: Its lung fields where they are known already; they are not looked for again.
 
     Raises:
         BundleDamaged: The spec frames by the lungs, and the lung-field network cannot be used.
     """
-    lungs = lung_finder().find(film) if spec.frame == "lungs" else None
+    if spec.frame != "lungs":
+        lungs = None
+    elif lungs is None:
+        lungs = lung_finder().find(film)
     frame = frame_of(film, spec, lungs)
     part = frame if lungs is not None and lungs.found else None
     pixels = stretch(resize(film.pixels, spec.size, spec.size, part), spec.low, spec.high)

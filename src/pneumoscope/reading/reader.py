@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from pneumoscope.domain.radiograph import FilmInfo
 from pneumoscope.domain.reading import ModelRef, Reading, Refusal, Software
 from pneumoscope.errors import BundleFromFuture, FilmError, UsageError
 from pneumoscope.films import load as load_film
+from pneumoscope.gate import Admission, admit, gate_head
 from pneumoscope.lungs import lung_finder
 from pneumoscope.preprocess import prepare
 from pneumoscope.reading.calibrate import calibrate
@@ -31,12 +34,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
+    from pneumoscope.bundle import BundleMeta
+    from pneumoscope.domain.radiograph import Radiograph
     from pneumoscope.preprocess import PreprocessSpec
 
     FilmSource: TypeAlias = str | PathLike[str] | bytes | Image | NDArray[np.generic]
 
 __all__ = ["Reader", "load"]
 
+_LOG = logging.getLogger(__name__)
 _SOFTWARE = Software(name="pneumoscope", version=__version__)
 
 
@@ -45,6 +51,8 @@ def load(
     *,
     preset: str | None = None,
     coverage: float | None = None,
+    mend: bool = True,
+    force: bool = False,
     settings: Settings | None = None,
 ) -> Reader:
     """Load a bundle.
@@ -57,6 +65,8 @@ def load(
         model: The name of a shipped bundle or a path; without it, ``settings.model``.
         preset: The operating point, "three-way", "screening" or "balanced"; without it, the bundle's default.
         coverage: Of the pattern's prediction set, 0.9 or 0.95; without it, the lowest of at least 0.9.
+        mend: Whether turned and inverted films and wide borders are put right; else they are refused.
+        force: Read what the gate refuses too, with a warning.
         settings: Of this machine; without them, from the environment.
 
     Raises:
@@ -65,7 +75,7 @@ def load(
     """
     settings = Settings.from_environment() if settings is None else settings
     path = find_bundle(fspath(model) if model is not None else settings.model)
-    return Reader(path, preset=preset, coverage=coverage, settings=settings)
+    return Reader(path, preset=preset, coverage=coverage, mend=mend, force=force, settings=settings)
 
 
 class Reader:
@@ -76,6 +86,8 @@ class Reader:
         model: Its name, version and sha256, as they stand in each reading.
         point: The operating point that calls are made at, or the band of two thresholds.
         coverage: Of the pattern's prediction set, if one was asked for.
+        mend: Whether films are put right before they are read.
+        force: Whether films are read that the gate refuses.
         settings: Of this machine.
     """
 
@@ -85,6 +97,8 @@ class Reader:
         *,
         preset: str | None = None,
         coverage: float | None = None,
+        mend: bool = True,
+        force: bool = False,
         settings: Settings | None = None,
     ) -> None:
         self.settings = Settings() if settings is None else settings
@@ -93,7 +107,9 @@ class Reader:
         self.point = operating_point(self.meta, preset)
         conformal_level(self.meta, coverage)  # says no to an unknown one now, and not at the first film
         self.coverage = coverage
+        self.mend, self.force = mend, force
         _same_lungs(self.meta.preprocess, path)
+        _same_gate(self.meta, path)
         self._session = Session(graph, self.meta, where=path)
 
     def read(self, film: FilmSource, *, name: str | None = None) -> Reading:
@@ -103,12 +119,18 @@ class Reader:
             film: A path, the bytes of a file, a PIL image, or an array [rows, columns] or [rows, columns, 3].
             name: What to call it in the reading; without it, its path or kind.
 
+        Returns:
+            The reading; a refused one, without a number, if the bundle has a gate and the film does not pass it.
+
         Raises:
             FilmError: The film cannot be read.
         """
         meta = self.meta
         radiograph = load_film(film, name=name, max_pixels=self.settings.max_pixels)
-        seen = prepare(radiograph, meta.preprocess)  # uint8 [size, size], and what part of the film it is
+        passed = self._admit(radiograph)
+        if passed.refusal is not None:
+            return self._refused(radiograph.info, passed.refusal)
+        seen = prepare(passed.film, meta.preprocess, passed.lungs)  # uint8 [size, size], and where
         logits, maps = self._session.run(seen.pixels)  # float32 [C] and [C, h, w]
         probabilities = calibrate(logits, meta.calibrator).tolist()
         finding = decide_finding(probabilities, meta, self.point)
@@ -117,7 +139,8 @@ class Reader:
             status="read",
             software=_SOFTWARE,
             model=self.model,
-            warnings=radiograph.warnings + seen.warnings,
+            mended=passed.mended,
+            warnings=radiograph.warnings + passed.warnings + seen.warnings,
             probabilities=dict(zip(meta.class_names, probabilities, strict=True)),
             finding=finding,
             pattern=decide_pattern(probabilities, meta, called=finding.call == meta.finding, coverage=self.coverage),
@@ -164,14 +187,37 @@ class Reader:
         except FilmError as error:
             return self._refuse(error, film)
 
+    def _admit(self, film: Radiograph) -> Admission:
+        """What the gate says of a film, if the bundle has a gate."""
+        if self.meta.gate is None:
+            return Admission(film)
+        passed = admit(film, self.meta.gate, mend=self.mend)
+        if passed.mended:
+            _LOG.info("%s: mended: %s", film.info.path, ", ".join(passed.mended))
+        if passed.refusal is None or not self.force:
+            return passed
+        warning = f"forced: the gate refuses this film ({passed.refusal.code}: {passed.refusal.reason})"
+        return replace(passed, refusal=None, warnings=(warning, *passed.warnings))
+
     def _refuse(self, error: FilmError, source: FilmSource) -> Reading:
         name = fspath(source) if isinstance(source, str | PathLike) else error.where or type(source).__name__
-        return Reading(
-            film=FilmInfo(path=name),
-            status="refused",
-            software=_SOFTWARE,
-            model=self.model,
-            refusal=Refusal(code=error.code, reason=error.what, remedy=error.remedy),
+        return self._refused(FilmInfo(path=name), Refusal(code=error.code, reason=error.what, remedy=error.remedy))
+
+    def _refused(self, film: FilmInfo, refusal: Refusal) -> Reading:
+        return Reading(film=film, status="refused", software=_SOFTWARE, model=self.model, refusal=refusal)
+
+
+def _same_gate(meta: BundleMeta, path: Path) -> None:
+    """Hold the gate's head to the one that the bundle's thresholds were chosen for.
+
+    Raises:
+        BundleFromFuture: It is another one.
+    """
+    if meta.gate is not None and meta.gate.head != gate_head().sha256:
+        raise BundleFromFuture(
+            "the bundle's gate has thresholds for another head than this pneumoscope has",
+            where=path,
+            remedy="Use the pneumoscope that the bundle was made with (its provenance says which)",
         )
 
 
@@ -185,5 +231,5 @@ def _same_lungs(spec: PreprocessSpec, path: Path) -> None:
         raise BundleFromFuture(
             "the bundle was trained on films framed by another lung-field network than this pneumoscope has",
             where=path,
-            remedy="Use the pneumoscope that the bundle was trained with (its provenance says which), or train it again",
+            remedy="Use the pneumoscope that the bundle was trained with (its provenance names it), or train it again",
         )

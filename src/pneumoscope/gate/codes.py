@@ -1,0 +1,78 @@
+"""Every reason for which a film is refused, in one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pneumoscope.domain.reading import Refusal
+
+__all__ = ["CODES", "Code", "refusal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One reason.
+
+    Attributes:
+        code: For machines; it stands in the reading's JSON.
+        reason: In plain words, without a full stop.
+        remedy: What the person can do, likewise.
+    """
+
+    code: str
+    reason: str
+    remedy: str
+
+
+_ALL = (
+    Code(
+        "not-a-radiograph",
+        "this does not look like a radiograph (but like a photograph, a drawing, a page, or a slice)",
+        "Give a plain chest film",
+    ),
+    Code("not-a-chest", "this looks like a radiograph, but not of a chest", "Give a plain chest film"),
+    Code(
+        "not-frontal",
+        "this is a chest from the side, and only frontal films are read",
+        "Give the frontal film (PA or AP)",
+    ),
+    Code("not-whole", "only a part of the chest is on the picture", "Give the whole film, with both lungs"),
+    Code("several-films", "there is more than one film on the picture", "Cut it, and give the films one by one"),
+    Code("turned", "the film is turned or upside down", "Turn it upright, or leave out --no-mend"),
+    Code("inverted", "the film is inverted (air is white)", "Invert it, or leave out --no-mend"),
+    Code("wide-borders", "the film is only a small part of the picture", "Cut the borders off, or leave out --no-mend"),
+    Code(
+        "too-small",
+        "the picture has too few pixels",
+        "Give the film at its original size, or at least 96 pixels a side",
+    ),
+    Code(
+        "blurred",
+        "the picture is too blurred to be judged",
+        "Give the film at its original size, not a thumbnail made large",
+    ),
+    Code(
+        "clipped-exposure",
+        "too much of the picture is plain black or plain white",
+        "Export it again with another window, or take the film again",
+    ),
+    Code(
+        "outside-domain",
+        "the film is unlike all films that the model has learned from",
+        "Have a person read it; --force gives a number that nothing vouches for",
+    ),
+)
+
+CODES: dict[str, Code] = {each.code: each for each in _ALL}
+"""By code."""
+
+
+def refusal(code: str, told: str = "") -> Refusal:
+    """The refusal of a code.
+
+    Args:
+        code: One of ``CODES``.
+        told: What the file itself says, in place of the table's reason ("its Modality is CT").
+    """
+    known = CODES[code]
+    return Refusal(code=code, reason=told or known.reason, remedy=known.remedy)

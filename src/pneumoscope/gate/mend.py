@@ -1,0 +1,92 @@
+"""What can be mended safely, what it is called in a reading, and how it is done again from these words."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from pneumoscope.domain.radiograph import Radiograph
+
+__all__ = ["INVERTED", "cut_words", "film_in", "remended", "turned_words"]
+
+INVERTED = "inverted"
+
+_TURNED = re.compile(r"turned (90|180|270)")
+_CUT = re.compile(r"cut to rows (\d+) to (\d+), columns (\d+) to (\d+)")
+_EVEN = 6  # gray levels of 255: a line of the picture whose values differ by less is border
+_LEAST = 0.06  # of the side; narrower borders are left alone
+_PART = 0.2  # of the side, that a film within borders must have
+
+
+def turned_words(quarters: int) -> str:
+    """What a mended turn is called: by how many degrees the picture was turned clockwise to be upright."""
+    return f"turned {quarters % 4 * 90}"
+
+
+def cut_words(box: tuple[int, int, int, int]) -> str:
+    """What cut borders are called; (top, left, bottom, right) in pixels, the last ones not included."""
+    return f"cut to rows {box[0]} to {box[2]}, columns {box[1]} to {box[3]}"
+
+
+def remended(film: Radiograph, mended: Iterable[str]) -> Radiograph:
+    """The film as it was read: mend it again by the words of its reading.
+
+    Args:
+        film: As it was loaded.
+        mended: Of the reading, in their order. Other words than those of this module are passed over.
+    """
+    pixels = film.pixels
+    for words in mended:
+        if words == INVERTED:
+            pixels = pixels.dtype.type(film.white) - np.minimum(pixels, pixels.dtype.type(film.white))
+        elif match := _TURNED.fullmatch(words):
+            pixels = np.rot90(pixels, -int(match[1]) // 90)
+        elif match := _CUT.fullmatch(words):
+            top, bottom, left, right = (int(number) for number in match.groups())
+            pixels = pixels[top:bottom, left:right]
+    if pixels is film.pixels:
+        return film
+    return replace(film, pixels=np.ascontiguousarray(pixels))
+
+
+def film_in(seen: NDArray[np.uint8], rows: int, columns: int) -> tuple[int, int, int, int] | None:
+    """Where the film lies within wide, even borders; None if there are none.
+
+    Args:
+        seen: uint8 [S, S], the picture squared.
+        rows: Height of the picture in pixels.
+        columns: Its width.
+
+    Returns:
+        (top, left, bottom, right) in pixels of the picture, the last ones not included.
+    """
+    top, bottom = _within(np.ptp(seen, axis=1) > _EVEN)
+    left, right = _within(np.ptp(seen, axis=0) > _EVEN)
+    size = len(seen)
+    if min(bottom - top, right - left) < _PART * size:
+        return None
+    if max(top, left, size - bottom, size - right) < _LEAST * size:
+        return None
+    # One place less on each side: a place at the edge holds a part of the border.
+    top, left = (min(edge + 1, size) if edge else 0 for edge in (top, left))
+    bottom, right = (max(edge - 1, 0) if edge < size else size for edge in (bottom, right))
+    return (
+        int(np.ceil(top * rows / size)),
+        int(np.ceil(left * columns / size)),
+        int(bottom * rows / size),
+        int(right * columns / size),
+    )
+
+
+def _within(lively: NDArray[np.bool_]) -> tuple[int, int]:
+    """First lively line, and the one after the last; (0, 0) if there is none."""
+    places = np.flatnonzero(lively)
+    return (int(places[0]), int(places[-1]) + 1) if len(places) else (0, 0)

@@ -1,0 +1,115 @@
+"""The gate's head: two small dense layers, in numpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from pneumoscope.errors import BundleDamaged
+from pneumoscope.gate.answers import ANSWERS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["GateHead", "gate_head"]
+
+_SHIPPED = Path(__file__).with_name("gate.npz")
+_REMEDY = "Install pneumoscope again"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GateHead:
+    """What was learned of the lung-field network's features; D numbers in, A logits and a distance out.
+
+    Attributes:
+        mean: float32 [D], of the films that are fit.
+        scale: float32 [D], what a number is divided by after that.
+        first: float32 [E, D, H], the first layer of each of E networks.
+        first_bias: float32 [E, H].
+        second: float32 [E, H, A], likewise.
+        second_bias: float32 [E, A].
+        axes: float32 [F, K], onto which the first F numbers are laid for the distance.
+        spread: float32 [K], standard deviation along each.
+        sha256: Of the file.
+    """
+
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    first: NDArray[np.float32]
+    first_bias: NDArray[np.float32]
+    second: NDArray[np.float32]
+    second_bias: NDArray[np.float32]
+    axes: NDArray[np.float32]
+    spread: NDArray[np.float32]
+    sha256: str = ""
+
+    def standard(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Centred and scaled, and bounded: one wild number must not decide alone."""
+        bounded: NDArray[np.float32] = np.clip((inputs - self.mean) / self.scale, -6, 6)
+        return bounded
+
+    def answers(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits in the order of ``ANSWERS``, the mean over the networks: float32 [..., A] of [..., D]."""
+        hidden = np.maximum(np.einsum("...d,edh->...eh", self.standard(inputs), self.first) + self.first_bias, 0)
+        logits = np.einsum("...eh,eha->...ea", hidden, self.second) + self.second_bias
+        mean: NDArray[np.float32] = logits.mean(axis=-2, dtype=np.float32)
+        return mean
+
+    def distance(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How far from the films that the head has learned from: root mean square of the whitened features, [...].
+
+        A Mahalanobis distance (Lee et al., "A simple unified framework for detecting out-of-distribution samples",
+        NeurIPS 2018) to the one class of films that are fit; 1 is usual.
+        """
+        laid = self.standard(inputs)[..., : len(self.axes)] @ self.axes / self.spread
+        root: NDArray[np.float32] = np.sqrt((laid**2).mean(axis=-1, dtype=np.float32))
+        return root
+
+    def to_bytes(self) -> bytes:
+        """As a file; half precision, which moves a logit by less than a hundredth."""
+        held = BytesIO()
+        np.savez(held, **{name: getattr(self, name).astype(np.float16) for name in _ARRAYS})
+        return held.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, where: Path | None = None) -> GateHead:
+        """Read what ``to_bytes`` wrote.
+
+        Raises:
+            BundleDamaged: It is something else, or damaged.
+        """
+        try:
+            with np.load(BytesIO(data), allow_pickle=False) as file:
+                arrays: dict[str, Any] = {name: file[name].astype(np.float32) for name in _ARRAYS}
+        except (KeyError, ValueError, OSError, EOFError, BadZipFile) as error:
+            raise BundleDamaged("the gate's head cannot be read", where=where, remedy=_REMEDY) from error
+        head = cls(**arrays, sha256=sha256(data).hexdigest())
+        if head.second.shape[-1] != len(ANSWERS) or head.first.shape[1] != len(head.mean):
+            raise BundleDamaged("the gate's head gives other answers than are asked", where=where, remedy=_REMEDY)
+        return head
+
+
+_ARRAYS = ("mean", "scale", "first", "first_bias", "second", "second_bias", "axes", "spread")
+
+
+@lru_cache(maxsize=1)
+def gate_head() -> GateHead:
+    """The one that comes with the package, loaded once a process.
+
+    Raises:
+        BundleDamaged: It cannot be used.
+    """
+    try:
+        data = _SHIPPED.read_bytes()
+    except OSError as error:
+        raise BundleDamaged(
+            f"the gate's head cannot be read ({error.strerror})", where=_SHIPPED, remedy=_REMEDY
+        ) from error
+    return GateHead.from_bytes(data, _SHIPPED)

@@ -9,6 +9,7 @@ from pneumoscope.evaluation.figures.forest import ForestCell, ForestRow, forest
 from pneumoscope.evaluation.figures.histogram import score_histogram
 from pneumoscope.evaluation.figures.mean_evidence import MeanMap, mean_evidence
 from pneumoscope.evaluation.figures.prevalence import prevalence_curves
+from pneumoscope.evaluation.figures.randomised import randomised_weights
 from pneumoscope.evaluation.figures.reliability import reliability
 from pneumoscope.evaluation.figures.samples import sample_inputs, sample_outputs
 from pneumoscope.evaluation.figures.stress import StressPanel, stress_curves
@@ -30,6 +31,7 @@ __all__ = [
     "mean_evidence",
     "precision_recall",
     "prevalence_curves",
+    "randomised_weights",
     "reliability",
     "roc",
     "sample_inputs",

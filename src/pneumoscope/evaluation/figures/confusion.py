@@ -26,8 +26,9 @@ def confusion_matrix(
     *,
     title: str = "",
     films: str = "",
+    intervals: Sequence[tuple[float, float]] | None = None,
 ) -> list[Path]:
-    """The table of true (rows) against called (columns), with row shares; Wilson's interval on the diagonal.
+    """The table of true (rows) against called (columns), with row shares; 95 % intervals on the diagonal.
 
     Args:
         matrix: Counts, [C, C], rows true.
@@ -35,6 +36,7 @@ def confusion_matrix(
         path: Where to; .svg and .png are written.
         title: Above the table.
         films: Which films, for the small print: "Validation".
+        intervals: Of the diagonal's shares, C; None: Wilson's.
     """
     cells = np.asarray(matrix, dtype=np.int64)
     rows = cells.sum(axis=1)
@@ -50,7 +52,8 @@ def confusion_matrix(
             text = percent(share[i, j]) if rows[i] else "no films"
             if i == j and rows[i]:
                 rate = wilson(int(cells[i, j]), int(rows[i]))
-                text += f"\n({100 * rate.low:.1f} to {100 * rate.high:.1f})"
+                low, high = (rate.low, rate.high) if intervals is None else intervals[i]
+                text += f"\n({100 * low:.1f} to {100 * high:.1f})"
             axes.text(j, i + 0.1, text, ha="center", va="top", color=ink, size=6.5, linespacing=1.25)
         axes.set_xticks(range(len(classes)), list(classes))
         axes.set_yticks(range(len(classes)), [f"{c}\nn = {n:,}" for c, n in zip(classes, rows, strict=True)])

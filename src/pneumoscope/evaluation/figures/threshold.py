@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
@@ -24,7 +24,7 @@ from pneumoscope.evaluation.style import (
 )
 from pneumoscope.statistics.discrimination import average_precision, delong, roc_curve
 from pneumoscope.statistics.intervals import bootstrap
-from pneumoscope.statistics.operating import at_threshold
+from pneumoscope.statistics.rates import clustered_rate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from matplotlib.container import ErrorbarContainer
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from pneumoscope.statistics.intervals import Interval
 
@@ -87,7 +87,7 @@ def roc(
         axes = figure.subplots()
         unit_axes(axes, "1 \u2212 specificity", "Sensitivity")
         axes.plot([0, 1], [0, 1], color=GRAY, linewidth=0.7, linestyle=":")
-        points = {preset: at_threshold(truth, scores, threshold) for preset, threshold in operating_points.items()}
+        points = {preset: _at(truth, scores, threshold, groups) for preset, threshold in operating_points.items()}
         reach = max([0.25 if area.value < 0.97 else 0.12, *(1.25 * (1 - at.specificity.low) for at in points.values())])
         reach = max([reach, *(1.25 * (1 - reader.specificity.low) for reader in readers)])
         places = [axes]
@@ -137,7 +137,7 @@ def precision_recall(
         figure = new_figure(COLUMN, 3.45, _note(truth, films))
         axes = figure.subplots()
         unit_axes(axes, "Recall (sensitivity)", "Precision (positive predictive value)")
-        points = {preset: at_threshold(truth, scores, threshold) for preset, threshold in operating_points.items()}
+        points = {preset: _at(truth, scores, threshold, groups) for preset, threshold in operating_points.items()}
         left = min([0.9, *(at.sensitivity.low - 0.03 for at in points.values())])
         below = min([1 - 0.6 * (1 - share), *(at.ppv.low - 0.02 for at in points.values())])
         places = [axes]
@@ -156,6 +156,23 @@ def precision_recall(
             axes.indicate_inset_zoom(corner, edgecolor=GRAY, linewidth=0.5)
         axes.legend(handles=keys, loc="lower left", fontsize=6.5)
         return save(figure, path)
+
+
+class _Point(NamedTuple):
+    sensitivity: Interval
+    specificity: Interval
+    ppv: Interval
+
+
+def _at(truth: NDArray[np.bool_], scores: ArrayLike, threshold: float, groups: ArrayLike | None) -> _Point:
+    """What a threshold does, with Wilson's intervals, widened where films share a patient."""
+    called = np.asarray(scores) >= threshold
+    people = np.arange(len(truth)) if groups is None else np.asarray(groups)
+    return _Point(
+        clustered_rate(called[truth], people[truth]),
+        clustered_rate(~called[~truth], people[~truth]),
+        clustered_rate(truth[called], people[called]),
+    )
 
 
 def _note(truth: np.ndarray, films: str) -> str:

@@ -1,0 +1,115 @@
+"""All that a report may speak of, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pneumoscope.evaluation.report import words
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pneumoscope.bundle import BundleMeta
+    from pneumoscope.evaluation.figures.threshold import ReaderPoint
+    from pneumoscope.evaluation.finished import FinishedRun
+    from pneumoscope.evaluation.judgement import AtPoint, Judgement
+    from pneumoscope.evaluation.predictions import PredictionTable
+    from pneumoscope.evaluation.sanity.result import SanityResult
+    from pneumoscope.evaluation.stress.result import StressResult
+
+__all__ = ["Facts", "shown_path"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Facts:
+    """What was judged, and what was found.
+
+    Attributes:
+        table: The films with what was said of them.
+        judgement: Their figures.
+        meta: What the bundle says of itself; None for a table of another system.
+        bundle: Its file; likewise.
+        bundle_sha256: Of that file; empty likewise.
+        stress: The corruption sweep, if it was made.
+        sanity: The checks of the evidence, if they were made.
+        readers: Persons who read the same films.
+        run: The run that made the bundle, if its folder is at hand.
+    """
+
+    table: PredictionTable
+    judgement: Judgement
+    meta: BundleMeta | None = None
+    bundle: Path | None = None
+    bundle_sha256: str = ""
+    stress: StressResult | None = None
+    sanity: SanityResult | None = None
+    readers: tuple[ReaderPoint, ...] = ()
+    run: FinishedRun | None = None
+
+    @property
+    def finding(self) -> str:
+        """What was looked for."""
+        return self.judgement.finding
+
+    @property
+    def films(self) -> str:
+        """Which films, for small print: short."""
+        text = self.judgement.films or "Judged films"
+        return text[:1].upper() + text[1:]
+
+    @property
+    def first(self) -> AtPoint | None:
+        """The default operating point; None if none was frozen."""
+        return self.judgement.points[0] if self.judgement.points else None
+
+    @property
+    def both_kinds(self) -> bool:
+        """Whether there are films with and without the finding."""
+        return self.judgement.counts.positives > 0 and self.judgement.counts.negatives > 0
+
+    def errors(self, point: AtPoint, *, missed: bool, most: int) -> NDArray[np.int64]:
+        """The worst errors at an operating point: rows of the table, the surest first.
+
+        Args:
+            point: Its threshold decides.
+            missed: The missed films with the finding; else the called ones without.
+            most: At most so many.
+        """
+        score, truth = self.table.score, self.table.truth
+        wrong = truth & (score < point.threshold) if missed else ~truth & (score >= point.threshold)
+        rows = np.flatnonzero(wrong)
+        order = np.argsort(score[rows] if missed else -score[rows], kind="stable")
+        return rows[order][:most].astype(np.int64)
+
+    def headline(self) -> str:
+        """The films and the figures of the first operating point in one sentence."""
+        counts = self.judgement.counts
+        text = (
+            f"{words.counted(counts.films, 'film')}, {counts.positives:,} with and {counts.negatives:,} without "
+            f"{self.finding}"
+        )
+        auc = self.judgement.metric("AUC")
+        if auc is not None and auc.value is not None:
+            text += f"; AUC {words.value(auc)} ({words.interval(auc)})"
+        for point in self.judgement.points:
+            said = [
+                f"{name} {words.value(row)} ({words.interval(row)}; {words.counts(row)})"
+                for name in ("recall", "specificity")
+                if (row := self.judgement.metric(name, point.preset)) is not None and row.value is not None
+            ]
+            if said:
+                text += f"; at {point.preset}: {', '.join(said)}"
+        return f"{text}."
+
+
+def shown_path(path: str) -> str:
+    """A film's path as it may be shown: never that of a person's folders."""
+    if PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute():
+        return PureWindowsPath(path).name
+    return path

@@ -1,0 +1,161 @@
+"""The report of an evaluation: figures, one page, a model card, and the reporting sheets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pneumoscope.bundle import read_bundle
+from pneumoscope.evaluation.report.facts import Facts
+from pneumoscope.evaluation.report.render import environment, render
+from pneumoscope.storage import make_folder, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from os import PathLike
+
+    from pneumoscope.evaluation.figures.threshold import ReaderPoint
+    from pneumoscope.evaluation.finished import FinishedRun
+    from pneumoscope.evaluation.judgement import Judgement
+    from pneumoscope.evaluation.predictions import PredictionTable
+    from pneumoscope.evaluation.sanity.result import SanityResult
+    from pneumoscope.evaluation.stress.result import StressResult
+
+__all__ = ["write_report"]
+
+_REPORT, _CARD, _SHEETS = "report.html", "model-card", "reporting-sheets"
+
+
+def write_report(
+    folder: str | PathLike[str],
+    table: PredictionTable,
+    judgement: Judgement,
+    *,
+    stress: StressResult | None = None,
+    sanity: SanityResult | None = None,
+    readers: Sequence[ReaderPoint] = (),
+    bundle: str | PathLike[str] | None = None,
+    run: FinishedRun | None = None,
+    step: Callable[[str], None] = lambda _: None,
+) -> list[Path]:
+    """Write what people read: ``report.html``, ``model-card.html`` and ``.md``, ``reporting-sheets.html`` and ``.md``.
+
+    The pages hold all they need (figures, pictures, style), run no script and ask no server for anything. The figures
+    lie beside them in ``figures``, as SVG and PNG. The same input gives the same bytes.
+
+    Args:
+        folder: Where to; made if it is not there.
+        table: The films with what was said of them. With its ``root`` the gallery shows them.
+        judgement: Of that table.
+        stress: The corruption sweep; without it the section says so.
+        sanity: The checks of the evidence; likewise.
+        readers: Persons who read the same films, as points on the ROC.
+        bundle: The bundle's file, for provenance and evidence; None for a table of another system.
+        run: The finished run that made the bundle, for the training curves.
+        step: Told the name of each step as it begins, for a progress line.
+
+    Returns:
+        The files, pages first.
+
+    Raises:
+        MissingExtra: jinja2 or matplotlib is not installed.
+        BundleError: The bundle cannot be used.
+        StorageError: The disk is full or the folder cannot be written.
+    """
+    environment()  # says no at once if it cannot be drawn, and not after a minute of figures
+    path = None if bundle is None else Path(bundle)
+    meta, digest = None, ""
+    if path is not None:
+        _, meta, digest = read_bundle(path)
+    facts = Facts(table, judgement, meta, path, digest, stress, sanity, tuple(readers), run)
+    target = make_folder(folder)
+    pages, pictures = _report(facts, target, step)
+    step("model card and sheets")
+    pages += _card(facts, target)
+    pages += _sheets(facts, target)
+    return [*pages, *pictures]
+
+
+def _report(facts: Facts, target: Path, step: Callable[[str], None]) -> tuple[list[Path], list[Path]]:
+    # matplotlib waits until a report is written.
+    from pneumoscope.evaluation.report import checks, drawings, drawn_checks, films, performance, summary  # noqa: PLC0415
+    from pneumoscope.evaluation.report.pictures import Viewer  # noqa: PLC0415
+
+    album = drawings.Album(make_folder(target / "figures"))
+    viewer = Viewer(facts)
+    step("figures")
+    drawings.draw_performance(facts, album)
+    drawn_checks.draw_checks(facts, album)
+    drawn_checks.draw_training(facts, album)
+    step("films")
+    samples = films.sample_blocks(facts, viewer, album)
+    failures = films.failure_section(facts, viewer)
+    step("page")
+    beside = tuple(
+        f"{name}: {what}"
+        for name, what in (
+            ("judgement.json", "every figure, with judgement.schema.json"),
+            ("predictions.parquet, predictions.csv", "what was said of each film"),
+            (f"{_CARD}.html, {_CARD}.md", "the model card"),
+            (f"{_SHEETS}.html, {_SHEETS}.md", "CLAIM 2024, STARD-AI, TRIPOD+AI"),
+            ("figures", "each figure as SVG and PNG"),
+        )
+    )
+    sections = [
+        *performance.performance_sections(facts, album),
+        checks.stress_section(facts, album),
+        checks.evidence_section(facts, album),
+        failures,
+        films.films_section(facts, samples, album.get("curves")),
+        summary.limits_section(facts),
+        summary.method_section(facts, beside),
+    ]
+    page = render(
+        "report.html.j2",
+        summary=summary.summary_of(facts),
+        sections=sections,
+        confidence=f"{100 * facts.judgement.confidence:g} %",
+        foot=_foot(facts),
+    )
+    write_atomically(target / _REPORT, page)
+    return [target / _REPORT], album.files
+
+
+def _card(facts: Facts, target: Path) -> list[Path]:
+    from pneumoscope.evaluation.report.card import card_sections, data_flow  # noqa: PLC0415
+    from pneumoscope.evaluation.report.diagram import flow_svg, standing_alone  # noqa: PLC0415
+
+    sections = card_sections(facts)
+    title = facts.judgement.system or "a system without a name"
+    context = {"title": title, "lead": facts.headline(), "sections": sections, "foot": _foot(facts)}
+    written = []
+    for kind in ("html", "md"):
+        file = target / f"{_CARD}.{kind}"
+        write_atomically(file, render(f"card.{kind}.j2", **context))
+        written.append(file)
+    drawing = make_folder(target / "figures") / "data_flow.svg"
+    write_atomically(drawing, standing_alone(flow_svg(data_flow(facts), "data-flow", "Data flow")))
+    return [*written, drawing]
+
+
+def _sheets(facts: Facts, target: Path) -> list[Path]:
+    from pneumoscope.evaluation.report.sheets import fill_sheets  # noqa: PLC0415
+
+    context = {
+        "sheets": fill_sheets(facts),
+        "system": facts.judgement.system or "a system without a name",
+        "lead": facts.headline(),
+        "foot": _foot(facts),
+    }
+    written = []
+    for kind in ("html", "md"):
+        file = target / f"{_SHEETS}.{kind}"
+        write_atomically(file, render(f"sheets.{kind}.j2", **context))
+        written.append(file)
+    return written
+
+
+def _foot(facts: Facts) -> str:
+    judgement = facts.judgement
+    parts = [f"pneumoscope {judgement.software}" if judgement.software else "pneumoscope", judgement.created]
+    return ", ".join(part for part in parts if part)

@@ -1,0 +1,230 @@
+"""The first screen: what was judged, on which films, and the figures that matter, recall first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pneumoscope.evaluation.report import words
+from pneumoscope.evaluation.report.blocks import Block, Notes, Section, Text
+
+if TYPE_CHECKING:
+    from pneumoscope.evaluation.judgement import AtPoint
+    from pneumoscope.evaluation.report.facts import Facts
+    from pneumoscope.statistics.metrics import Metric
+
+__all__ = ["Key", "PointSummary", "Summary", "limits_section", "method_section", "not_computed", "summary_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One figure in large: its name, value, interval and counts."""
+
+    name: str
+    value: str
+    interval: str
+    counts: str
+
+
+@dataclass(frozen=True, slots=True)
+class PointSummary:
+    """One operating point: its figures, recall first, and what they mean in plain words."""
+
+    preset: str
+    threshold: str
+    keys: tuple[Key, ...]
+    plain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The first screen.
+
+    Attributes:
+        title: Of the page.
+        lead: What was judged on which films, in a sentence.
+        facts: Short lines: classes, patients, refused films.
+        points: The frozen operating points.
+        overall: Figures without a threshold.
+        optimistic: The best threshold of these films, in one sentence; empty if there is none.
+        missing: What could not be computed, each in a line.
+    """
+
+    title: str
+    lead: str
+    facts: tuple[str, ...]
+    points: tuple[PointSummary, ...]
+    overall: tuple[Key, ...]
+    optimistic: str
+    missing: tuple[str, ...]
+
+
+def summary_of(facts: Facts) -> Summary:
+    """The first screen of a judgement."""
+    judgement, finding = facts.judgement, facts.finding
+    counts = judgement.counts
+    system = judgement.system or "This system"
+    lead = (
+        f"{system} was judged on {words.counted(counts.films, 'film')}: {counts.positives:,} with {finding} and "
+        f"{counts.negatives:,} without."
+    )
+    lines = [f"Films: {judgement.films}."] if judgement.films else []
+    lines.append("Classes: " + ", ".join(f"{name} {number:,}" for name, number in counts.by_class.items()) + ".")
+    lines.append(
+        f"{words.counted(counts.patients, 'patient')}; the intervals allow for films of one patient."
+        if counts.patients is not None
+        else "Patients are not known: each film counts as one, and the intervals may be too narrow."
+    )
+    if counts.refused:
+        lines.append(f"{words.counted(counts.refused, 'film')} refused: without a probability, and in no figure.")
+    return Summary(
+        title=f"How well {system} reads" if judgement.system else "How well it reads",
+        lead=lead,
+        facts=tuple(lines),
+        points=tuple(_point(facts, point) for point in judgement.points),
+        overall=_overall(facts),
+        optimistic=_optimistic(facts),
+        missing=not_computed(facts),
+    )
+
+
+def _point(facts: Facts, point: AtPoint) -> PointSummary:
+    found = {metric.name: metric for metric in point.metrics}
+    names = ("recall", "specificity", "precision")
+    keys = tuple(_rate(name, found[name]) for name in names if name in found)
+    return PointSummary(point.preset, f"{point.threshold:.3g}", keys, _plain(found, facts.finding))
+
+
+def _rate(name: str, metric: Metric) -> Key:
+    return Key(words.label(name), words.percent(metric), words.percent_interval(metric), words.counts(metric))
+
+
+def _plain(found: dict[str, Metric], finding: str) -> str:
+    """Of 100 films, so many."""
+    parts = []
+    recall, specificity = found.get("recall"), found.get("specificity")
+    if recall is not None and recall.value is not None and recall.low is not None and recall.high is not None:
+        parts.append(
+            f"Of 100 films with {finding} it calls about {100 * recall.value:.0f} ({100 * recall.low:.0f} to "
+            f"{100 * recall.high:.0f})."
+        )
+    if (
+        specificity is not None
+        and specificity.value is not None
+        and specificity.low is not None
+        and specificity.high is not None
+    ):
+        parts.append(
+            f"Of 100 films without, it wrongly calls about {100 * (1 - specificity.value):.0f} "
+            f"({100 * (1 - specificity.high):.0f} to {100 * (1 - specificity.low):.0f})."
+        )
+    return " ".join(parts)
+
+
+def _overall(facts: Facts) -> tuple[Key, ...]:
+    judgement = facts.judgement
+    keys = [
+        Key(words.label(name), words.value(metric), words.interval(metric), words.counts(metric))
+        for name in ("AUC", "average precision", "Brier", "ECE")
+        if (metric := judgement.metric(name)) is not None
+    ]
+    over = judgement.over_classes
+    accuracy = None if over is None else next((m for m in over.metrics if m.name == "accuracy"), None)
+    if over is not None and accuracy is not None:
+        keys.insert(
+            1,
+            Key(
+                f"Accuracy over {len(over.classes)} classes",
+                words.percent(accuracy),
+                words.percent_interval(accuracy),
+                words.counts(accuracy),
+            ),
+        )
+    return tuple(keys)
+
+
+def _optimistic(facts: Facts) -> str:
+    best = facts.judgement.best
+    if best is None:
+        return ""
+    found = {metric.name: metric for metric in best.metrics}
+    recall, specificity = found.get("recall"), found.get("specificity")
+    if recall is None or specificity is None or recall.value is None or specificity.value is None:
+        return ""
+    return (
+        f"Beside them, optimistic: with the threshold that is best on these very films ({best.threshold:.3g}) recall "
+        f"would be {words.percent(recall)} and specificity {words.percent(specificity)}. It was chosen with the "
+        "answers at hand, and promises nothing for other films."
+    )
+
+
+def not_computed(facts: Facts) -> tuple[str, ...]:
+    """What these films, or what was asked for, could not give."""
+    judgement = facts.judgement
+    lines = []
+    lost = [words.label(m.name) for m in judgement.overall if m.value is None]
+    if lost:
+        lines.append(f"{', '.join(lost)}: cannot be computed on these films.")
+    for point in judgement.points:
+        lost = [words.label(m.name) for m in point.metrics if m.value is None]
+        if lost:
+            lines.append(f"{', '.join(lost)} at {point.preset}: cannot be computed on these films.")
+    if not judgement.points:
+        lines.append("Calls: no threshold was frozen before these films were seen.")
+    if not facts.both_kinds:
+        lines.append("ROC, precision-recall and decision curve: the films are all of one kind.")
+    if not judgement.subgroups:
+        lines.append("Subgroups: nothing is known by which to group the films.")
+    if facts.stress is None:
+        lines.append("Stress: no corruption sweep was made.")
+    if facts.sanity is None:
+        lines.append("Evidence: its checks were not made.")
+    if not facts.readers:
+        lines.append("Readers: nobody read these films for comparison.")
+    return tuple(lines)
+
+
+def limits_section(facts: Facts) -> Section:
+    """What the figures cannot say."""
+    blocks: list[Block] = []
+    if facts.judgement.limits:
+        blocks.append(Notes("Of these figures", facts.judgement.limits))
+    blocks.append(Notes("What was not computed", not_computed(facts)))
+    if facts.meta is not None and facts.meta.intended_use:
+        blocks.append(Notes("What the bundle is for", (facts.meta.intended_use,)))
+    return Section("limits", "Limits", tuple(blocks))
+
+
+def method_section(facts: Facts, names: tuple[str, ...]) -> Section:
+    """How it was made, so that it can be made again."""
+    judgement = facts.judgement
+    percent = f"{100 * judgement.confidence:g} %"
+    lines = [
+        f"Intervals are {percent}: Wilson for proportions, DeLong (by patient where patients are known) for AUC, and "
+        f"{judgement.draws:,} bootstrap draws of whole patients for the rest, from seed {judgement.seed}.",
+        "A film is called when its probability is at or above the threshold. Thresholds were frozen before these "
+        "films.",
+        "Subgroups are tested against the other films of their kind, with Holm's correction over all tests.",
+    ]
+    made = []
+    if facts.meta is not None:
+        made.append(f"Bundle {facts.meta.name} {facts.meta.version}, sha256 {facts.bundle_sha256}.")
+        if facts.meta.provenance.manifest_sha256:
+            made.append(f"Trained on the films of the manifest {facts.meta.provenance.manifest_sha256}.")
+    if judgement.software:
+        made.append(
+            f"Judged by pneumoscope {judgement.software}{f' on {judgement.created}' if judgement.created else ''}."
+        )
+    if judgement.seconds:
+        steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in judgement.seconds.items())
+        made.append(f"Time: {steps}.")
+    blocks: list[Block] = [
+        Text(
+            "Each figure of this page stands in the JSON beside it, and each picture in the folder figures, as SVG "
+            "and PNG."
+        ),
+        Notes("Statistics", tuple(lines)),
+        Notes("Made from", tuple(made)) if made else Text(""),
+        Notes("Beside this page", names) if names else Text(""),
+    ]
+    return Section("method", "How this was made", tuple(b for b in blocks if not isinstance(b, Text) or b.words))

@@ -1,0 +1,121 @@
+"""Figures in words: one way to write a value, an interval and its counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pneumoscope.evaluation.report.blocks import Cell
+
+if TYPE_CHECKING:
+    from pneumoscope.statistics.metrics import Metric
+
+__all__ = [
+    "NO_VALUE",
+    "cell",
+    "counted",
+    "counts",
+    "interval",
+    "label",
+    "meaning",
+    "percent",
+    "percent_interval",
+    "value",
+]
+
+NO_VALUE = "cannot be computed"
+
+_LABELS = {
+    "recall": ("Recall (sensitivity)", "of the films with {finding}, those called"),
+    "specificity": ("Specificity", "of the films without {finding}, those not called"),
+    "precision": ("Precision (PPV)", "of the called films, those with {finding}, at the share of these films"),
+    "NPV": ("NPV", "of the films not called, those without {finding}, at the share of these films"),
+    "F1": ("F1", "harmonic mean of recall and precision"),
+    "accuracy": ("Accuracy", "of all films, those called as what they are"),
+    "balanced accuracy": ("Balanced accuracy", "mean of the recalls of both sides"),
+    "MCC": ("Matthews' correlation", "-1 to 1; 0 is chance"),
+    "Cohen's kappa": ("Cohen's kappa", "agreement beyond chance; 0 is chance"),
+    "AUC": ("ROC AUC", "chance that a film with {finding} has a higher probability than one without; 0.5 is chance"),
+    "average precision": (
+        "Average precision",
+        "area under the precision-recall curve; chance is the share of {finding}",
+    ),
+    "Brier": ("Brier score", "mean squared error of the probability; 0 is perfect"),
+    "ECE": ("Expected calibration error", "mean distance of said and so over 15 bins; biased upwards on few films"),
+    "log loss": ("Log loss", "in nats; 0 is perfect"),
+    "calibration slope": ("Calibration slope", "1 is perfect; below 1 the probabilities are too extreme"),
+    "calibration intercept": ("Calibration intercept", "0 is perfect; above 0 the probabilities are too low"),
+    "macro recall": ("Macro recall", "mean over the classes"),
+    "macro precision": ("Macro precision", "mean over the classes"),
+    "macro F1": ("Macro F1", "mean over the classes"),
+}
+
+
+def label(name: str) -> str:
+    """What people call a figure."""
+    return _LABELS.get(name, (name, ""))[0]
+
+
+def meaning(name: str, finding: str) -> str:
+    """What it says, in a clause."""
+    return _LABELS.get(name, ("", ""))[1].format(finding=finding)
+
+
+def value(metric: Metric | None) -> str:
+    """``0.982``."""
+    return NO_VALUE if metric is None or metric.value is None else number(metric.value)
+
+
+def number(x: float) -> str:
+    """Three digits, a fourth where three would say 1.000 or 0.000 of what is not."""
+    text = f"{x:.3f}"
+    if (text in {"1.000", "0.000", "-0.000"}) and x not in {0.0, 1.0}:
+        text = f"{x:.4f}"
+    return text.replace("-", "\u2212")
+
+
+def interval(metric: Metric | None) -> str:
+    """``0.963 to 0.991``; empty without one."""
+    if metric is None or metric.low is None or metric.high is None:
+        return ""
+    return f"{number(metric.low)} to {number(metric.high)}"
+
+
+def counts(metric: Metric | None) -> str:
+    """``380 of 387``, or ``n = 521``."""
+    if metric is None:
+        return ""
+    return f"{metric.k:,} of {metric.n:,}" if metric.k is not None else f"n = {metric.n:,}"
+
+
+def percent(metric: Metric | None) -> str:
+    """``98.2 %``, kept on one line."""
+    if metric is None or metric.value is None:
+        return NO_VALUE
+    return f"{_hundredth(metric.value)}\u00a0%"
+
+
+def percent_interval(metric: Metric | None) -> str:
+    """``96.3 to 99.1 %``; empty without one."""
+    if metric is None or metric.low is None or metric.high is None:
+        return ""
+    return f"{_hundredth(metric.low)} to {_hundredth(metric.high)}\u00a0%"
+
+
+def cell(metric: Metric | None, *, faint: bool = False) -> Cell:
+    """A figure as a cell: its value, and below it interval and counts."""
+    if metric is None:
+        return Cell("not judged", faint=True)
+    if metric.value is None:
+        return Cell(NO_VALUE, (counts(metric),), faint=True)
+    return Cell(value(metric), tuple(part for part in (interval(metric), counts(metric)) if part), faint=faint)
+
+
+def counted(number_of: int, noun: str) -> str:
+    """``1,043 films``, ``1 film``."""
+    return f"{number_of:,} {noun}" if number_of == 1 else f"{number_of:,} {noun}s"
+
+
+def _hundredth(share: float) -> str:
+    text = f"{100 * share:.1f}"
+    # Never 100.0 of less, nor 0.0 of more.
+    return f"{100 * share:.2f}" if (text == "100.0" and share < 1) or (text == "0.0" and share > 0) else text

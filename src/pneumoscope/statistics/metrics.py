@@ -36,7 +36,7 @@ class Metric:
     Attributes:
         name: "AUC", "recall (screening)", ...
         value: None where it cannot be computed on these films (a class without films).
-        low: Lower end of the 95 % interval; None with the value.
+        low: Lower end of the 95 % interval; None with the value, or where too few resamples can be computed.
         high: Upper end.
         n: Films, or the films that a proportion is of.
         k: How many of them, for a proportion; else None.
@@ -58,6 +58,8 @@ class Metric:
         if self.value is None:
             return f"{self.name}: cannot be computed on these films"
         counts = f"{self.k}/{self.n}" if self.k is not None else f"n = {self.n}"
+        if self.low is None or self.high is None:
+            return f"{self.name}: {self.value:.3f} (its interval cannot be computed; {counts})"
         return f"{self.name}: {self.value:.3f} ({self.low:.3f} to {self.high:.3f}; {counts})"
 
 

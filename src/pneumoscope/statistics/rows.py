@@ -77,9 +77,19 @@ class Rows:
             least: Share of the resamples that must be computable.
         """
         try:
-            found = self.resamples.weights_many(statistic(), least=least)
+            of_weights = statistic()
         except ValueError:
             return [self.missing(name) for name in names]
+        try:
+            found = self.resamples.weights_many(of_weights, least=least)
+        except ValueError:  # the figure stands without an interval, unless it has no value either
+            values = of_weights(np.ones((1, self.resamples.n)))[0]
+            return [
+                Metric(name, float(value), None, None, self.resamples.n, None, "bootstrap", self._films)
+                if np.isfinite(value)
+                else self.missing(name)
+                for name, value in zip(names, values, strict=True)
+            ]
         return [
             Metric(name, one.value, one.low, one.high, one.n, None, "bootstrap", self._films)
             for name, one in zip(names, found, strict=True)

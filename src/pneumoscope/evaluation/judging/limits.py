@@ -58,6 +58,9 @@ def limits_of(table: PredictionTable, judgement: Judgement) -> tuple[str, ...]:
     if distinct < min(len(table), 20):
         found.append(f"The system gives only {distinct} different probabilities: many films are tied.")
     missing = [row.name for row in judgement.overall if row.value is None]
+    bare = [row.name for row in judgement.overall if row.value is not None and row.low is None]
+    if bare:
+        found.append(f"Too few films for an interval: {', '.join(bare)}.")
     if missing and counts.positives and counts.negatives:
         found.append(f"Could not be computed on these films: {', '.join(missing)}.")
     if len(table.strata) and any(len(np.unique(names)) > GROUPS + 1 for names in table.strata.values()):

@@ -29,6 +29,7 @@ VERBS = {
     "train": "pneumoscope.cli.train:train",
     "search": "pneumoscope.cli.search:search",
     "baselines": "pneumoscope.cli.baselines:baselines",
+    "frameworks": "pneumoscope.cli.frameworks:frameworks",
     "calibrate-site": "pneumoscope.cli.calibrate_site:calibrate_site",
     "evaluate": "pneumoscope.cli.evaluate:evaluate",
     "compare": "pneumoscope.cli.compare:compare",

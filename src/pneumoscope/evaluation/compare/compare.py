@@ -11,7 +11,7 @@ import numpy as np
 from pneumoscope import __version__
 from pneumoscope.errors import UsageError
 from pneumoscope.evaluation.compare.disputes import disputes_of
-from pneumoscope.evaluation.compare.figures_of import families_of, row_of
+from pneumoscope.evaluation.compare.figures_of import families_of, row_of, seed_pairs_of
 from pneumoscope.evaluation.compare.match import Matched, match
 from pneumoscope.evaluation.compare.pairs import FIGURES, agreements_of, pairs_of, tested_pairs
 from pneumoscope.evaluation.compare.result import Comparison, Row
@@ -85,6 +85,7 @@ def compare(
         for system in systems
     ]
     thresholds = {row.name: row.threshold for row in rows}
+    families = families_of(rows)
     pairs, against = tested_pairs(names, reference)
     truth = matched.truth
     result = Comparison(
@@ -98,7 +99,8 @@ def compare(
         sorted_by=sort,
         reference=against,
         rows=tuple(sorted(rows, key=lambda row: _place(row, sort))),
-        families=families_of(rows),
+        families=families,
+        seed_pairs=seed_pairs_of(rows, families),
         pairs=pairs_of(matched, thresholds, pairs, draws=draws, seed=seed, progress=progress),
         agreements=agreements_of(matched, thresholds, pairs),
         disputes=disputes_of(matched, thresholds),

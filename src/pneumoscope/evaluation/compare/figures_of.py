@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pneumoscope.errors import UsageError
-from pneumoscope.evaluation.compare.result import Family, Row, Spread
+from pneumoscope.evaluation.compare.pairs import corrected, pair_of
+from pneumoscope.evaluation.compare.result import Family, Pair, Row, Spread
 from pneumoscope.statistics.intervals import wilson
 from pneumoscope.statistics.metrics import Metric, metrics_table
+from pneumoscope.statistics.seeds import seed_difference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,9 +24,12 @@ if TYPE_CHECKING:
     from pneumoscope.evaluation.compare.system import System
     from pneumoscope.evaluation.predictions import PredictionTable
 
-__all__ = ["families_of", "row_of", "threshold_of"]
+__all__ = ["SEED_FIGURES", "families_of", "row_of", "seed_pairs_of", "threshold_of"]
 
 _EVEN = 0.5
+SEED_FIGURES = ("class accuracy", "AUC", "accuracy", "recall", "specificity", "F1", "epoch_seconds", "films_a_second")
+"""What is shown over seeds, and what families are tested in."""
+
 _SPREADS = ("train_accuracy", "val_accuracy", "films_a_second", "epoch_seconds", "minutes")
 
 
@@ -128,11 +134,39 @@ def families_of(rows: Sequence[Row]) -> tuple[Family, ...]:
     for runs in members.values():
         if len(runs) < 2 or len({run.seed for run in runs}) != len(runs):
             continue
-        figures = {name: [getattr(run, name) for run in runs] for name in _SPREADS}
-        figures |= {metric.name: [run.value(metric.name) for run in runs] for metric in runs[0].metrics}
-        spreads = tuple(_spread(name, values) for name, values in figures.items() if None not in values)
+        names = [*_SPREADS, *(metric.name for metric in runs[0].metrics)]
+        figures = {name: [_value(run, name) for run in runs] for name in names}
+        known = {name: [value for value in values if value is not None] for name, values in figures.items()}
+        spreads = tuple(_spread(name, values) for name, values in known.items() if len(values) == len(runs))
         found.append(Family(_family_name(runs), tuple(run.name for run in runs), spreads))
     return tuple(found)
+
+
+def seed_pairs_of(rows: Sequence[Row], families: Sequence[Family]) -> tuple[Pair, ...]:
+    """Whether two families differ by more than their seeds do; Holm's correction is over the pairs of one figure.
+
+    Args:
+        rows: All systems'.
+        families: Of them.
+    """
+    by_name = {row.name: row for row in rows}
+    found: list[Pair] = []
+    for figure in SEED_FIGURES:
+        pairs = []
+        for one, other in combinations(families, 2):
+            values = [[_value(by_name[run], figure) for run in family.runs] for family in (one, other)]
+            if any(value is None for side in values for value in side):
+                continue
+            first, second = ([float(value or 0) for value in side] for side in values)
+            difference = seed_difference(first, second)
+            pairs.append(pair_of(one.name, other.name, figure, difference))
+        found += corrected(pairs)
+    return tuple(found)
+
+
+def _value(row: Row, figure: str) -> float | None:
+    value: float | None = getattr(row, figure) if figure in _SPREADS else row.value(figure)
+    return value
 
 
 def _spread(name: str, values: Sequence[float]) -> Spread:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from pneumoscope.errors import MissingExtra
+from pneumoscope.evaluation.compare.figures_of import SEED_FIGURES
 from pneumoscope.evaluation.compare.pairs import FIGURES
 from pneumoscope.evaluation.compare.table import Column, cost_columns, figure_columns, pair_cells, seeds_cells
 
@@ -22,10 +23,7 @@ if TYPE_CHECKING:
 
     from pneumoscope.evaluation.compare.result import Comparison, Dispute
 
-__all__ = ["SEED_FIGURES", "page"]
-
-SEED_FIGURES = ("class accuracy", "AUC", "accuracy", "recall", "specificity", "F1", "epoch_seconds", "films_a_second")
-"""What is shown as mean and standard deviation over seeds."""
+__all__ = ["page"]
 
 _OPEN = frozenset({"AUC", "accuracy"})
 """Tests that are open when the page is; the others unfold."""
@@ -60,6 +58,7 @@ def page(result: Comparison, figures: Sequence[Path], pictures: Mapping[str, NDA
         tables=[_table(result, figure_columns(result)), _table(result, cost_columns(result))],
         seed_heads=[name.replace("_", " ") for name in SEED_FIGURES],
         seed_rows=[seeds_cells(family, SEED_FIGURES) for family in result.families],
+        seed_pairs=[pair_cells(pair) for pair in result.seed_pairs],
         pairs=[
             (name, methods.get(name, "no test"), by_figure[name], name in _OPEN) for name in FIGURES if by_figure[name]
         ],

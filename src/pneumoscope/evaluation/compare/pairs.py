@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Sums = NDArray[np.float64]
 
-__all__ = ["FIGURES", "agreements_of", "pairs_of", "tested_pairs"]
+__all__ = ["FIGURES", "agreements_of", "corrected", "pair_of", "pairs_of", "tested_pairs"]
 
 FIGURES = ("AUC", "accuracy", "recall", "specificity", "precision", "F1", "class accuracy")
 """What is tested, in this order. The last one only between systems that tell the same classes apart."""
@@ -71,7 +71,7 @@ def pairs_of(
             if figure == "class accuracy" and matched.tables[one].classes != matched.tables[other].classes:
                 continue
             found[figure].append(_test(matched, thresholds, (one, other), figure, draws=draws, seed=seed))
-    return tuple(pair for figure in FIGURES for pair in _corrected(found[figure]))
+    return tuple(pair for figure in FIGURES for pair in corrected(found[figure]))
 
 
 def agreements_of(
@@ -120,7 +120,7 @@ def _test(
             )
     except ValueError as error:
         return Pair(one, other, figure, 0.0, None, None, None, None, "none", note=f"cannot be computed: {error}")
-    return _pair(one, other, figure, found)
+    return pair_of(one, other, figure, found)
 
 
 def _rightly(table: PredictionTable, threshold: float, by_class: bool) -> NDArray[np.bool_]:
@@ -138,9 +138,9 @@ def _accuracy(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> Difference:
     )
 
 
-def _pair(one: str, other: str, figure: str, found: Difference) -> Pair:
+def pair_of(one: str, other: str, figure: str, found: Difference) -> Pair:
     """The better one first, so that no difference is below 0."""
-    note = "" if found.p is not None else "the variance of the difference cannot be estimated on these films"
+    note = "" if found.p is not None else "the variance of the difference cannot be estimated"
     pair = Pair(one, other, figure, found.value, found.low, found.high, found.p, None, found.method, note)
     if found.value >= 0:
         return pair
@@ -149,7 +149,8 @@ def _pair(one: str, other: str, figure: str, found: Difference) -> Pair:
     return replace(pair, first=other, second=one, difference=-found.value, low=low, high=high)
 
 
-def _corrected(pairs: Sequence[Pair]) -> list[Pair]:
+def corrected(pairs: Sequence[Pair]) -> list[Pair]:
+    """The same pairs, with Holm's correction for their number."""
     known = [pair.p for pair in pairs if pair.p is not None]
     adjusted = iter(holm(known).tolist())
     return [pair if pair.p is None else replace(pair, p_adjusted=next(adjusted)) for pair in pairs]

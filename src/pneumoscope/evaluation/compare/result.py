@@ -218,6 +218,7 @@ class Comparison:
         reference: The system that the others are tested against; "" if every pair is tested.
         rows: Best first.
         families: Of runs with different seeds.
+        seed_pairs: Families against each other: whether they differ by more than their seeds do.
         pairs: The tests, figure by figure.
         agreements: Of the pairs.
         disputes: The widest apart first.
@@ -243,6 +244,7 @@ class Comparison:
     reference: str
     rows: tuple[Row, ...]
     families: tuple[Family, ...] = ()
+    seed_pairs: tuple[Pair, ...] = ()
     pairs: tuple[Pair, ...] = ()
     agreements: tuple[Agreement, ...] = ()
     disputes: tuple[Dispute, ...] = ()

@@ -153,7 +153,8 @@ def pair_cells(pair: Pair) -> tuple[str, ...]:
     """Figure, the better, the other, the difference with its interval, p, p after Holm, verdict."""
     if pair.p is None or pair.low is None or pair.high is None:
         return pair.figure, pair.first, pair.second, f"{pair.difference:+.3f}", _NOTHING, _NOTHING, pair.note
-    told = f"{pair.difference:+.3f} ({pair.low:+.3f} to {pair.high:+.3f})"
+    digits = 1 if pair.figure in {"epoch_seconds", "films_a_second"} else 3
+    told = f"{pair.difference:+.{digits}f} ({pair.low:+.{digits}f} to {pair.high:+.{digits}f})"
     return (
         pair.figure,
         pair.first,

@@ -26,7 +26,9 @@ _TESTED = ("AUC", "accuracy")
 _SEEDS = ("class accuracy", "AUC", "accuracy", "recall", "epoch_seconds", "films_a_second")
 _SHORT = {"class accuracy": "test acc", "epoch_seconds": "s/epoch", "films_a_second": "films/s"}
 _AT_THRESHOLD = frozenset({"accuracy", "recall", "specificity", "precision", "f1"})
-_LEFT = frozenset({"model", "network", "better", "than", "to differ", "first", "second", "film", "is"})
+_LEFT = frozenset(
+    {"figure", "larger", "model", "network", "better", "than", "to differ", "first", "second", "film", "is"}
+)
 _FILMS = 10
 _WIDE = 116
 _NAME = 14  # characters of a name that stand in one line, however narrow the terminal
@@ -58,6 +60,14 @@ def told(result: Comparison, width: int, *, every_test: bool = False) -> Rendera
         parts += [
             Text("\nOver seeds: mean \u00b1 standard deviation", style="bold"),
             _table(heads, [seeds_cells(family, seeds) for family in result.families]),
+        ]
+    if result.seed_pairs:
+        heads = ("figure", "larger", "than", "difference (95 %)", "Holm", "to differ")
+        shown = [pair_cells(pair) for pair in result.seed_pairs if pair.figure in _SEEDS]
+        rows = [(_SHORT.get(cells[0], cells[0]), *cells[1:4], *cells[5:]) for cells in shown]
+        parts += [
+            Text("\nBeyond seed noise? (Welch, over seeds; p after Holm's correction)", style="bold"),
+            _table(heads, rows),
         ]
     parts += [*_tests(result, FIGURES if every_test else _TESTED, wide=wide), *_disagreement(result)]
     return Group(*parts)

@@ -65,3 +65,17 @@ def test_a_larger_margin_shows_more() -> None:
 def test_a_margin_that_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match="margin"):
         PreprocessSpec(margin=1.5)
+
+
+def test_trimming_cuts_the_same_share_off_each_side() -> None:
+    film = load(np.arange(100 * 60, dtype=np.uint16).reshape(100, 60))
+    seen = prepare(film, PreprocessSpec(size=45, low=0, high=100, trim=0.1))
+    assert np.allclose(seen.frame, (10, 6, 90, 54))
+    by_hand = prepare(load(film.pixels[10:90, 6:54].copy()), PreprocessSpec(size=45, low=0, high=100))
+    assert np.abs(seen.pixels.astype(int) - by_hand.pixels).max() <= 3  # the filter reaches over the edge
+
+
+@pytest.mark.parametrize("trim", [-0.1, 0.5])
+def test_a_trim_that_leaves_nothing_is_refused(trim: float) -> None:
+    with pytest.raises(ValueError, match="trim"):
+        PreprocessSpec(trim=trim)

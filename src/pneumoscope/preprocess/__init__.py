@@ -3,4 +3,4 @@
 from pneumoscope.preprocess.apply import Prepared, prepare, preprocess
 from pneumoscope.preprocess.spec import PreprocessSpec
 
-__all__ = ["PreprocessSpec", "Prepared", "prepare", "preprocess"]
+__all__ = ["Prepared", "PreprocessSpec", "prepare", "preprocess"]

@@ -54,7 +54,7 @@ def prepare(film: Radiograph, spec: PreprocessSpec, lungs: LungField | None = No
     elif lungs is None:
         lungs = lung_finder().find(film)
     frame = frame_of(film, spec, lungs)
-    part = frame if lungs is not None and lungs.found else None
+    part = frame if spec.trim or (lungs is not None and lungs.found) else None
     pixels = stretch(resize(film.pixels, spec.size, spec.size, part), spec.low, spec.high)
     warnings = (_NO_LUNGS,) if lungs is not None and not lungs.found else ()
     return Prepared(pixels, frame, lungs, warnings)
@@ -68,13 +68,12 @@ def preprocess(film: Radiograph, spec: PreprocessSpec) -> NDArray[np.uint8]:
 def frame_of(film: Radiograph, spec: PreprocessSpec, lungs: LungField | None) -> tuple[float, float, float, float]:
     """The part of the film that the network sees: (top, left, bottom, right) in film pixels.
 
-    The box around the lungs with its margin, as far as the film reaches.
+    The film, or the box around the lungs with its margin, as far as the film reaches; less what the spec trims.
     """
     box = None if lungs is None else lungs.box
-    if box is None:
-        return (0.0, 0.0, float(film.rows), float(film.columns))
-    top, left, bottom, right = box
-    tall, wide = spec.margin * (bottom - top), spec.margin * (right - left)
+    margin = -spec.trim if box is None else spec.margin - spec.trim
+    top, left, bottom, right = (0.0, 0.0, float(film.rows), float(film.columns)) if box is None else box
+    tall, wide = margin * (bottom - top), margin * (right - left)
     return (
         max(0.0, top - tall),
         max(0.0, left - wide),

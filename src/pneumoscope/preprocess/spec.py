@@ -24,6 +24,9 @@ class PreprocessSpec:
             by its lungs has lost its margins, its collimation, most markers, and its aspect ratio: the lungs
             fill the square, whatever the film was.
         margin: Added to the lungs' box on each side, as a share of that side.
+        trim: Cut off each side of the frame, as a share of that side, below 0.5. Random crops in training show the
+            chest larger than the film does; a little less of the film at reading brings both together (Touvron et al.,
+            "Fixing the train-test resolution discrepancy", NeurIPS 2019).
         lungs: sha256 of the lung-field network that framed the training films; "" for frames of the whole film.
     """
 
@@ -32,6 +35,7 @@ class PreprocessSpec:
     high: float = 99.5
     frame: Literal["film", "lungs"] = "film"
     margin: float = 0.06
+    trim: float = 0.0
     lungs: str = ""
 
     def __post_init__(self) -> None:
@@ -42,6 +46,9 @@ class PreprocessSpec:
             raise ValueError(f"low and high must be percentiles with low < high, not {self.low} and {self.high}")
         if not 0 <= self.margin <= 1:
             raise ValueError(f"margin must be 0 to 1 of the lungs' box, not {self.margin}")
+
+        if not 0 <= self.trim < 0.5:
+            raise ValueError(f"trim must be 0 to below 0.5 of each side, not {self.trim}")
 
     @property
     def sha256(self) -> str:

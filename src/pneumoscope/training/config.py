@@ -41,6 +41,7 @@ class DataConfig(_Section, frozen=True):
         size: Side of the network's input in pixels; 0 takes the network's default.
         frame: What part of a film the network sees: all of the "film", or the box around its "lungs".
         margin: Added to the lungs' box on each side, as a share of that side.
+        trim: Cut off each side of the frame when a film is read (and validated), not when it is learned from.
         low: Percentile of a film that becomes black.
         high: Percentile that becomes white.
         balance: How unequal classes are met: "none", "weights" (in the loss), "sampling" (of films).
@@ -62,6 +63,7 @@ class DataConfig(_Section, frozen=True):
     size: int = 0
     frame: Literal["film", "lungs"] = "film"
     margin: float = 0.06
+    trim: float = 0.0
     low: float = 0.5
     high: float = 99.5
     balance: Literal["none", "weights", "sampling"] = "weights"

@@ -40,16 +40,18 @@ class Parts:
     """The films to learn from and to choose by.
 
     Attributes:
-        images: uint8 [M, S, S] of the whole manifest.
+        images: uint8 [M, S, S] of the whole manifest, as they are learned from.
         labels: int64 [M].
         train: int64, rows to learn from.
         val: int64, rows to choose by.
+        read: uint8 [M, S, S], as they are read, and so validated; None: as they are learned from.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     train: NDArray[np.int64]
     val: NDArray[np.int64]
+    read: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +98,8 @@ def fit(
     films = FilmBatches(parts.images, parts.labels)
     drawn = weights[parts.labels[parts.train]] if config.data.balance == "sampling" else None
     train = loader(films, EpochSampler(parts.train, optim.batch, seed=config.seed, weights=drawn))
-    val = loader(films, EpochSampler(parts.val, 2 * optim.batch))
+    shown = films if parts.read is None else FilmBatches(parts.read, parts.labels)
+    val = loader(shown, EpochSampler(parts.val, 2 * optim.batch))
     keep = _checkpoints(run, config)
     seen_by = [LiveProgress()] if watchers is None else watchers
     _quiet()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -106,9 +106,10 @@ def train(
     manifest.save(folder.manifest)
     split.save(folder.split)
     cache_folder = Settings.from_environment().cache.expanduser()
-    images = Cache.build(manifest, spec, cache_folder, progress=progress).images
+    learned = Cache.build(manifest, replace(spec, trim=0.0), cache_folder, progress=progress).images
+    images = Cache.build(manifest, spec, cache_folder, progress=progress).images if spec.trim else learned
     targets = manifest.targets
-    parts = Parts(images, targets, split.parts["train"], split.parts["val"])
+    parts = Parts(learned, targets, split.parts["train"], split.parts["val"], read=images)
     started = time.monotonic()
     fitted = engine.fit(network, parts, manifest.positive, config, out)
     minutes = (time.monotonic() - started) / 60
@@ -197,10 +198,11 @@ def spec_of(config: TrainConfig) -> PreprocessSpec:
             high=config.data.high,
             frame=config.data.frame,
             margin=config.data.margin,
+            trim=config.data.trim,
             lungs=lung_finder().sha256 if config.data.frame == "lungs" else "",
         )
     except ValueError as error:
-        where = "data.size, data.low, data.high or data.margin"
+        where = "data.size, data.low, data.high, data.margin or data.trim"
         raise ConfigError(str(error), where=where, remedy="Change it") from error
 
 

@@ -90,7 +90,7 @@ def calibrate_site(  # noqa: PLR0917 - typer makes them options
     written = write_bundle(out, graph, made.meta)
     show(report(meta, made, options))
     if figures is not None:
-        from pneumoscope.evaluation.figures.site import site_figures
+        from pneumoscope.evaluation.site import site_figures
 
         drawn = site_figures(
             read.truth,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pneumoscope.evaluation.site import site_figures
 from pneumoscope.evaluation.figures.uncertainty import risk_coverage
+from pneumoscope.evaluation.site import site_figures
 from pneumoscope.evaluation.style import house_style
 from pneumoscope.statistics.uncertainty import risk_coverage as curve_of
 

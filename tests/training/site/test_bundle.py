@@ -76,13 +76,15 @@ def test_too_few_films_for_the_precision_are_told_with_how_many_are_needed(
 
 
 def test_what_the_films_cannot_promise_is_told(drawn: Callable[..., SiteFilms], tiny_meta: BundleMeta) -> None:
-    films = replace(drawn(60, binary=True), refused=(("a.png", "no"),), unused={"hernia": 3, "mass": 9})
+    films = replace(
+        drawn(60, binary=True), refused=(("a.png", "the film is blurred"),), unused={"hernia": 3, "mass": 9}
+    )
     said = " ".join(recalibrate(tiny_meta, "", films, OPTIONS).meta.sites[0].remarks)
     assert "% missed, not the asked 1 %" in said
     assert "; 99 could." in said
     assert "The labels do not tell bacterial from viral" in said
     assert "calibrate again with --prevalence" in said
-    assert "1 films were refused" in said
+    assert "1 of 61 films were refused by the reader (2 %) and left out, the first because the film is blurred." in said
     assert "12 films have labels that say nothing of pneumonia and were left out: mass, hernia." in said
     told = recalibrate(tiny_meta, "", films, replace(OPTIONS, prevalence=0.2)).meta.sites[0]
     assert told.prevalence == 0.2

@@ -182,7 +182,11 @@ def _labels(meta: BundleMeta, films: SiteFilms, options: SiteOptions) -> Iterato
 
 def _left_out(films: SiteFilms, finding: str) -> Iterator[str]:
     if films.refused:
-        yield f"{len(films.refused)} films were refused by the reader and left out."
+        few, all_of_them = len(films.refused), len(films) + len(films.refused)
+        yield (
+            f"{few} of {all_of_them} films were refused by the reader ({100 * few / all_of_them:.0f} %) and left out, "
+            f"the first because {films.refused[0][1]}. The gate's limits are those of the training."
+        )
     if films.unused:
         labels = sorted(films.unused, key=lambda label: (-films.unused[label], label))
         more = ", ..." if len(labels) > 4 else ""

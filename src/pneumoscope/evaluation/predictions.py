@@ -155,7 +155,8 @@ class PredictionTable:
         Raises:
             DatasetError: Nothing is left.
         """
-        chosen = np.arange(len(self))[np.asarray(rows)]
+        wanted = np.asarray(rows)
+        chosen = np.arange(len(self))[wanted if wanted.size else wanted.astype(np.int64)]
         return replace(
             self,
             paths=tuple(self.paths[row] for row in chosen),

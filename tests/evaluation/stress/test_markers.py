@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -87,3 +88,14 @@ def test_no_hole_and_all_hole() -> None:
     x = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
     assert inpaint(x, np.zeros(x.shape, bool)) is x
     assert np.allclose(inpaint(x, np.ones(x.shape, bool)), 0.5)
+
+
+def test_what_is_found_at_a_high_contrast_is_found_at_a_low_one(body: NDArray[np.float32]) -> None:
+    """Also where the letter touches a long, fainter thing, with which it is one part at a low contrast."""
+    marked = paint_in(body, 0.08, np.random.default_rng(0))
+    rows, columns = np.nonzero(np.abs(marked - body) > 0.3)
+    marked[rows.max() - 2 : rows.max() + 1, columns.min() : columns.min() + 150] += 0.45
+    found = [find_markers(np.clip(marked, 0, 1), contrast) for contrast in (0.45, 0.37, 0.3, 0.24, 0.18)]
+    assert found[0][rows, columns].mean() > 0.9
+    for strict, lax in pairwise(found):
+        assert not (strict & ~lax).any()

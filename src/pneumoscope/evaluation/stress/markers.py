@@ -33,6 +33,7 @@ _WORK = 336  # short side in pixels at which markers are looked for
 _ZONE = 0.14  # a sign's centre lies within this share of the film from the nearest side; collar bones lie deeper
 _HIGHEST = 0.20  # of the short side: larger things are anatomy
 _LOWEST = 0.012
+_LADDER = (0.6, 0.45, 0.37, 0.3, 0.24, 0.18)  # contrasts that are tried, down to the one that is asked for
 _BRIGHT = 0.55  # of the film's range
 
 
@@ -103,20 +104,30 @@ def find_markers(x: Film, contrast: float = 0.3) -> NDArray[np.bool_]:
     small = resize(np.rint(x * 255).astype(np.uint8), rows, columns) / np.float32(255)
     side = min(rows, columns)
     high = small - ndimage.grey_opening(small, size=(round(_HIGHEST * side * 0.6) | 1,) * 2, mode="nearest")
-    seeds = (high > contrast) & (small > _BRIGHT)
     near = max(1, round(0.012 * side))
-    labels, _ = ndimage.label(ndimage.binary_dilation(seeds, iterations=near))
     found = np.zeros(small.shape, dtype=bool)
+    # From strict to lax: at a low contrast alone, a letter would grow together with a rib, and both be passed over.
+    for level in (*(step for step in _LADDER if step > contrast), contrast):
+        found |= _small_signs((high > level) & (small > _BRIGHT), near)
+    if not found.any():
+        return np.zeros(x.shape, dtype=bool)
+    found = ndimage.binary_dilation(found, iterations=near)
+    return resize(found.astype(np.uint8) * np.uint8(255), *x.shape) > 64
+
+
+def _small_signs(seeds: NDArray[np.bool_], near: int) -> NDArray[np.bool_]:
+    """The parts of a mask, grown together over ``near`` pixels, that have a sign's size and lie near a side."""
+    from scipy import ndimage  # noqa: PLC0415 - slow to import
+
+    side = min(seeds.shape)
+    labels, _ = ndimage.label(ndimage.binary_dilation(seeds, iterations=near))
+    kept = np.zeros(seeds.shape, dtype=bool)
     for number, place in enumerate(ndimage.find_objects(labels), start=1):
         part = labels[place] == number
         tall, broad = (np.array(part.shape) - 2 * near) / side
         if not (_LOWEST <= tall <= _HIGHEST and _LOWEST <= broad <= 2.5 * _HIGHEST):
             continue
-        middle = [(cut.start + cut.stop) / 2 / n for cut, n in zip(place, (rows, columns), strict=True)]
-        if min(min(m, 1 - m) for m in middle) > _ZONE:
-            continue
-        found[place] |= part
-    if not found.any():
-        return np.zeros(x.shape, dtype=bool)
-    found = ndimage.binary_dilation(found, iterations=near)
-    return resize(found.astype(np.uint8) * np.uint8(255), *x.shape) > 64
+        middle = [(cut.start + cut.stop) / 2 / n for cut, n in zip(place, seeds.shape, strict=True)]
+        if min(min(m, 1 - m) for m in middle) <= _ZONE:
+            kept[place] |= part
+    return kept

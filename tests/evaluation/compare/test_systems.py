@@ -1,0 +1,80 @@
+"""What the arguments of ``compare`` mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pneumoscope.errors import UsageError
+from pneumoscope.evaluation.compare.read import predictions_of
+from pneumoscope.evaluation.compare.speed import films_a_second
+from pneumoscope.evaluation.compare.system import open_systems
+from pneumoscope.evaluation.tablefile import write_csv, write_parquet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pneumoscope.evaluation.predictions import PredictionTable
+
+
+def test_a_run_brings_its_test_films_and_its_history(
+    run: Path, tables: dict[str, PredictionTable], tmp_path: Path
+) -> None:
+    write_parquet(tables["good"], tmp_path / "good.parquet")
+    system, other = open_systems([str(run), f"named={tmp_path / 'good.parquet'}"], judge=None, part=None, speed=False)
+    assert (system.name, system.kind, system.part, len(system.table)) == ("run", "run", "test", 100)
+    assert system.facts.train_accuracy == 0.64  # of the chosen epoch, 4
+    assert system.facts.val_accuracy is not None
+    assert system.facts.epoch_seconds == 2.5
+    assert (other.name, other.kind, len(other.table)) == ("named", "table", 240)
+
+
+def test_a_run_without_test_films_is_judged_on_its_validation_films(only_validation: Path) -> None:
+    system, _ = open_systems([str(only_validation), f"b={only_validation}"], judge=None, part=None, speed=False)
+    assert system.part == "val"
+
+
+def test_names_are_the_shortest_that_differ(tables: dict[str, PredictionTable], tmp_path: Path) -> None:
+    for place in ("a/predictions.csv", "b/predictions.csv", "b/other.csv"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        write_csv(tables["good"], tmp_path / place)
+    targets = [str(tmp_path / place) for place in ("a/predictions.csv", "b/predictions.csv", "b/other.csv")]
+    assert [s.name for s in open_systems(targets, judge=None, part=None)] == ["a", "b", "other"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["one"], "two systems"),
+        (["nothing-here", "nor-here"], "no such run"),
+        (["x=a.csv", "x=b.csv"], "this name"),
+        (["standard", "standard2=standard"], "--data DATA"),
+    ],
+)
+def test_wrong_arguments_are_told(arguments: list[str], words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        open_systems(arguments, judge=None, part=None, speed=False)
+    assert words in str(caught.value)
+
+
+def test_a_bundle_has_a_speed(tiny_bundle: Path) -> None:
+    assert films_a_second(tiny_bundle) > 10
+
+
+def test_a_bundle_reads_a_data_set_and_lists_what_it_refused(tiny_bundle: Path, tmp_path: Path) -> None:
+    from pneumoscope.dataset import scan
+    from pneumoscope.films.phantom import write_phantoms
+
+    write_phantoms(tmp_path / "set", count=9, seed=1, size=96)
+    manifest = scan(tmp_path / "set")
+    victim = manifest.root / manifest.films[0].path
+    victim.write_bytes(victim.read_bytes()[:200])
+    table = predictions_of(tiny_bundle, manifest)
+    assert len(table) == 8
+    assert [film.path for film in table.refused] == [manifest.films[0].path]
+    assert table.classes == ("normal", "bacterial", "viral")
+    binary = predictions_of(tiny_bundle, scan(tmp_path / "set", labels="binary"))
+    assert binary.classes == ("no pneumonia", "pneumonia")
+    kept = dict(zip(table.paths, table.score, strict=True))
+    assert all(score == pytest.approx(kept[path]) for path, score in zip(binary.paths, binary.score, strict=True))

@@ -66,7 +66,7 @@ def _card(meta: BundleMeta, sha256: str, path: str, size: int) -> Group:
         parts += [Text(f"\nFigures, on {meta.figures_on or 'films that are not named'}", style="bold"), _figures(meta)]
     parts += [Text("\nProvenance", style="bold"), _pairs(_provenance(meta))]
     for site in meta.sites:
-        parts += [Text(plain(f"\nRe-calibrated for {site.site}"), style="bold"), _pairs(_site(site))]
+        parts += [Text(f"\nRe-calibrated for {plain(site.site)}", style="bold"), _pairs(_site(site))]
     return Group(*parts)
 
 

@@ -86,8 +86,8 @@ def choose_band(labels: ArrayLike, scores: ArrayLike, *, missed: float, false_ca
     upper = float(np.nextafter(upper, np.inf)) if np.isfinite(upper) else np.inf
     if lower > upper:
         lower = upper = lower / 2 + upper / 2
-    rule = f"at most {100 * missed:g} % of films with the finding below, {100 * false_calls:g} % of those without above"
-    return Band(lower=lower, upper=upper, rule=rule)
+    errors = f"{100 * missed:.3g} % of films with the finding below, {100 * false_calls:.3g} % of those without above"
+    return Band(lower=lower, upper=upper, rule=f"at most {errors}")
 
 
 def at_band(

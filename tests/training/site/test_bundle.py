@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from pneumoscope.bundle.schema import SCHEMA_VERSION
 from pneumoscope.errors import SiteError
 from pneumoscope.reading.calibrate import calibrate
 from pneumoscope.training.site.bundle import compose, recalibrate
@@ -37,13 +38,11 @@ def test_the_composed_calibrator_is_the_one_after_the_other(
 
 
 def test_the_training_stays_and_the_site_is_added(drawn: Callable[..., SiteFilms], tiny_meta: BundleMeta) -> None:
-    made = recalibrate(tiny_meta, "cd" * 32, drawn(120), OPTIONS)
+    made = recalibrate(replace(tiny_meta, schema_version=1), "cd" * 32, drawn(120), OPTIONS)
     meta, (record,) = made.meta, made.meta.sites
-    assert (meta.provenance, meta.figures, meta.figures_on) == (
-        tiny_meta.provenance,
-        tiny_meta.figures,
-        tiny_meta.figures_on,
-    )
+    assert (meta.provenance, meta.figures) == (tiny_meta.provenance, tiny_meta.figures)
+    assert meta.figures_on == "nothing real, with the thresholds that it had before any re-calibration"
+    assert meta.schema_version == SCHEMA_VERSION
     assert meta.version == "1+ward-3-east"
     assert [point.preset for point in meta.operating_points] == ["screening", "balanced"]  # the bundle's own order
     assert [level.coverage for level in meta.conformal] == [0.9, 0.95]
@@ -56,6 +55,7 @@ def test_the_training_stays_and_the_site_is_added(drawn: Callable[..., SiteFilms
     assert "cross-fitted by patient" in point.chosen_on
     assert record.figures["sensitivity (balanced)"].value == point.sensitivity.value
     again = recalibrate(meta, "ef" * 32, drawn(120, seed=4), OPTIONS).meta
+    assert again.figures_on == meta.figures_on
     assert [site.bundle_sha256 for site in again.sites] == ["cd" * 32, "ef" * 32]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from pneumoscope import __version__
 from pneumoscope.bundle import Calibrator, Figure, SiteCalibration
+from pneumoscope.bundle.schema import SCHEMA_VERSION
 from pneumoscope.errors import SiteError
 from pneumoscope.training.decisions import band_of, operating_point_of
 from pneumoscope.training.site.fit import check_enough, fit_site
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from pneumoscope.training.site.verdict import Precision, Ranking
 
 __all__ = ["Recalibrated", "compose", "recalibrate"]
+
+_BEFORE = "with the thresholds that it had before any re-calibration"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,6 +131,8 @@ def _assemble(meta: BundleMeta, fitted: Fitted, after: Judged, record: SiteCalib
         band=None if after.band is None else band_of(fitted.bounds, after.band, fitted.stated, chosen_on),
         conformal=fitted.conformal,
         sites=(*meta.sites, record),
+        figures_on=meta.figures_on if meta.sites or not meta.figures else f"{meta.figures_on}, {_BEFORE}",
+        schema_version=SCHEMA_VERSION,
     )
 
 

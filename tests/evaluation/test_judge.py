@@ -96,6 +96,8 @@ def test_every_figure_has_an_interval_around_it(whole: Judgement) -> None:
     assert len(every) > 80
     for row in every:
         assert row.value is not None, row
+        assert row.low is not None
+        assert row.high is not None
         assert row.low <= row.value <= row.high, row
         assert row.low < row.high or row.name == "specificity", row
 

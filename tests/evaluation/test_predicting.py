@@ -1,0 +1,343 @@
+"""Films in, a table out: nothing lost or read twice, labels fitted, foreign classifiers as their spec says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pneumoscope.dataset import make_split, scan
+from pneumoscope.errors import ConfigError, DatasetError, NotABundle, UsageError
+from pneumoscope.evaluation.predicting import BundleSystem, ForeignSystem, films_to_judge, predict
+from pneumoscope.evaluation.predicting.foreign import ForeignSpec
+from pneumoscope.evaluation.predicting.labelling import fit_labels, parse_renames
+from pneumoscope.evaluation.predicting.system import Facts
+from pneumoscope.films import load as load_film
+from pneumoscope.reading import Reader
+
+if TYPE_CHECKING:
+    from pneumoscope.evaluation.predicting.system import Answer
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def data(tmp_path: Path, make_film: Make) -> Path:
+    """Nine films of three classes, one of them empty."""
+    root = tmp_path / "data"
+    for seed in range(9):
+        make_film(root / ("normal", "bacterial", "viral")[seed % 3] / f"film{seed}.png", seed)
+    (root / "viral" / "film8.png").write_bytes(b"")
+    return root
+
+
+def test_a_table_is_what_the_reader_says(data: Path, tiny_bundle: Path) -> None:
+    table = predict(BundleSystem(tiny_bundle), films_to_judge(data))
+    reader = Reader(tiny_bundle)
+    assert len(table) == 8
+    for row, path in enumerate(table.paths):
+        reading = reader.read(data / path)
+        assert reading.probabilities is not None
+        assert table.probabilities[row].tolist() == list(reading.probabilities.values())
+        assert table.sha256 is not None
+        assert table.sha256[row] == reading.film.sha256
+        assert path.startswith(table.classes[table.labels[row]])
+    assert (table.finding, table.thresholds) == ("pneumonia", {"screening": 0.2, "balanced": 0.6})
+    assert [(film.path, film.label, film.code) for film in table.refused] == [
+        ("viral/film8.png", "viral", "unreadable")
+    ]
+    assert table.strata["resolution"].tolist() == ["under 512 px"] * 8
+    assert table.root == str(data)
+
+
+def test_a_kill_costs_only_the_film_in_hand(data: Path, tiny_bundle: Path, tmp_path: Path) -> None:
+    whole = predict(BundleSystem(tiny_bundle), films_to_judge(data))
+
+    class Dying(BundleSystem):
+        left = 4
+        asked: list[str]
+
+        def answer(self, root: Path, path: str, stamp: str) -> Answer:
+            self.asked.append(path)
+            if len(self.asked) > self.left:
+                raise KeyboardInterrupt
+            return super().answer(root, path, stamp)
+
+    parts = tmp_path / "parts.jsonl"
+    dying = Dying(tiny_bundle)
+    dying.asked = []
+    with pytest.raises(KeyboardInterrupt):
+        predict(dying, films_to_judge(data), parts=parts)
+    before = parts.read_bytes()
+    kept = before.count(b"\n") - 1
+    assert kept >= 1
+    parts.write_bytes(before + b'{"path":"cut sho')
+    again = Dying(tiny_bundle)
+    again.asked, again.left = [], 100
+    found = predict(again, films_to_judge(data), parts=parts)
+    assert len(again.asked) == 9 - kept
+    assert found.paths == whole.paths
+    assert (found.probabilities == whole.probabilities).all()
+    assert found.refused == whole.refused
+    # Nothing is asked a third time, but a film that changed is.
+    again.asked = []
+    predict(again, films_to_judge(data), parts=parts)
+    assert again.asked == []
+    Image.fromarray(np.full((50, 50), 99, np.uint8)).save(data / "normal" / "film0.png")
+    predict(again, films_to_judge(data), parts=parts)
+    assert again.asked == ["normal/film0.png"]
+
+
+def test_parts_of_another_system_are_not_mixed_in(
+    data: Path, tiny_bundle: Path, tiny_graph: bytes, tiny_meta: Any, tmp_path: Path
+) -> None:
+    from pneumoscope.bundle import write_bundle
+
+    parts = tmp_path / "parts.jsonl"
+    predict(BundleSystem(tiny_bundle), films_to_judge(data), parts=parts)
+    write_bundle(tmp_path / "other.onnx", tiny_graph, replace(tiny_meta, name="other"))
+    other = BundleSystem(tmp_path / "other.onnx")
+    with pytest.raises(UsageError, match="another system"):
+        predict(other, films_to_judge(data), parts=parts)
+    assert predict(other, films_to_judge(data), parts=parts, fresh=True).system == "other 1"
+
+
+def test_no_film_that_can_be_read(tmp_path: Path, tiny_bundle: Path) -> None:
+    for name in ("normal", "viral"):
+        (tmp_path / "d" / name).mkdir(parents=True)
+        (tmp_path / "d" / name / "a.png").write_bytes(b"x")
+    with pytest.raises(DatasetError, match="none of the 2 films"):
+        predict(BundleSystem(tiny_bundle), films_to_judge(tmp_path / "d"))
+
+
+def test_a_part_of_a_run(data: Path, tiny_bundle: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    manifest = scan(data)
+    split = make_split(manifest, seed=0, fractions=(0.34, 0.33, 0.33))
+    manifest.save(folder / "manifest.parquet")
+    split.save(folder / "split.json")
+    films = films_to_judge(folder)
+    assert {film.path for film in films.films} == {manifest.films[row].path for row in split.parts["test"]}
+    assert any("could not be used" in note for note in films.notes)
+    val = films_to_judge(folder, part="val")
+    assert any("flatter" in note for note in val.notes)
+    assert any("learned" in note for note in films_to_judge(folder, part="all").notes)
+    table = predict(BundleSystem(tiny_bundle), val)
+    assert table.notes == val.notes
+    saved = films_to_judge(folder / "manifest.parquet")
+    assert len(saved.films) == 8
+    with pytest.raises(DatasetError, match="no films of the part"):
+        films_to_judge(folder, part="elsewhere")
+    data.rename(tmp_path / "moved")
+    with pytest.raises(DatasetError, match="not there any more"):
+        films_to_judge(folder)
+
+
+def test_parts_of_a_folder(tmp_path: Path, make_film: Make) -> None:
+    for part in ("train", "test"):
+        for name in ("normal", "tb"):
+            make_film(tmp_path / "d" / part / name / f"{part}.png")
+    with pytest.raises(DatasetError, match="parts test, train"):
+        films_to_judge(tmp_path / "d")
+    assert [film.path for film in films_to_judge(tmp_path / "d", part="test").films] == [
+        "test/normal/test.png",
+        "test/tb/test.png",
+    ]
+    assert len(films_to_judge(tmp_path / "d", part="all").films) == 4
+    assert len(films_to_judge(tmp_path / "d", part="all", limit=2).films) == 2
+    with pytest.raises(DatasetError, match="part val"):
+        films_to_judge(tmp_path / "d", part="val")
+
+
+FACTS = Facts("s 1", "0", ("normal", "bacterial", "viral"), (1, 2), "pneumonia")
+
+
+@pytest.mark.parametrize(
+    ("labels", "renames", "classes", "numbers"),
+    [
+        (["viral", "normal"], {}, FACTS.classes, (2, 0)),
+        (["pneumonia", "normal", "viral"], {}, ("normal", "pneumonia"), (1, 0, 1)),
+        (["no finding", "pneumonia"], {}, ("normal", "pneumonia"), (0, 1)),
+        (["healthy", "viral"], {"healthy": "normal"}, FACTS.classes, (0, 2)),
+        (["effusion", "viral", "normal"], {"effusion": ""}, FACTS.classes, (None, 2, 0)),
+    ],
+)
+def test_labels_find_their_classes(labels: list[str], renames: Any, classes: Any, numbers: Any) -> None:
+    found = fit_labels(labels, FACTS, renames=renames, where="here")
+    assert (found.classes, found.numbers) == (classes, numbers)
+    assert bool(found.notes) == (len(classes) == 2 or None in numbers)
+
+
+def test_patterns_are_pneumonia_to_a_system_that_knows_no_patterns() -> None:
+    two = Facts("s 1", "0", ("normal", "pneumonia"), (1,), "pneumonia")
+    assert fit_labels(["viral", "normal", "bacterial"], two, where="x").numbers == (1, 0, 1)
+
+
+def test_unknown_labels_are_told_with_their_counts() -> None:
+    with pytest.raises(DatasetError, match=r"labels effusion \(2\), mass \(1\)") as caught:
+        fit_labels(["effusion", "mass", "effusion", "normal"], FACTS, where="here")
+    assert "--label 'effusion='" in caught.value.remedy
+    with pytest.raises(DatasetError, match="left out"):
+        fit_labels(["mass"], FACTS, renames={"mass": ""}, where="here")
+    assert parse_renames(["No_Finding=normal", "mass="]) == {"no finding": "normal", "mass": ""}
+    with pytest.raises(UsageError, match="renames nothing"):
+        parse_renames(["mass"])
+
+
+def test_joined_classes_sum_and_keep_their_labels(tmp_path: Path, make_film: Make, tiny_bundle: Path) -> None:
+    for seed, name in enumerate(("normal", "pneumonia", "viral")):
+        make_film(tmp_path / "d" / name / f"{seed}.png", seed)
+    films = films_to_judge(tmp_path / "d", source="folders")
+    table = predict(BundleSystem(tiny_bundle), films)
+    assert table.classes == ("normal", "pneumonia")
+    reading = Reader(tiny_bundle).read(tmp_path / "d" / table.paths[1])
+    assert reading.finding is not None
+    assert table.score[1] == pytest.approx(reading.finding.probability)
+    assert set(table.strata["label"]) == {"normal", "pneumonia", "viral"}
+
+
+@pytest.mark.parametrize("size", [28, 64])
+def test_films_inside_an_npz(tmp_path: Path, tiny_bundle: Path, size: int) -> None:
+    generator = np.random.default_rng(0)
+    arrays: dict[str, Any] = {}
+    for part in ("train", "val", "test"):
+        arrays[f"{part}_images"] = generator.integers(0, 255, (6, size, size), dtype=np.uint8)
+        arrays[f"{part}_labels"] = np.array([[0], [1]] * 3, dtype=np.uint8)
+    np.savez(tmp_path / "pneumoniamnist.npz", **arrays)
+    films = films_to_judge(tmp_path / "pneumoniamnist.npz", part="test")
+    system = BundleSystem(tiny_bundle)
+    if size < 32:  # the reading path takes no film so small; this is said, and no film is lost
+        with pytest.raises(DatasetError, match=r"none of the 6 films .*too small"):
+            predict(system, films)
+        return
+    table = predict(system, films)
+    assert len(table) == 6
+    reading = system.reader.read(arrays["test_images"][0])
+    assert reading.probabilities is not None
+    assert table.probabilities[0].sum() == pytest.approx(1)
+    assert system.reader.meta.finding == table.finding
+
+
+def graph(path: Path, *, outputs: int, channels: int = 1, layout: str = "NCHW", size: Any = (8, 8)) -> Path:
+    """A model whose outputs are the mean of its input times 1, 2, ..."""
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    shape = ["N", channels, *size] if layout == "NCHW" else ["N", *size, channels]
+    weights = numpy_helper.from_array(np.arange(1, outputs + 1, dtype=np.float32)[None], "weights")
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Unsqueeze", ["mean", "one"], ["column"]),
+        helper.make_node("MatMul", ["column", "weights"], ["y"]),
+    ]
+    body = helper.make_graph(
+        nodes,
+        "mean",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", outputs])],
+        [weights, numpy_helper.from_array(np.array([1]), "one")],
+    )
+    save(helper.make_model(body, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    return path
+
+
+def flat_film(path: Path, value: int = 51, shape: tuple[int, int] = (40, 40)) -> Any:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.full(shape, value, np.uint8)
+    pixels[0, 0] = value + 1  # a film of one value would be refused
+    Image.fromarray(pixels).save(path)
+    return load_film(path)
+
+
+def test_softmax_of_a_foreign_model(tmp_path: Path) -> None:
+    film = flat_film(tmp_path / "f.png")
+    spec = ForeignSpec(classes=("normal", "tb", "other"), size=8, channels=1, mean=0.1, std=0.5, positive=("tb",))
+    system = ForeignSystem(graph(tmp_path / "m.onnx", outputs=3), spec)
+    x = (51 / 255 - 0.1) / 0.5
+    powers = np.exp(np.array([1, 2, 3]) * x)
+    assert system.probabilities(film) == pytest.approx(powers / powers.sum(), abs=1e-3)
+    assert (system.facts.finding, system.facts.positive) == ("tb", (1,))
+
+
+def test_one_sigmoid_is_two_classes(tmp_path: Path) -> None:
+    film = flat_film(tmp_path / "f.png")
+    file = graph(tmp_path / "m.onnx", outputs=1, channels=3, layout="NHWC", size=(8, 10))
+    spec = ForeignSpec(
+        classes=("Normal", "PNEUMONIA"), size=(8, 10), layout="NHWC", range=255, mean=(50, 50, 50), activation="sigmoid"
+    )
+    p = 1 / (1 + np.exp(-1.0))
+    assert ForeignSystem(file, spec).probabilities(film) == pytest.approx((1 - p, p), abs=5e-3)
+
+
+def test_fits_keep_or_change_the_aspect(tmp_path: Path) -> None:
+    """A film twice as wide as high, dark but for its middle half."""
+    pixels = np.zeros((40, 80), np.uint8)
+    pixels[:, 20:60] = 200
+    Image.fromarray(pixels).save(tmp_path / "f.png")
+    film = load_film(tmp_path / "f.png")
+    file = graph(tmp_path / "m.onnx", outputs=1)
+    seen = {}
+    for fit in ("squash", "pad", "crop"):
+        spec = ForeignSpec(classes=("normal", "tb"), size=8, channels=1, fit=fit, activation="none")
+        seen[fit] = ForeignSystem(file, spec).probabilities(film)[1]
+    full = 200 / 255
+    assert seen == pytest.approx({"squash": full / 2, "pad": full / 4, "crop": full}, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"size": 9}, "the model takes"),
+        ({"channels": 3}, "the model takes"),
+        ({"layout": "NHWC"}, "the model takes"),
+        ({"input": "z"}, "no input z"),
+        ({"output": "z"}, "no output z"),
+        ({"classes": ("normal", "tb", "other")}, "gave 2 numbers for 3 classes"),
+        ({"activation": "none"}, "sum to"),
+    ],
+)
+def test_a_spec_that_does_not_fit_its_model(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
+    values: dict[str, Any] = {"classes": ("normal", "tb"), "size": 8, "channels": 1}
+    spec = ForeignSpec(**(values | changed))
+    with pytest.raises(ConfigError, match=message):
+        ForeignSystem(graph(tmp_path / "m.onnx", outputs=2), spec).probabilities(flat_film(tmp_path / "f.png"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("classes = ['a']", "two or more"),
+        ("classes = ['a', 'b']\nsize = 0", "size"),
+        ("classes = ['a', 'b']\nstd = 0", "std must be above 0"),
+        ("classes = ['a', 'b']\nmean = [1, 2]", "mean must be"),
+        ("classes = ['a', 'b']\nzize = 3", "zize"),
+        ("classes = ['a', 'b']\nthresholds = {x = 2.0}", "thresholds"),
+        ("size = 3", "classes"),
+        ("not toml", "not understood"),
+    ],
+)
+def test_bad_specs(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "s.toml").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        ForeignSpec.load(tmp_path / "s.toml")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        ForeignSpec.load(tmp_path / "none.toml")
+
+
+def test_no_onnx_at_all(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(b"hello")
+    with pytest.raises(NotABundle, match="cannot load"):
+        ForeignSystem(tmp_path / "m.onnx", ForeignSpec(classes=("normal", "tb")))
+
+
+def test_a_foreign_model_judges_a_folder(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text(
+        'classes = ["normal", "pneumonia"]\nsize = 8\nchannels = 1\nactivation = "sigmoid"\nthresholds = {mine = 0.5}\n'
+    )
+    system = ForeignSystem(graph(tmp_path / "m.onnx", outputs=1), ForeignSpec.load(tmp_path / "s.toml"))
+    table = predict(system, films_to_judge(data))
+    assert (len(table), table.finding, table.thresholds, len(table.refused)) == (8, "pneumonia", {"mine": 0.5}, 1)

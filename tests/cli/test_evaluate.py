@@ -121,6 +121,7 @@ def test_bad_readers(run: Any, table: Path, tmp_path: Path, text: str, message: 
         (["BUNDLE", "DATA"], 2, "need a folder"),
         (["BUNDLE", "--out", "OUT"], 2, "judged on films"),
         (["BUNDLE", "DATA", "--table", "TABLE", "--out", "OUT"], 2, "without a model"),
+        (["DATA", "--table", "TABLE", "--out", "OUT"], 1, "60 of 60 films of the table are not in the data set"),
         (["BUNDLE", "TABLE", "--out", "OUT"], 2, "predictions already"),
         (["BUNDLE", "NONE", "--out", "OUT"], 1, "no such file or folder"),
         (["NONE.onnx", "DATA", "--out", "OUT"], 4, "no such bundle"),

@@ -13,7 +13,7 @@ from PIL import Image
 
 from pneumoscope.dataset import make_split, scan
 from pneumoscope.errors import ConfigError, DatasetError, NotABundle, UsageError
-from pneumoscope.evaluation.predicting import BundleSystem, ForeignSystem, films_to_judge, predict
+from pneumoscope.evaluation.predicting import BundleSystem, ForeignSystem, films_to_judge, match_films, predict
 from pneumoscope.evaluation.predicting.foreign import ForeignSpec
 from pneumoscope.evaluation.predicting.labelling import fit_labels, parse_renames
 from pneumoscope.evaluation.predicting.system import Facts
@@ -341,3 +341,35 @@ def test_a_foreign_model_judges_a_folder(data: Path, tmp_path: Path) -> None:
     system = ForeignSystem(graph(tmp_path / "m.onnx", outputs=1), ForeignSpec.load(tmp_path / "s.toml"))
     table = predict(system, films_to_judge(data))
     assert (len(table), table.finding, table.thresholds, len(table.refused)) == (8, "pneumonia", {"mine": 0.5}, 1)
+
+
+def test_a_table_is_held_against_its_films(data: Path, tiny_bundle: Path) -> None:
+    films = films_to_judge(data)
+    whole = predict(BundleSystem(tiny_bundle), films)
+    bare = replace(whole, patients=None, strata={}, refused=(), root="", films="")
+    bare = replace(bare, paths=(str(data / bare.paths[0]), *bare.paths[1:]))  # absolute paths are the same films
+    found = match_films(bare, films)
+    assert found.paths == whole.paths
+    assert [film.code for film in found.refused] == ["no-prediction"]
+    assert (found.root, found.films) == (str(data), films.words)
+    with pytest.raises(DatasetError, match="1 of 8 films have another label"):
+        match_films(replace(bare, labels=np.concatenate([[0], whole.labels[1:]])), films)
+    with pytest.raises(DatasetError, match="1 of 8 films of the table are not in the data set"):
+        match_films(replace(bare, paths=("other.png", *whole.paths[1:])), films)
+
+
+def test_what_a_data_set_knows_is_added(tmp_path: Path, make_film: Make) -> None:
+    from pneumoscope.evaluation.tablefile import read_table
+
+    rows = ["path,label,patient,age,sex"]
+    for i in range(6):
+        make_film(tmp_path / f"{i}.png", i)
+        rows.append(f"{i}.png,{'normal' if i % 2 else 'bacterial'},p{i // 2},{i + 3},{'F' if i % 2 else 'M'}")
+    (tmp_path / "films.csv").write_text("\n".join(rows) + "\n")
+    told = "".join(f"{i}.png,{i % 2 == 0:d},0.{i}\n" for i in range(6))
+    (tmp_path / "said.csv").write_text("path,label,score\n" + told)
+    table = read_table(tmp_path / "said.csv", finding="pneumonia")
+    found = match_films(table, films_to_judge(tmp_path / "films.csv"))
+    assert found.patients is not None
+    assert found.patients.tolist() == ["p0", "p0", "p1", "p1", "p2", "p2"]
+    assert set(found.strata) == {"age", "sex"}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
-_WAYS = "Give BUNDLE and DATA, a run's folder alone, or --table FILE"
+_WAYS = "Give BUNDLE and DATA, a run's folder alone, or --table FILE (and the DATA that it speaks of)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,9 +159,10 @@ def _judged(asked: _Asked) -> _Judged:
     if table is None and data is None and bundle is not None and is_predictions(bundle):
         table, bundle = Path(bundle), None
     if table is not None:
-        if bundle is not None or data is not None or asked.spec is not None:
+        if (bundle is not None and data is not None) or asked.spec is not None:
             raise UsageError("a table is judged without a model", where=table, remedy=_WAYS)
-        return _Judged(_of_table(table, asked))
+        data = Path(bundle) if bundle is not None else data
+        return _Judged(_of_table(table, data, asked))
     if bundle is None:
         raise UsageError("there is nothing to judge", remedy=_WAYS)
     run = Path(bundle) if Path(bundle).is_dir() else None
@@ -173,18 +174,21 @@ def _judged(asked: _Asked) -> _Judged:
     return _of_films(bundle if run is None else str(run / "bundle.onnx"), data, run, asked)
 
 
-def _of_table(file: Path, asked: _Asked) -> PredictionTable:
+def _of_table(file: Path, data: Path | None, asked: _Asked) -> PredictionTable:
+    from pneumoscope.evaluation.predicting import films_to_judge, match_films
     from pneumoscope.evaluation.tablefile import read_table
 
-    part = None if asked.part == "all" else asked.part
+    # With a data set, the part is one of the data set's.
     table = read_table(
         file,
-        part=part,
-        every_part=asked.part == "all",
+        part=None if asked.part == "all" or data is not None else asked.part,
+        every_part=asked.part == "all" or data is not None,
         positive=asked.positive,
         finding=asked.finding,
         thresholds=asked.thresholds or None,
     )
+    if data is not None:
+        table = match_films(table, films_to_judge(data, part=asked.part), renames=asked.labels)
     if asked.thresholds:
         return replace(table, chosen=dict.fromkeys(asked.thresholds, "given by the person who judged"))
     if not table.thresholds:

@@ -3,6 +3,7 @@
 from pneumoscope.evaluation.predicting.bundle import BundleSystem
 from pneumoscope.evaluation.predicting.films import films_to_judge
 from pneumoscope.evaluation.predicting.foreign import ForeignSystem
+from pneumoscope.evaluation.predicting.matching import match_films
 from pneumoscope.evaluation.predicting.predict import predict
 
-__all__ = ["BundleSystem", "ForeignSystem", "films_to_judge", "predict"]
+__all__ = ["BundleSystem", "ForeignSystem", "films_to_judge", "match_films", "predict"]

@@ -2,9 +2,9 @@
 
 Size, file, coding, sharpness, gray levels, borders, markers. A classifier that does well on these has found a
 shortcut: the films of one class were made on other machines, cut otherwise, or saved by another program. The groups
-"size", "file", "coding", "borders" and "markers" hardly see disease. "sharpness" and "histogram" are statistics of
-the whole film without any place in it; a white lung moves the histogram a little, so that they bound the shortcut
-from above.
+"size", "coding", "borders" and "markers" hardly see disease. "sharpness", "histogram" and the size of the file are
+statistics of the whole film without any place in it: a white lung moves them, so that with them the figure bounds the
+shortcut from above.
 """
 
 from __future__ import annotations
@@ -28,7 +28,16 @@ if TYPE_CHECKING:
 
     from pneumoscope.domain.radiograph import Radiograph
 
-__all__ = ["FEATURES", "GROUPS", "NO_PIXELS", "Feature", "acquisition_features", "columns_of", "feature_names"]
+__all__ = [
+    "FEATURES",
+    "GROUPS",
+    "NO_CHEST",
+    "NO_PIXELS",
+    "Feature",
+    "acquisition_features",
+    "columns_of",
+    "feature_names",
+]
 
 _INSIDE = re.compile(r"\.npz#\w+/\d+$")
 
@@ -114,6 +123,9 @@ GROUPS: tuple[str, ...] = tuple(dict.fromkeys(feature.group for feature in FEATU
 
 NO_PIXELS: tuple[str, ...] = ("size", "file", "coding")
 """The groups that a file's header tells; no pixel is looked at (the file's size knows the sharpness, all the same)."""
+
+NO_CHEST: tuple[str, ...] = ("size", "coding", "borders", "markers")
+"""The groups that hardly see disease: neither the gray levels nor the sharpness of the lungs have a part in them."""
 
 
 def feature_names() -> tuple[str, ...]:

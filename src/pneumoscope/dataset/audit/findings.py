@@ -9,7 +9,7 @@ import numpy as np
 
 from pneumoscope.dataset.audit.acquisition import feature_names
 from pneumoscope.dataset.audit.duplicates import exact_copies, near_copies
-from pneumoscope.dataset.audit.report import Copies, Count, Crossing, Kind, Leaks, Noted
+from pneumoscope.dataset.audit.report import Copies, Count, Crossing, Kind, Leaks, Noted, Sizes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from pneumoscope.dataset.audit.measured import Measured
     from pneumoscope.dataset.manifest import Manifest
 
-__all__ = ["balance", "counts", "find_copies", "find_leaks", "kinds", "mixed_patients", "odd_films"]
+__all__ = ["balance", "counts", "find_copies", "find_leaks", "kinds", "mixed_patients", "odd_films", "sizes"]
 
-_RARE = 0.01  # share of the films that a mode must be below to be told film by film
-_SMALL = 128  # pixels of the shorter side
+_RARE, _FEW = 0.01, 3  # share of the films, or number, up to which the films of a mode are told one by one
+_SMALL = 128  # pixels of the shorter side, where it is also less than half of what is usual in the set
 _FLAT = 5.0  # gray levels
 _UNLIKE = 0.2  # correlation with the mean film
 _LONG = 2.0  # times as wide as high, or as high as wide
@@ -53,6 +53,15 @@ def kinds(manifest: Manifest, measured: Measured) -> list[Kind]:
         found[film.mode, bits][film.label] += 1
     rows = [Kind(mode, bits, labels.total(), dict(labels)) for (mode, bits), labels in found.items()]
     return sorted(rows, key=lambda kind: -kind.films)
+
+
+def sizes(manifest: Manifest) -> Sizes:
+    """Least, median and greatest height and width."""
+
+    def three(values: list[int]) -> tuple[int, int, int]:
+        return min(values), round(float(np.median(values))), max(values)
+
+    return Sizes(three([film.height for film in manifest.films]), three([film.width for film in manifest.films]))
 
 
 def find_copies(manifest: Manifest, measured: Measured, parts: Sequence[str]) -> list[Copies]:
@@ -135,14 +144,16 @@ def mixed_patients(manifest: Manifest) -> int:
 def odd_films(manifest: Manifest, measured: Measured) -> list[Noted]:
     """Films that differ from the others in kind: read with a warning, rare modes, small, even, or unlike the rest."""
     modes = Counter(film.mode for film in manifest.films)
+    usual_mode, rare = modes.most_common(1)[0][0], max(_FEW, _RARE * len(manifest))
+    usual = float(np.median([min(film.width, film.height) for film in manifest.films]))
     found: list[Noted] = []
     alike = _alike(measured.thumbnails)
     flat = measured.thumbnails.std(axis=(1, 2)) < _FLAT
     for place, film in enumerate(manifest.films):
         what = [measured.warnings[place]] if measured.warnings[place] else []
-        if modes[film.mode] < _RARE * len(manifest):
+        if film.mode != usual_mode and modes[film.mode] <= rare:
             what.append(f"stored as {film.mode}, as only {modes[film.mode]:,} of {len(manifest):,} films are")
-        if min(film.width, film.height) < _SMALL:
+        if min(film.width, film.height) < min(_SMALL, usual / 2):
             what.append(f"small: {film.width} x {film.height} pixels")
         if max(film.width, film.height) > _LONG * min(film.width, film.height):
             what.append(f"long: {film.width} x {film.height} pixels")

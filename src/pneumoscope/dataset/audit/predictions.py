@@ -101,8 +101,9 @@ def _read(path: Path, find: _Finder, classes: tuple[str, ...]) -> tuple[NDArray[
             where=path,
             remedy="Give one column p_CLASS for each class of the films; --labels binary joins the patterns",
         )
-    parts = {line[columns["part"]].strip().lower() for line in lines} if "part" in columns else set()
-    if parts & {"train", "training"}:
+    place_of_part = columns.get("part")
+    parts = set() if place_of_part is None else {"".join(line[place_of_part : place_of_part + 1]) for line in lines}
+    if {part.strip().lower() for part in parts} & {"train", "training"}:
         raise DatasetError(
             "the table has rows of the part train: predictions of films that were learned from tell no wrong label",
             where=path,
@@ -110,6 +111,8 @@ def _read(path: Path, find: _Finder, classes: tuple[str, ...]) -> tuple[NDArray[
         )
     found: dict[int, list[float]] = {}
     for number, line in enumerate(lines, start=2):
+        if len(line) < len(names):
+            raise DatasetError(f"line {number} has too few cells", where=path, remedy="Complete the line")
         place = find(line[columns["path"]].strip())
         if place is None:
             continue

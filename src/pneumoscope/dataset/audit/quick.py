@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["QUICK", "gradient_directions", "quick_predictions"]
 
-QUICK = "quick image model: HOG and principal components of 64 x 64 thumbnails, logistic regression, by patient"
+QUICK = "quick model (HOG and principal components of 64 x 64 thumbnails, logistic regression), by patient"
 _CELL, _DIRECTIONS, _COMPONENTS = 8, 9, 150
 _PENALTY = 0.01  # inverse, as scikit-learn has it
 

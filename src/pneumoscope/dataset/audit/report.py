@@ -23,6 +23,7 @@ __all__ = [
     "Leaks",
     "Noted",
     "Shortcuts",
+    "Sizes",
     "Suspect",
     "Value",
     "report_schema",
@@ -55,6 +56,13 @@ class Kind(msgspec.Struct, frozen=True):
     bit_depth: int
     films: int
     by_class: dict[str, int]
+
+
+class Sizes(msgspec.Struct, frozen=True):
+    """Least, median and greatest height and width, in pixels."""
+
+    rows: tuple[int, int, int]
+    columns: tuple[int, int, int]
 
 
 class Noted(msgspec.Struct, frozen=True):
@@ -133,12 +141,17 @@ class ImageModel(msgspec.Struct, frozen=True):
 
 
 class Shortcuts(msgspec.Struct, frozen=True):
-    """How well the label can be told from how a film was made; ``why_not`` says why that could not be asked."""
+    """How well the label can be told from how a film was made; ``why_not`` says why that could not be asked.
+
+    ``auc`` is from all features, ``strict`` from those that hardly see disease (size, coding, borders, markers),
+    ``no_pixels`` from the header and size of the file.
+    """
 
     classifier: str
     folds: int
     task: str
     auc: Value | None
+    strict: Value | None
     no_pixels: Value | None
     pattern: Value | None
     pattern_task: str
@@ -207,6 +220,7 @@ class AuditReport(msgspec.Struct, frozen=True):
     balance: float
     problems: list[Noted]
     kinds: list[Kind]
+    sizes: Sizes
     odd: list[Noted]
     copies: list[Copies]
     mixed_patients: int

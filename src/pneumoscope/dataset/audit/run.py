@@ -130,6 +130,7 @@ def audit(
         balance=findings.balance(manifest),
         problems=[Noted(path, what) for path, what in manifest.problems],
         kinds=findings.kinds(manifest, measured),
+        sizes=findings.sizes(manifest),
         odd=findings.odd_films(manifest, measured),
         copies=copies,
         mixed_patients=findings.mixed_patients(manifest),
@@ -184,7 +185,7 @@ def _ask(
     except DatasetError as error:
         held_out, why_not = [], f"{error.what}"
     if held_out:
-        with _bar("Asking for shortcuts", len(GROUPS) + 3, progress) as tick:
+        with _bar("Asking for shortcuts", len(GROUPS) + 4, progress) as tick:
             shortcuts = find_shortcuts(
                 measured.features,
                 finding,
@@ -198,7 +199,7 @@ def _ask(
             )
     else:
         shortcuts = Shortcuts(
-            CLASSIFIER, folds, finding.words, None, None, None, "", [], [], "cannot be asked", why_not=why_not
+            CLASSIFIER, folds, finding.words, None, None, None, None, "", [], [], "cannot be asked", why_not=why_not
         )
     clock.note("shortcuts")
     if predictions is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pneumoscope.dataset.audit.acquisition import FEATURES, GROUPS, NO_PIXELS, columns_of
+from pneumoscope.dataset.audit.acquisition import FEATURES, GROUPS, NO_CHEST, NO_PIXELS, columns_of
 from pneumoscope.dataset.audit.report import FeatureRow, GroupRow, Shortcuts, Value
 from pneumoscope.errors import MissingExtra
 from pneumoscope.statistics.discrimination import delong, roc_auc
@@ -68,7 +68,7 @@ def find_shortcuts(
         patients: str [N].
         folds: Places of the films that are held out, fold by fold; together all films once, no patient in two.
         seed: Of the trees and the exchanges.
-        tick: Called after each of the ``len(GROUPS) + 3`` cross-validations.
+        tick: Called after each of the ``len(GROUPS) + 4`` cross-validations.
 
     Raises:
         MissingExtra: scikit-learn is not installed.
@@ -77,6 +77,8 @@ def find_shortcuts(
     scores, drops = _cross_validate(features, finding, folds, everything, seed, importance=True)
     tick()
     whole = area(finding, scores, patients)
+    strict = _alone(features, finding, folds, columns_of(*NO_CHEST), patients=patients, seed=seed)
+    tick()
     no_pixels = _alone(features, finding, folds, columns_of(*NO_PIXELS), patients=patients, seed=seed)
     tick()
     groups = []
@@ -93,6 +95,7 @@ def find_shortcuts(
         folds=len(folds),
         task=finding.words,
         auc=whole,
+        strict=strict,
         no_pixels=no_pixels,
         pattern=second,
         pattern_task=pattern.words if pattern else "",

@@ -54,7 +54,7 @@ class Area:
         low: Of the interval's lower end.
         high: Upper.
         drop: What the whole loses without it, as printed.
-        kind: "whole", "group" or "image".
+        kind: "whole", "strict", "group" or "image".
     """
 
     title: str
@@ -91,7 +91,7 @@ def cards(report: AuditReport) -> list[Card]:
     shortcut = Card(
         "Shortcut",
         f"AUC {auc.value:.3f}" if auc else "cannot be asked",
-        f"{report.shortcuts.verdict}: told without looking at the chest" if auc else report.shortcuts.why_not,
+        f"{report.shortcuts.verdict}: told from how films were made" if auc else report.shortcuts.why_not,
         "bad" if strong else "good" if auc else "plain",
     )
     exact, near = (sum(group.how == how for group in report.copies) for how in ("bytes", "picture"))
@@ -120,9 +120,12 @@ def cards(report: AuditReport) -> list[Card]:
 
 
 def areas(report: AuditReport) -> list[Area]:
-    """The rows of the chart: all features, the header alone, each group, and the image model."""
+    """The rows of the chart: all features, those blind to disease, each group, the header, and the image model."""
     shortcuts = report.shortcuts
-    rows = [_area("All of these", "no anatomy", shortcuts.auc, kind="whole")]
+    rows = [
+        _area("All features", "nothing with a place", shortcuts.auc, kind="whole"),
+        _area("Blind to disease", "size, coding, borders, markers", shortcuts.strict, kind="strict"),
+    ]
     rows += [
         _area(group.name.capitalize(), _GROUP_WORDS[group.name], group.alone, drop=f"{group.drop:.3f}")
         for group in shortcuts.groups
@@ -134,7 +137,9 @@ def areas(report: AuditReport) -> list[Area]:
 
 def _area(title: str, more: str, value: Value | None, *, drop: str = "", kind: str = "group") -> Area:
     if value is None:
-        return Area(title, more, "the films are alike" if kind == "group" else "cannot be computed", None, kind=kind)
+        return Area(
+            title, more, "the films are alike" if kind in {"group", "strict"} else "cannot be computed", None, kind=kind
+        )
     at, low, high = (round(200 * (min(1.0, max(0.5, end)) - 0.5), 2) for end in (value.value, value.low, value.high))
     return Area(title, more, f"{value.value:.3f} ({value.low:.3f} to {value.high:.3f})", at, low, high, drop, kind)
 

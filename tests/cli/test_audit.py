@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import pytest
+
+from pneumoscope.bundle import read_bundle, write_bundle
+from pneumoscope.dataset import make_split, scan
+from pneumoscope.dataset.audit import AuditReport
+from pneumoscope.films.phantom import write_phantoms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Ran
+
+    Run = Callable[..., Ran]
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("drawn") / "phantoms"
+    write_phantoms(root, count=60, seed=8, size=128)
+    shutil.rmtree(root / "masks")
+    (root / "phantoms.csv").unlink()
+    return root
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(folder))
+    return folder
+
+
+def test_a_leak_ends_with_4_and_stands_on_the_page(drawn: Path, tmp_path: Path, run: Run) -> None:
+    import pyarrow.parquet as pq
+
+    data = shutil.copytree(drawn, tmp_path / "<b>films & co")
+    first = sorted((data / "train/NORMAL").iterdir())[0]
+    shutil.copy(first, data / "test/NORMAL/<img src=x>.jpeg")
+    ran = run("audit", data, "--out", tmp_path / "out", "--folds", 3)
+    assert ran.code == 4, ran.err
+    assert "Leaks" in ran.out
+    assert "found" in ran.out
+    assert "Research use only" in ran.out
+    page = (tmp_path / "out/audit.html").read_text()
+    assert "leak: in several parts" in page
+    assert "Research use only" in page
+    assert "<script" not in page
+    assert "<img src=x>" not in page
+    assert "&lt;b&gt;films &amp; co" in page
+    assert not re.search(r"(?:https?:)?//\w", re.sub(r"base64,[^\"]+", "", page))
+    assert page.count("data:image/jpeg;base64,") >= 2
+    report = msgspec.json.decode((tmp_path / "out/audit.json").read_bytes(), type=AuditReport, strict=True)
+    assert report.leaks.exact_copies == 1
+    table = pq.read_table(tmp_path / "out/films.parquet").to_pydict()
+    assert len(table["path"]) == report.films == 61
+    assert {"cluster", "p_normal", "jpeg_quality", "laplacian"} <= set(table)
+
+
+def test_one_part_alone_has_no_leak(drawn: Path, tmp_path: Path, run: Run) -> None:
+    ran = run("audit", drawn, "--out", tmp_path / "out", "--part", "train", "--folds", 3, "--clusters", 2)
+    assert ran.code == 0, ran.err
+    report = msgspec.json.decode((tmp_path / "out/audit.json").read_bytes(), type=AuditReport)
+    assert report.parts == ["train"]
+    assert not report.leaks.known
+    assert report.clusters.k == 2
+    assert "not known" in ran.out
+
+
+def test_our_own_split_is_understood(drawn: Path, tmp_path: Path, run: Run) -> None:
+    manifest = scan(drawn)
+    make_split(manifest, seed=4).save(tmp_path / "split.json")
+    manifest.save(tmp_path / "films.parquet")
+    ran = run("audit", tmp_path / "films.parquet", "--split", tmp_path / "split.json", "--out", tmp_path, "--folds", 3)
+    assert ran.code == 0, ran.err
+    report = msgspec.json.decode((tmp_path / "audit.json").read_bytes(), type=AuditReport)
+    assert report.split == "split.json"
+    assert sum(count.films for count in report.counts if count.part == "train") == len(
+        make_split(manifest, seed=4).parts["train"]
+    )
+
+
+def test_the_schema_is_printed_and_fits(run: Run) -> None:
+    ran = run("audit", "--schema")
+    assert ran.code == 0
+    schema = json.loads(ran.out)
+    assert "shortcuts" in schema["$defs"]["AuditReport"]["properties"]
+
+
+def test_a_bundle_that_learned_from_these_films_is_refused(
+    drawn: Path, tmp_path: Path, run: Run, tiny_bundle: Path
+) -> None:
+    graph, meta, _ = read_bundle(tiny_bundle)
+    trained = replace(meta.provenance, manifest_sha256=scan(drawn).sha256)
+    write_bundle(tmp_path / "trained.onnx", graph, replace(meta, provenance=trained))
+    ran = run("audit", drawn, "--out", tmp_path / "out", "--model", tmp_path / "trained.onnx")
+    assert ran.code == 2
+    assert "not out-of-fold" in ran.err
+    assert not (tmp_path / "out/audit.json").exists()
+
+
+def test_another_bundle_reads_the_films(drawn: Path, tmp_path: Path, run: Run, tiny_bundle: Path) -> None:
+    ran = run("audit", drawn, "--out", tmp_path / "out", "--model", tiny_bundle, "--folds", 3)
+    assert ran.code == 0, ran.err
+    report = msgspec.json.decode((tmp_path / "out/audit.json").read_bytes(), type=AuditReport)
+    assert report.image_model.kind == "bundle"
+    assert "cannot be told" in report.image_model.words
+    assert report.image_model.auc is not None
+    assert np.isfinite(report.image_model.auc.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "no data"),
+        (["DATA", "--part", "nowhere"], "no film is of the part"),
+        (["DATA", "--labels", "guess"], "no labels"),
+        (["DATA", "--predictions", "t.csv", "--model", "standard"], "predictions and a bundle"),
+    ],
+)
+def test_wrong_usage_is_told(arguments: list[str], words: str, drawn: Path, tmp_path: Path, run: Run) -> None:
+    ran = run("audit", *[drawn if word == "DATA" else word for word in arguments], "--out", tmp_path / "out")
+    assert ran.code == 2
+    assert words in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_a_folder_without_films_is_told(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "empty").mkdir()
+    ran = run("audit", tmp_path / "empty", "--out", tmp_path / "out")
+    assert ran.code == 1
+    assert "no data set" in ran.err

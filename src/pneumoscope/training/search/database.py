@@ -58,10 +58,11 @@ def reaching(where: str) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
 def open_study(
     storage: str, name: str, identity: Mapping[str, Any], pruner: optuna.pruners.BasePruner, *, heartbeat: int
-) -> optuna.Study:
-    """Open a study, or begin it.
+) -> Iterator[optuna.Study]:
+    """Open a study, or begin it; its connections are closed in the end.
 
     Args:
         storage: A URL of SQLite or PostgreSQL, or the path of a SQLite file.
@@ -98,19 +99,24 @@ def open_study(
                 where=where,
                 remedy="Take the release that wrote it, or another database",
             ) from error
-        study = optuna.create_study(
-            storage=kept, study_name=name, direction="maximize", load_if_exists=True, pruner=pruner
-        )
-        known = study.user_attrs.get(_IDENTITY)
-        if known is None:
-            study.set_user_attr(_IDENTITY, dict(identity))
-        elif known != dict(identity):
-            raise TrainingError(
-                f"the study {name} is another search",
-                where=where,
-                remedy="Give another --study, or leave it out: the name then follows from the search",
+    try:
+        with reaching(where):
+            study = optuna.create_study(
+                storage=kept, study_name=name, direction="maximize", load_if_exists=True, pruner=pruner
             )
-    return study
+            known = study.user_attrs.get(_IDENTITY)
+            if known is None:
+                study.set_user_attr(_IDENTITY, dict(identity))
+            elif known != dict(identity):
+                raise TrainingError(
+                    f"the study {name} is another search",
+                    where=where,
+                    remedy="Give another --study, or leave it out: the name then follows from the search",
+                )
+            yield study
+    finally:
+        kept.remove_session()
+        kept.engine.dispose()
 
 
 def shown(storage: str) -> str:

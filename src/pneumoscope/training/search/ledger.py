@@ -45,10 +45,14 @@ def index_of(trials: Sequence[FrozenTrial], trial: FrozenTrial) -> int:
 def places(trials: Sequence[FrozenTrial]) -> dict[int, FrozenTrial]:
     """For each place in the search the trial that counts: the finished one, else the one that is furthest."""
     found: dict[int, FrozenTrial] = {}
-    for trial in trials:
+    begun: dict[int, int] = {}  # by number, how many places were taken before
+    count = 0
+    for trial in sorted(trials, key=lambda trial: trial.number):
+        begun[trial.number] = count
+        count += "failed_trial" not in trial.system_attrs and not trial.user_attrs.get(SURPLUS)
         if trial.user_attrs.get(SURPLUS):
             continue
-        index = index_of(trials, trial)
+        index = begun[trial.system_attrs.get("failed_trial", trial.number)]
         held = found.get(index)
         if held is None or _RANK.index(trial.state) < _RANK.index(held.state):
             found[index] = trial

@@ -17,7 +17,7 @@ from pneumoscope.errors import ConfigError, TrainingError
 from pneumoscope.settings import NOTICE, Settings
 from pneumoscope.storage import write_atomically
 from pneumoscope.training.search.check import check_space
-from pneumoscope.training.search.database import open_study, reaching, shown
+from pneumoscope.training.search.database import open_study
 from pneumoscope.training.search.films import hold_out
 from pneumoscope.training.search.folder import SearchFolder
 from pneumoscope.training.search.judge import judge
@@ -104,10 +104,11 @@ def search(
     with folder.claimed(f"# pneumoscope search {digest}", _text(config, plan, checked.space), fresh=fresh) as own:
         torch.set_num_threads(config.threads or Settings.from_environment().cpu_threads())
         storage = where.storage or f"sqlite:///{folder.database}"
-        with reaching(shown(storage)), _hushed():
-            study = open_study(
-                storage, name, {"search": digest}, pruner(plan, checked.epochs), heartbeat=where.heartbeat
-            )
+        ending = pruner(plan, checked.epochs)
+        with (
+            _hushed(),
+            open_study(storage, name, {"search": digest}, ending, heartbeat=where.heartbeat) as study,
+        ):
             study.sampler = Proposals.of(study, plan, checked.space, points, config.seed)
             closed: dict[str, Any] | None = study.user_attrs.get(_JUDGED)
             if closed and goal > closed["trials"]:
@@ -147,10 +148,14 @@ def search(
             write_atomically(folder.best, _best_text(record, winner))
             if where.worker:
                 return record
-            outer = msgspec.convert(closed["outer"], Outer) if closed else None
-            if outer is None:
+            # Closed before the held-out films are looked at, so that a kill in between opens nothing again.
+            closed = closed or {"trials": goal, "outer": None}
+            study.set_user_attr(_JUDGED, closed)
+            if closed["outer"] is None:
                 outer = judge(manifest, folder.winner, winner, plan, progress=progress)
-                study.set_user_attr(_JUDGED, {"trials": goal, "outer": msgspec.to_builtins(outer)})
+                study.set_user_attr(_JUDGED, {**closed, "outer": msgspec.to_builtins(outer)})
+            else:
+                outer = msgspec.convert(closed["outer"], Outer)
             record = msgspec.structs.replace(record, outer=outer, optimism=best.value - outer.value)
             write_record(record, folder.record, folder.table)
             return record

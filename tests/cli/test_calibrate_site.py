@@ -83,6 +83,25 @@ def test_labels_that_tell_only_pneumonia_are_enough(
     assert "The labels do not tell bacterial from viral" in ran.out
 
 
+def test_folders_that_tell_only_pneumonia_are_enough(
+    run: Run, site: Callable[..., Path], tiny_bundle: Path, tmp_path: Path
+) -> None:
+    """NORMAL and PNEUMONIA, the way most hospitals would sort them: no file name tells a pattern."""
+    table = site(0.3, binary=True)
+    for line in table.read_text().splitlines()[1:]:
+        path, label = line.split(",")
+        target = tmp_path / "sorted" / label.upper() / path.rpartition("/")[2]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((tmp_path / path).read_bytes())
+    (tmp_path / "sorted" / "PNEUMONIA" / "broken.png").write_bytes(b"no picture")
+
+    ran = run("calibrate-site", tiny_bundle, tmp_path / "sorted", "--out", tmp_path / "ours.onnx")
+
+    assert ran.code == 0, ran.err
+    assert "50 normal, 70 pneumonia" in ran.out
+    assert "left out: 1 files, the first PNEUMONIA/broken.png: " in ran.out
+
+
 def test_a_ranking_that_fails_is_refused_and_nothing_is_written(
     run: Run, site: Callable[..., Path], tiny_bundle: Path, tmp_path: Path
 ) -> None:

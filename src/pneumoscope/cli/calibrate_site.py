@@ -19,6 +19,7 @@ __all__ = ["calibrate_site"]
 class Labels(StrEnum):
     """What the site's labels tell apart."""
 
+    auto = "auto"
     pattern = "pattern"
     binary = "binary"
 
@@ -32,8 +33,8 @@ def calibrate_site(  # noqa: PLR0917 - typer makes them options
     site: Annotated[str | None, typer.Option(help="The site's name; without it, that of FILMS.")] = None,
     by: Annotated[str, typer.Option(help="Who calibrates; it stands in the bundle.")] = "",
     labels: Annotated[
-        Labels, typer.Option(help="binary: the films are normal or pneumonia, whatever else their names say.")
-    ] = Labels.pattern,
+        Labels, typer.Option(help="binary: normal or pneumonia. auto takes bacterial and viral where the names tell.")
+    ] = Labels.auto,
     precision: Annotated[
         float, typer.Option(min=0.01, max=0.3, help="Half width that the intervals should have.")
     ] = 0.05,
@@ -139,14 +140,29 @@ def _options(
 
 
 def _manifest(films: Path, labels: Labels) -> Manifest:
-    """The site's films.
+    """The site's films; where no name tells bacterial from viral, as normal and pneumonia.
 
     Raises:
         DatasetError: There are none, or of one class only.
     """
+    from pneumoscope.cli.console import output
     from pneumoscope.dataset import Manifest, scan
     from pneumoscope.dataset.manifest import is_manifest
+    from pneumoscope.errors import DatasetError
 
     if films.is_file() and films.suffix == ".parquet" and is_manifest(films):
         return Manifest.load(films)
-    return scan(films, labels=labels.value, progress=True)
+    if labels is Labels.auto:
+        try:
+            manifest = scan(films, progress=True)
+        except DatasetError as error:
+            try:
+                manifest = scan(films, labels="binary", progress=True)
+            except DatasetError:
+                raise error from None
+    else:
+        manifest = scan(films, labels="binary" if labels is Labels.binary else "pattern", progress=True)
+    if manifest.problems:
+        path, why = manifest.problems[0]
+        output().print(f"left out: {len(manifest.problems)} files, the first {path}: {why}", markup=False)
+    return manifest

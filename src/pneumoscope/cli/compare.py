@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-
-from pneumoscope.cli.manifest import Labels
 
 if TYPE_CHECKING:
     from pneumoscope.evaluation.compare.compare import Compared
     from pneumoscope.evaluation.compare.system import Judge
+    from pneumoscope.evaluation.predictions import PredictionTable
 
 __all__ = ["compare", "tell"]
 
@@ -27,12 +26,10 @@ def compare(  # noqa: PLR0917 - typer makes them options
     data: Annotated[
         Path | None, typer.Option(metavar="DATA", help="Labelled films to judge bundles (and runs) on.")
     ] = None,
-    labels: Annotated[
-        Labels, typer.Option(help="Of the films of --data: keep all classes, or normal and pneumonia.")
-    ] = Labels.pattern,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Page, JSON, CSV, figures.")] = None,
     part: Annotated[
-        str | None, typer.Option(help="Part of runs and tables: test or val; without it, test if there is one.")
+        str | None,
+        typer.Option(help="Part of runs, tables and --data: test, val or all; of a run its test films without it."),
     ] = None,
     preset: Annotated[str, typer.Option(help="Operating point of the calls.")] = "balanced",
     sort: Annotated[str, typer.Option(help="Figure that orders the rows: AUC, recall, films a second, ...")] = "AUC",
@@ -46,8 +43,9 @@ def compare(  # noqa: PLR0917 - typer makes them options
 ) -> None:
     """Compare models on the same films: the table of models, paired tests, ROC, and where they disagree.
 
-    Runs bring their held-out films; bundles are judged on the films of --data. Films that not every system has are
-    in no figure, and are listed. Needs the extra `evaluate`.
+    Runs bring their held-out films; with --data all models are judged on its films: bundles, runs, and any ONNX file
+    with its spec beside it (MODEL.onnx, MODEL.toml). Films that not every system has are in no figure, and are
+    listed. Needs the extra `evaluate`.
 
     Example: pneumoscope compare runs/classic runs/residual --out comparison
     """
@@ -57,7 +55,7 @@ def compare(  # noqa: PLR0917 - typer makes them options
     from pneumoscope.evaluation.compare.compare import compare as compare_systems
     from pneumoscope.evaluation.compare.system import open_systems
 
-    opened = open_systems(systems, judge=None if data is None else _judge(data, labels.value), part=part)
+    opened = open_systems(systems, judge=None if data is None else _judge(data, part, out), part=part)
     compared = compare_systems(
         opened, preset=preset, sort=sort, reference=reference, draws=draws, seed=seed, progress=True
     )
@@ -80,14 +78,22 @@ def tell(compared: Compared, out: Path | None, *, every_test: bool = False, json
     output().print(f"\n{compared.result.notice}", markup=False)
 
 
-def _judge(data: Path, labels: Literal["pattern", "binary"]) -> Judge:
-    """Reads the films of ``data`` with a bundle."""
-    from functools import partial
+def _judge(data: Path, part: str | None, out: Path | None) -> Judge:
+    """Reads the films of ``data`` with a bundle, or with any ONNX classifier that has its spec beside it.
 
-    from pneumoscope.dataset import Manifest, scan
-    from pneumoscope.dataset.manifest import is_manifest
-    from pneumoscope.evaluation.compare.read import predictions_of
+    With a folder to write to, each answer is kept as it comes: after a kill only what is missing is read.
+    """
+    from hashlib import sha256
 
-    saved = data.is_file() and data.suffix == ".parquet" and is_manifest(data)
-    manifest = Manifest.load(data) if saved else scan(data, labels=labels, progress=True)
-    return partial(predictions_of, manifest=manifest, progress=True)
+    from pneumoscope.evaluation.predicting import BundleSystem, ForeignSystem, films_to_judge, predict
+    from pneumoscope.evaluation.predicting.foreign import ForeignSpec
+
+    films = films_to_judge(data, part=part)
+
+    def judge(model: Path, spec: Path | None) -> PredictionTable:
+        system = BundleSystem(model) if spec is None else ForeignSystem(model, ForeignSpec.load(spec))
+        key = sha256(str(model.resolve()).encode()).hexdigest()[:12]
+        parts = None if out is None else out / "parts" / f"{model.stem}-{key}.jsonl"
+        return predict(system, films, parts=parts, progress=True)
+
+    return judge

@@ -30,6 +30,7 @@ VERBS = {
     "search": "pneumoscope.cli.search:search",
     "baselines": "pneumoscope.cli.baselines:baselines",
     "frameworks": "pneumoscope.cli.frameworks:frameworks",
+    "import-keras": "pneumoscope.cli.import_keras:import_keras",
     "calibrate-site": "pneumoscope.cli.calibrate_site:calibrate_site",
     "evaluate": "pneumoscope.cli.evaluate:evaluate",
     "compare": "pneumoscope.cli.compare:compare",

@@ -152,6 +152,13 @@ def test_a_table_without_thresholds_is_called_from_one_half(systems: list[System
     assert "none is known" in row.threshold_from
 
 
+def test_a_table_with_one_threshold_is_called_from_it(systems: list[System]) -> None:
+    half = replace(systems[1], table=replace(systems[1].table, thresholds={"half": 0.4}, chosen={"half": "convention"}))
+    row = next(row for row in compare([systems[0], half], draws=200).result.rows if row.name == "middling")
+    assert row.threshold == 0.4
+    assert "convention" in row.threshold_from
+
+
 def test_of_many_systems_each_is_tested_against_one(systems: list[System]) -> None:
     many = [replace(systems[i % 3], name=f"s{i}") for i in range(9)]
     found = compare(many, draws=200).result

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pneumoscope.errors import UsageError
-from pneumoscope.evaluation.compare.read import predictions_of
 from pneumoscope.evaluation.compare.speed import films_a_second
 from pneumoscope.evaluation.compare.system import open_systems
 from pneumoscope.evaluation.tablefile import write_csv, write_parquet
@@ -62,19 +61,10 @@ def test_a_bundle_has_a_speed(tiny_bundle: Path) -> None:
     assert films_a_second(tiny_bundle) > 10
 
 
-def test_a_bundle_reads_a_data_set_and_lists_what_it_refused(tiny_bundle: Path, tmp_path: Path) -> None:
-    from pneumoscope.dataset import scan
-    from pneumoscope.films.phantom import write_phantoms
-
-    write_phantoms(tmp_path / "set", count=9, seed=1, size=96)
-    manifest = scan(tmp_path / "set")
-    victim = manifest.root / manifest.films[0].path
-    victim.write_bytes(victim.read_bytes()[:200])
-    table = predictions_of(tiny_bundle, manifest)
-    assert len(table) == 8
-    assert [film.path for film in table.refused] == [manifest.films[0].path]
-    assert table.classes == ("normal", "bacterial", "viral")
-    binary = predictions_of(tiny_bundle, scan(tmp_path / "set", labels="binary"))
-    assert binary.classes == ("no pneumonia", "pneumonia")
-    kept = dict(zip(table.paths, table.score, strict=True))
-    assert all(score == pytest.approx(kept[path]) for path, score in zip(binary.paths, binary.score, strict=True))
+def test_an_evaluations_folder_is_its_table(tables: dict[str, PredictionTable], tmp_path: Path) -> None:
+    write_parquet(tables["good"], tmp_path / "judged" / "predictions.parquet")
+    targets = [str(tmp_path / "judged"), f"again={tmp_path / 'judged'}"]
+    assert [(s.name, s.kind) for s in open_systems(targets, judge=None, part=None)] == [
+        ("judged", "table"),
+        ("again", "table"),
+    ]

@@ -142,10 +142,10 @@ def _warnings(systems: Sequence[System], matched: Matched) -> list[str]:
                 f"{system.name} is judged on its validation films, which chose its epoch and its thresholds: "
                 "its figures flatter."
             )
-        elif system.kind == "bundle":
+        elif system.kind in {"bundle", "model"}:
             found.append(
-                f"A bundle does not list the films that it learned from: if {system.name} learned from some of these, "
-                "its figures flatter."
+                f"A {system.kind} does not list the films that it learned from: if {system.name} learned from some of "
+                "these, its figures flatter."
             )
         elif system.learned and table.sha256 is not None:
             known = sum(digest in system.learned for digest in table.sha256)
@@ -154,6 +154,7 @@ def _warnings(systems: Sequence[System], matched: Matched) -> list[str]:
                     f"{system.name} learned from, or was chosen by, {known} of the {len(table)} common films: "
                     "its figures flatter."
                 )
+        found += [f"{system.name}: {note}" for note in system.table.notes]
     finding = {system.table.finding for system in systems}
     if len(finding) > 1:
         found.append(f"The systems call what they find by different names: {', '.join(sorted(finding))}.")

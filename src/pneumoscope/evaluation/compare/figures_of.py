@@ -44,6 +44,9 @@ def threshold_of(system: System, preset: str) -> tuple[float, str]:
     table = system.table
     if not table.thresholds:
         return _EVEN, "none is known: one half"
+    if preset not in table.thresholds and len(table.thresholds) == 1:
+        (only,) = table.thresholds
+        return table.thresholds[only], f"{only}, its only one: {table.chosen.get(only, 'not said how it was chosen')}"
     if preset not in table.thresholds:
         raise UsageError(
             f"it has no operating point {preset!r}",

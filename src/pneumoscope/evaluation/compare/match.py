@@ -59,7 +59,7 @@ def match(tables: Mapping[str, PredictionTable]) -> Matched:
         DatasetError: They have no film in common, they disagree on what a film is, or a film of one name is not
             the same in both.
     """
-    by = "sha256" if all(table.sha256 is not None for table in tables.values()) else "path"
+    by = "sha256" if all(table.sha256 and all(table.sha256) for table in tables.values()) else "path"
     places = {name: _places(table, by) for name, table in tables.items()}
     first = next(iter(places))
     common = [key for key in places[first] if all(key in found for found in places.values())]
@@ -120,7 +120,7 @@ def _same_bytes(tables: Mapping[str, PredictionTable]) -> None:
     known = [(name, table) for name, table in tables.items() if table.sha256 is not None]
     for (one, a), (other, b) in pairwise(known):
         for path, left, right in zip(a.paths, a.sha256 or (), b.sha256 or (), strict=True):
-            if left != right:
+            if left and right and left != right:
                 raise DatasetError(
                     f"the film of this name is another file in {one} than in {other}",
                     where=path,

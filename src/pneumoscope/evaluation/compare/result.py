@@ -35,7 +35,7 @@ class Row:
 
     Attributes:
         name: As asked for; different for each system.
-        kind: "run", "bundle" or "table".
+        kind: "run", "bundle", "model" (any ONNX classifier) or "table".
         about: The network and its options, or whose table it is.
         family: Runs that differ in nothing but their seed share it.
         classes: What it tells apart.

@@ -10,7 +10,7 @@ import numpy as np
 
 from pneumoscope.bundle import find_bundle, read_bundle, shipped_bundles
 from pneumoscope.dataset import Manifest, Split
-from pneumoscope.errors import UsageError
+from pneumoscope.errors import NotABundle, UsageError
 from pneumoscope.evaluation.compare.speed import films_a_second
 from pneumoscope.evaluation.finished import FinishedRun, chosen_epoch
 from pneumoscope.evaluation.predictions import PredictionTable
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from pneumoscope.bundle import BundleMeta
 
-    Judge = Callable[[Path], PredictionTable]
-    """What a bundle says of the films that are compared on."""
+    Judge = Callable[[Path, Path | None], PredictionTable]
+    """What a model says of the films that are compared on: its file, and its spec if it is no bundle."""
 
 __all__ = ["Facts", "System", "open_systems"]
 
@@ -54,7 +54,7 @@ class System:
 
     Attributes:
         name: In every table and figure.
-        kind: "run", "bundle" or "table".
+        kind: "run", "bundle", "model" (any ONNX classifier) or "table".
         table: Its predictions.
         facts: What else is known.
         learned: sha256 of the films that it learned from or was chosen by, as far as they are known.
@@ -129,18 +129,31 @@ def _short(targets: Sequence[str]) -> dict[str, str]:
 
 def _open(name: str, target: str, judge: Judge | None, part: str | None, speed: bool) -> System:
     path = Path(target)
+    if path.is_dir() and (path / "predictions.parquet").is_file() and not (path / "bundle.onnx").exists():
+        path /= "predictions.parquet"  # what `evaluate` left
     if path.is_dir():
         return _run(name, path, judge, part, speed)
     if target in shipped_bundles() or path.suffix == ".onnx":
-        bundle = find_bundle(target)
-        facts = _bundle_facts(bundle, read_bundle(bundle)[1], speed)
-        if judge is None:
-            raise UsageError("a bundle is compared on films", where=target, remedy="Give them with --data DATA")
-        return System(name, "bundle", judge(bundle), facts)
+        return _model(name, target, judge, speed)
     if not path.is_file():
         raise UsageError("there is no such run, bundle or table", where=target, remedy=_KINDS)
-    table = read_table(path, part=part)
+    table = read_table(path, part=None if part == "all" else part, every_part=part == "all")
     return System(name, "table", table, Facts(about=table.system, family=name))
+
+
+def _model(name: str, target: str, judge: Judge | None, speed: bool) -> System:
+    path = find_bundle(target)
+    if judge is None:
+        raise UsageError("a model is compared on films", where=target, remedy="Give them with --data DATA")
+    spec = path.with_suffix(".toml")
+    try:
+        meta = read_bundle(path)[1]
+    except NotABundle:
+        if not spec.is_file():
+            raise
+        table = judge(path, spec)
+        return System(name, "model", table, Facts(about=table.system, family=name, file_bytes=path.stat().st_size))
+    return System(name, "bundle", judge(path, None), _bundle_facts(path, meta, speed))
 
 
 def _run(name: str, folder: Path, judge: Judge | None, part: str | None, speed: bool) -> System:
@@ -148,7 +161,7 @@ def _run(name: str, folder: Path, judge: Judge | None, part: str | None, speed: 
     facts = _run_facts(run, _bundle_facts(folder / "bundle.onnx", run.bundle, speed))
     digests, learned = _films_of(folder)
     if judge is not None:
-        return System(name, "run", judge(folder / "bundle.onnx"), facts, learned)
+        return System(name, "run", judge(folder / "bundle.onnx", None), facts, learned)
     wanted = part or ("test" if "test" in run.parts else "val")
     table = PredictionTable.of_run(run, wanted)
     if digests and all(path in digests for path in table.paths):

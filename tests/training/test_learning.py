@@ -112,6 +112,8 @@ def test_a_finished_run_holds_what_the_docs_say(run: Run, light_config: TrainCon
     assert provenance.manifest_sha256 == Manifest.load(folder.manifest).sha256
     assert provenance.config == msgspec.to_builtins(light_config)
     assert run.meta.operating_points[1].sensitivity.value >= 0.95
+    assert run.meta.band is not None
+    assert run.meta.band.stated == (light_config.calibration.missed, light_config.calibration.false_calls)
     assert msgspec.json.decode(folder.summary.read_bytes())["parity"] < 1e-3
 
 

@@ -143,6 +143,11 @@ def another_hospital(meta: BundleMeta, sha256: str, films: Said) -> None:
     admitted = np.where((films.labels == 1)[:, None], positive, ~positive)
     site = SiteFilms(films.p, admitted, films.patients, positive, {"Pneumonia": int(films.labels.sum())})
     print(f"\n## Another hospital's adults: {len(site)} films, {films.refused} refused\n")
+    score, threshold = np.clip(films.p[:, positive].sum(axis=1), 0, 1), meta.operating_points[0].threshold
+    wrong, unsure = (score >= threshold) != site.truth, -np.abs(_logit(score) - _logit(np.array([threshold]))[0])
+    ece = expected_calibration_error(site.truth, score)
+    count_wrong, auc, risk = _of_doubt(wrong, unsure, films.patients)
+    print(f"- as it is: ECE {ece:.3f}; wrong calls {count_wrong}, AUC of doubt {auc}, mean risk {risk}")
     generator = np.random.default_rng(0)
     for count in (len(site), 100):
         part = site if count == len(site) else site.take(np.flatnonzero(_draw(films.patients, count, generator)))

@@ -42,6 +42,7 @@ class DataConfig(_Section, frozen=True):
         frame: What part of a film the network sees: all of the "film", or the box around its "lungs".
         margin: Added to the lungs' box on each side, as a share of that side.
         trim: Cut off each side of the frame when a film is read (and validated), not when it is learned from.
+        gate: Give the bundle the package's gate, so that it refuses what is no whole, frontal chest film.
         low: Percentile of a film that becomes black.
         high: Percentile that becomes white.
         balance: How unequal classes are met: "none", "weights" (in the loss), "sampling" (of films).
@@ -64,6 +65,7 @@ class DataConfig(_Section, frozen=True):
     frame: Literal["film", "lungs"] = "film"
     margin: float = 0.06
     trim: float = 0.0
+    gate: bool = False
     low: float = 0.5
     high: float = 99.5
     balance: Literal["none", "weights", "sampling"] = "weights"

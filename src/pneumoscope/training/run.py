@@ -13,6 +13,7 @@ import torch
 from pneumoscope.bundle import BundleMeta, ClassSpec, read_bundle, write_bundle
 from pneumoscope.dataset import Cache, Manifest, Split, k_folds, leave_out, make_split
 from pneumoscope.errors import ConfigError, DatasetError
+from pneumoscope.gate import shipped_gate
 from pneumoscope.lungs import lung_finder
 from pneumoscope.networks import build, default_size, parameters_count
 from pneumoscope.preprocess import PreprocessSpec
@@ -152,6 +153,7 @@ def train(
         operating_points=calibrated.operating_points,
         conformal=calibrated.conformal,
         band=calibrated.band,
+        gate=shipped_gate() if config.data.gate else None,
         architecture=f"{network.name} {msgspec.json.encode(network.options).decode()}"
         + ("" if engine is TORCH else f", learned in {engine.name}"),
         parameters=parameters_count(network),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from contextlib import contextmanager, suppress
@@ -33,6 +34,7 @@ def keras_home(threads: int = 0) -> Any:
             raise MissingExtra.named(package, extra="keras", needed_for="a Keras model")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the person's keras.json says: the exporter needs it
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # advice on speed, to TensorFlow's own users
     with quiet_keras():
         import keras  # noqa: PLC0415 - seconds, and only these functions need it
         import tensorflow as tf  # noqa: PLC0415

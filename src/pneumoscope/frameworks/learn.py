@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import time
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from pneumoscope.frameworks.home import keras_home, quiet_keras
 from pneumoscope.frameworks.twin import make_twin
 from pneumoscope.settings import Settings
 from pneumoscope.statistics.discrimination import roc_auc
-from pneumoscope.storage import make_folder, storing, write_atomically
+from pneumoscope.storage import make_folder, open_atomically, write_atomically
 from pneumoscope.training.callbacks import HISTORY_COLUMNS, read_history
 from pneumoscope.training.config import AugmentConfig
 from pneumoscope.training.data import EpochSampler, class_weights
@@ -111,7 +112,7 @@ class _Learning:
                 highlight=False,
                 soft_wrap=True,
             )
-        self._load(f"epoch-{state['best_epoch']}.keras")
+        self._load(f"epoch-{state['best_epoch']}.npz")
         self.twin.give_back()
         return Fitted(network=self.network.eval(), epoch=state["best_epoch"], epochs=epochs)
 
@@ -160,19 +161,18 @@ class _Learning:
         }
 
     def _keep(self, state: dict[str, Any], epoch: int, figures: dict[str, float]) -> dict[str, Any]:
-        """Save the model with its optimizer; the state's file, written last, says which saved one counts."""
+        """Save the state; the file that says which saved one counts is written last."""
         monitor = self.config.optim.monitor
         value = float(epoch) if monitor == "last" else figures[f"val_{monitor}"]
         better = -value if monitor == "loss" else value
         if state["best"] is None or better > state["best"]:
             state = {**state, "best": better, "best_epoch": epoch}
         state = {**state, "epochs": epoch + 1}
-        path = self.checkpoints / f"epoch-{epoch}.keras"
-        with storing(path):
-            self.twin.model.save(path)
+        with open_atomically(self.checkpoints / f"epoch-{epoch}.npz") as file:
+            np.savez(file, *(np.asarray(variable) for variable in self._state()))
         write_atomically(self.checkpoints / "state.json", json.dumps(state))
-        for old in self.checkpoints.glob("epoch-*.keras"):
-            if old.name not in {f"epoch-{epoch}.keras", f"epoch-{state['best_epoch']}.keras"}:
+        for old in self.checkpoints.glob("epoch-*.npz"):
+            if old.name not in {f"epoch-{epoch}.npz", f"epoch-{state['best_epoch']}.npz"}:
                 old.unlink()
         return state
 
@@ -181,17 +181,29 @@ class _Learning:
         if not path.exists():
             return {"epochs": 0, "best": None, "best_epoch": 0}
         state: dict[str, Any] = json.loads(path.read_text())
-        self._load(f"epoch-{state['epochs'] - 1}.keras")
+        self._load(f"epoch-{state['epochs'] - 1}.npz")
         return state
 
+    def _state(self) -> list[Any]:
+        """All that learning goes on from: weights, the state of dropout, and the optimizer's."""
+        model = self.twin.model
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        return [*model.variables, *model.optimizer.variables]
+
     def _load(self, name: str) -> None:
-        """Put saved weights and optimizer into the model that the twin knows."""
+        """Put a saved state back; ``load_weights`` of Keras would leave the optimizer as it is."""
+        path = self.checkpoints / name
+        variables = self._state()
         try:
-            self.twin.model.load_weights(self.checkpoints / name)
-        except (OSError, ValueError, KeyError) as error:
+            with np.load(path, allow_pickle=False) as file:
+                saved = [file[f"arr_{place}"] for place in range(len(variables))]
+            for variable, value in zip(variables, saved, strict=True):
+                variable.assign(value)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise TrainingError(
                 "the checkpoint is damaged, or of another network",
-                where=self.checkpoints / name,
+                where=path,
                 remedy="Remove the run's folder to begin again",
             ) from error
 

@@ -57,9 +57,10 @@ class GateHead:
 
     def answers(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits in the order of ``ANSWERS``, the mean over the networks: float32 [..., A] of [..., D]."""
-        hidden = np.maximum(np.einsum("...d,edh->...eh", self.standard(inputs), self.first) + self.first_bias, 0)
-        logits = np.einsum("...eh,eha->...ea", hidden, self.second) + self.second_bias
-        mean: NDArray[np.float32] = logits.mean(axis=-2, dtype=np.float32)
+        x = self.standard(inputs)[..., None, None, :]  # [..., 1, 1, D] @ [E, D, H]
+        hidden = np.maximum(x @ self.first + self.first_bias[:, None], 0)
+        logits = hidden @ self.second + self.second_bias[:, None]  # [..., E, 1, A]
+        mean: NDArray[np.float32] = logits[..., 0, :].mean(axis=-2, dtype=np.float32)
         return mean
 
     def distance(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -55,10 +55,29 @@ class LungFinder:
         Raises:
             BundleDamaged: The network's file cannot be used.
         """
-        size = int(self._session.get_inputs()[0].shape[-1])
-        seen = lungs_input(film, size)
+        seen = lungs_input(film, self.size)
+        probability, features = self.see(seen)
+        return LungField(probability, film.rows, film.columns, features, seen)
+
+    def see(self, seen: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Run the network.
+
+        Args:
+            seen: uint8 [size, size], of ``lungs_input``.
+
+        Returns:
+            The probability of lung, float32 [h, w], and the features, float32 [K].
+
+        Raises:
+            BundleDamaged: The network's file cannot be used.
+        """
         probability, features = self._session.run(["lungs", "features"], {"film": seen[None, None]})
-        return LungField(probability[0, 0], film.rows, film.columns, features[0], seen)
+        return probability[0, 0], features[0]
+
+    @cached_property
+    def size(self) -> int:
+        """Side of what the network sees, in pixels."""
+        return int(self._session.get_inputs()[0].shape[-1])
 
     @cached_property
     def _session(self) -> ort.InferenceSession:

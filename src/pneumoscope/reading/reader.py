@@ -144,7 +144,7 @@ class Reader:
             probabilities=dict(zip(meta.class_names, probabilities, strict=True)),
             finding=finding,
             pattern=decide_pattern(probabilities, meta, called=finding.call == meta.finding, coverage=self.coverage),
-            evidence=finding_evidence(maps, logits, meta, seen.frame, seen.lungs),
+            evidence=finding_evidence(maps, logits, meta, seen.frame, seen.lungs or passed.lungs),
         )
 
     def read_many(self, films: Iterable[FilmSource], *, batch: int | None = None) -> Iterator[Reading]:

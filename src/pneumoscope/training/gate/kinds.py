@@ -54,7 +54,7 @@ _HELD_OUT = frozenset(
         *("ultrasound", "ct_head", "mr_knee", "microscopy"),
         *("hip", "teeth", "breast", "foot", "spine"),
         *("strips", "swapped"),
-        *("upper_part", "lower_part"),
+        "half",
         *("sheet_of_six", "with_text"),
     }
 )

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["labels_of", "learn_head"]
 
-_HIDDEN = 96
-_NETWORKS = 3
-_RATE = 2e-3
-_BATCH = 128
+_HIDDEN = 80
+_NETWORKS = 2
+_RATE = 3e-3
+_BATCH = 256
 _KEPT = 0.98  # share of the variance along the axes of the distance
 _UNKNOWN = -1.0
 
@@ -120,7 +120,7 @@ def _loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """Cross-entropy of each answer that is known, the turns as one; being fit counts double."""
     known = (labels != _UNKNOWN).float() * weights[:, None]
     known[:, FIT] *= 2
-    turned = known[:, TURNS.start]
+    turned = known[:, TURNS.start].clone()
     known[:, TURNS] = 0
     each = F.binary_cross_entropy_with_logits(logits, labels.clamp(min=0), reduction="none")
     turns = F.cross_entropy(logits[:, TURNS], labels[:, TURNS].clamp(min=0), reduction="none")

@@ -1,0 +1,34 @@
+"""Give a bundle the gate that comes with the package, or take it away.
+
+    python scripts/give_gate.py BUNDLE.onnx [--out OTHER.onnx] [--ages 1 5] [--none]
+
+The graph stays as it is, and so do probabilities; only the metadata is written anew. --ages says which ages the bundle
+learned from: films of others get a warning where the file tells the age.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from pneumoscope.bundle import read_bundle, write_bundle
+from pneumoscope.gate import shipped_gate
+
+
+def main() -> None:
+    """Read, replace, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--ages", type=float, nargs=2, metavar=("FROM", "TO"))
+    parser.add_argument("--none", action="store_true")
+    asked = parser.parse_args()
+    graph, meta, _ = read_bundle(asked.bundle)
+    ages = tuple(asked.ages) if asked.ages else None
+    gate = None if asked.none else replace(shipped_gate(), ages=ages)
+    write_bundle(asked.out or asked.bundle, graph, replace(meta, gate=gate))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Learn the gate that comes with pneumoscope.
+
+    pip install 'pneumoscope[train]'
+    python scripts/train_gate.py CHEST_XRAY OUT [--more FOLDER]
+
+CHEST_XRAY holds the public set (train/NORMAL, train/PNEUMONIA). Of its split by patient (seed 0) the head learns from
+the films for training, and the thresholds are chosen on those for validation; no label of any film is used. --more
+gives a folder of other whole, frontal films to learn from. OUT gets gate.npz and gate.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from pneumoscope.dataset import make_split, scan
+from pneumoscope.training.gate.run import train_gate
+
+SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
+
+
+def main() -> None:
+    """Learn, choose thresholds, write, and say what they refuse."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("films", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--more", action="append", default=[], metavar="FOLDER", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    manifest = scan(asked.films)
+    parts = make_split(manifest, seed=0).parts
+    learned, judges = ([manifest.root / manifest.films[int(i)].path for i in parts[name]] for name in ("train", "val"))
+    rng = np.random.default_rng(asked.seed)
+    for folder in asked.more:
+        learned += sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    learned = [learned[i] for i in rng.permutation(len(learned))]
+    chosen_on = f"{len(judges)} validation films of the public set (split by patient, seed 0)"
+    spec = train_gate(learned, judges, asked.out, chosen_on=chosen_on, seed=asked.seed)
+    print(f"refuses {spec.false_refusals:.2%} of {spec.films} films for validation: {spec}")  # noqa: T201 - a script
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""The shipped gate, from its films to its two files: the head, and the thresholds that go with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import torch
+
+from pneumoscope.films import load
+from pneumoscope.films.phantom import KINDS as PHANTOMS
+from pneumoscope.films.phantom import draw_phantom
+from pneumoscope.gate.answers import FIT, MIRRORED
+from pneumoscope.gate.measures import clipped_share, sharpness
+from pneumoscope.gate.network import GateHead
+from pneumoscope.gate.spec import GateSpec
+from pneumoscope.lungs import lungs_input
+from pneumoscope.settings import Settings
+from pneumoscope.storage import write_atomically
+from pneumoscope.training.gate.kinds import SEEN
+from pneumoscope.training.gate.learn import learn_head
+from pneumoscope.training.gate.samples import Sampling, films_as_seen, sample, seen_through
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["Shares", "choose_thresholds", "train_gate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Which share of good films each question may refuse; together they are less than the one per cent that is stated.
+
+    Attributes:
+        fit: For not looking like a whole, frontal, upright chest film.
+        distance: For lying far from the films that were learned from.
+        sharpness: For being blurred.
+        clipped: For being plain black or white.
+        mirrored: That get the warning of a mirrored film.
+    """
+
+    fit: float = 0.005
+    distance: float = 0.001
+    sharpness: float = 0.001
+    clipped: float = 0.001
+    mirrored: float = 0.005
+
+
+_EVEN_ODDS = 0.0
+"""Strictest bound of being fit: a picture that is more likely a good film than not is read. The films that choose the
+threshold are of the hospital that most were learned from, and those of other hospitals are less clearly good."""
+
+_ROOM = 1.1  # between the last good film and the bound, for the measures that good films do not come near
+
+
+def train_gate(
+    films: Sequence[Path],
+    judges: Sequence[Path],
+    out: Path,
+    *,
+    chosen_on: str,
+    how: Sampling | None = None,
+    epochs: int = 25,
+    phantoms: int = 300,
+    seed: int = 0,
+    progress: bool = True,
+) -> GateSpec:
+    """Learn the head and choose its thresholds.
+
+    Args:
+        films: Whole, frontal, upright chest films, to learn from.
+        judges: Likewise, of other patients: the thresholds are chosen on them.
+        out: Folder for ``gate.npz`` and ``gate.json``.
+        chosen_on: Which films ``judges`` are, in words.
+        how: How many pictures of what.
+        epochs: Passes over them.
+        phantoms: Drawn films that are learned as films.
+        seed: Of everything that is drawn.
+        progress: Show bars.
+
+    Raises:
+        FilmError: A film cannot be read.
+        StorageError: The disk is full.
+    """
+    torch.set_num_threads(Settings.from_environment().cpu_threads())
+    drawn = [
+        lungs_input(draw_phantom(seed * 1_000_003 + i, PHANTOMS[i % len(PHANTOMS)], rows=192).radiograph(), SEEN)
+        for i in range(phantoms)
+    ]
+    seen = films_as_seen(films, progress=progress)
+    samples = sample(seen, np.stack(drawn), how or Sampling(), seed=seed, progress=progress)
+    head = learn_head(samples.inputs, samples.labels, samples.weights, epochs=epochs, seed=seed)
+    data = head.to_bytes()
+    spec = replace(choose_thresholds(GateHead.from_bytes(data), judges), chosen_on=chosen_on)
+    write_atomically(out / "gate.npz", data)
+    write_atomically(out / "gate.json", msgspec.json.format(msgspec.json.encode(spec), indent=2))
+    return spec
+
+
+def choose_thresholds(head: GateHead, films: Sequence[Path], shares: Shares | None = None) -> GateSpec:
+    """Thresholds that refuse the stated shares of good films.
+
+    Args:
+        head: As it will be shipped.
+        films: Whole, frontal, upright chest films of patients that the head has not learned from.
+        shares: How many of them may be refused, and for what.
+    """
+    shares = shares or Shares()
+    pictures = [load(path) for path in films]
+    seen = [lungs_input(film, SEEN) for film in pictures]
+    inputs = np.stack([seen_through(picture) for picture in seen])
+    answers = head.answers(inputs)
+    measured = {
+        "fit": answers[:, FIT].astype(np.float64),
+        "distance": head.distance(inputs).astype(np.float64),
+        "sharpness": np.array([sharpness(picture) for picture in seen]),
+        "clipped": np.array([clipped_share(film.pixels) for film in pictures]),
+        "mirrored": answers[:, MIRRORED].astype(np.float64),
+    }
+    bounds = {
+        "fit": min(np.quantile(measured["fit"], shares.fit), _EVEN_ODDS),
+        "distance": np.quantile(measured["distance"], 1 - shares.distance) * _ROOM,
+        "sharpness": np.quantile(measured["sharpness"], shares.sharpness) / _ROOM,
+        "clipped": min(np.quantile(measured["clipped"], 1 - shares.clipped) * _ROOM, 0.95),
+        "mirrored": np.quantile(measured["mirrored"], 1 - shares.mirrored),
+    }
+    spec = GateSpec(head=head.sha256, **{name: round(float(value), 4) for name, value in bounds.items()})
+    refused = _refused(measured, spec)
+    return replace(spec, false_refusals=round(float(refused.mean()), 4), films=len(films))
+
+
+def _refused(measured: dict[str, NDArray[np.float64]], spec: GateSpec) -> NDArray[np.bool_]:
+    refused: NDArray[np.bool_] = (
+        (measured["fit"] < spec.fit)
+        | (measured["distance"] > spec.distance)
+        | (measured["sharpness"] < spec.sharpness)
+        | (measured["clipped"] > spec.clipped)
+    )
+    return refused

@@ -1,0 +1,112 @@
+"""The gate that comes with the package: what it lets through, mends and refuses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pneumoscope.domain.radiograph import FilmInfo, Radiograph
+from pneumoscope.films.phantom import KINDS, draw_phantom
+from pneumoscope.gate import admit, shipped_gate
+from pneumoscope.training.gate import bones, scenes, slices
+
+
+def picture(gray: np.ndarray) -> Radiograph:
+    return Radiograph(np.rint(np.clip(gray, 0, 1) * 255).astype(np.uint8), 255, FilmInfo("picture"))
+
+
+def phantom(seed: int) -> Radiograph:
+    return draw_phantom(seed, KINDS[seed % len(KINDS)], rows=384).radiograph()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_an_upright_chest_is_read_untouched(seed: int) -> None:
+    film = phantom(seed)
+    passed = admit(film, shipped_gate())
+    assert passed.refusal is None
+    assert passed.mended == ()
+    assert passed.film is film
+    assert passed.lungs is not None
+
+
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_turns_and_inversions_are_mended_back_to_the_film(quarters: int, inverted: bool) -> None:
+    film = phantom(3)
+    pixels = np.rot90(film.pixels, quarters)
+    wrong = replace(film, pixels=np.ascontiguousarray(255 - pixels if inverted else pixels))
+    passed = admit(wrong, shipped_gate())
+    assert passed.refusal is None
+    assert np.array_equal(passed.film.pixels, film.pixels)
+    words = ([f"turned {quarters * 90}"] if quarters else []) + (["inverted"] if inverted else [])
+    assert sorted(passed.mended) == sorted(words)
+
+
+def test_without_mending_they_are_refused_by_name() -> None:
+    film = phantom(3)
+    for wrong, code in ((np.rot90(film.pixels, 2), "turned"), (255 - film.pixels, "inverted")):
+        passed = admit(replace(film, pixels=np.ascontiguousarray(wrong)), shipped_gate(), mend=False)
+        assert passed.refusal is not None
+        assert passed.refusal.code == code
+
+
+def test_wide_borders_are_cut() -> None:
+    film = phantom(4)
+    rows, columns = film.pixels.shape
+    page = np.zeros((rows * 2, columns * 2), dtype=np.uint8)
+    page[100 : 100 + rows, 60 : 60 + columns] = film.pixels
+    passed = admit(replace(film, pixels=page), shipped_gate())
+    assert passed.refusal is None
+    assert [words.split(" ")[0] for words in passed.mended] == ["cut"]
+    assert passed.film.rows <= rows
+    assert passed.film.rows > 0.9 * rows
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [bones.hand, bones.limb, bones.skull, scenes.dead_leaves, scenes.page, scenes.screen, scenes.noise, slices.mr_head],
+)
+def test_other_pictures_are_refused(draw: object) -> None:
+    assert callable(draw)
+    for seed in range(3):
+        passed = admit(picture(draw(np.random.default_rng(seed))), shipped_gate())
+        assert passed.refusal is not None, f"{draw} with seed {seed} was let through"
+
+
+def test_two_films_and_half_a_film_are_refused() -> None:
+    film = phantom(3)
+    two = replace(film, pixels=np.ascontiguousarray(np.concatenate([film.pixels, film.pixels], axis=1)))
+    half = replace(film, pixels=np.ascontiguousarray(film.pixels[:, : film.columns // 2]))
+    for wrong in (two, half):
+        assert admit(wrong, shipped_gate()).refusal is not None
+
+
+def test_a_small_picture_is_refused_before_it_is_looked_at() -> None:
+    passed = admit(picture(np.zeros((95, 200))), shipped_gate())
+    assert passed.refusal is not None
+    assert passed.refusal.code == "too-small"
+    assert "95 x 200" in passed.refusal.reason
+    assert passed.lungs is None
+
+
+def test_a_picture_of_one_gray_is_refused() -> None:
+    assert admit(picture(np.full((200, 200), 0.5)), shipped_gate()).refusal is not None
+
+
+def test_an_age_that_was_not_learned_from_warns() -> None:
+    film = replace(phantom(1), facts={"PatientAge": "054Y"})
+    spec = replace(shipped_gate(), ages=(1.0, 5.0))
+    assert any("54 years" in warning for warning in admit(film, spec).warnings)
+    assert not admit(replace(film, facts={"PatientAge": "003Y"}), spec).warnings
+    assert not admit(film, replace(spec, ages=None)).warnings
+
+
+def test_the_head_answers_many_as_one() -> None:
+    from pneumoscope.gate import gate_head
+
+    head = gate_head()
+    inputs = np.random.default_rng(0).normal(size=(5, len(head.mean))).astype(np.float32)
+    assert np.allclose(head.answers(inputs), [head.answers(row) for row in inputs], atol=1e-4)
+    assert np.allclose(head.distance(inputs), [head.distance(row) for row in inputs], atol=1e-4)

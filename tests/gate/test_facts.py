@@ -1,0 +1,51 @@
+"""What DICOM says is believed where it says no, and where it says nothing nothing is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from pneumoscope.gate import CODES, refusal
+from pneumoscope.gate.facts import age_years, refused_by_facts
+
+
+@pytest.mark.parametrize(
+    ("facts", "code"),
+    [
+        ({"Modality": "CT"}, "not-a-radiograph"),
+        ({"Modality": "MG", "BodyPartExamined": "CHEST"}, "not-a-radiograph"),
+        ({"Modality": "CR", "BodyPartExamined": "HIP"}, "not-a-chest"),
+        ({"Modality": "DX", "BodyPartExamined": "CHEST", "ViewPosition": "LL"}, "not-frontal"),
+    ],
+)
+def test_other_pictures_are_refused_by_what_they_say(facts: dict[str, str], code: str) -> None:
+    refused = refused_by_facts(facts)
+    assert refused is not None
+    assert refused.code == code
+    assert any(value in refused.reason for value in facts.values())
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {},
+        {"Modality": "CR", "BodyPartExamined": "CHEST", "ViewPosition": "PA"},
+        {"Modality": "DX", "BodyPartExamined": "CHEST_TO_PELVIS", "ViewPosition": "AP"},
+        {"Modality": "OT", "BodyPartExamined": "THORAX"},
+    ],
+)
+def test_a_chest_film_passes(facts: dict[str, str]) -> None:
+    assert refused_by_facts(facts) is None
+
+
+@pytest.mark.parametrize(("told", "years"), [("003Y", 3), ("018M", 1.5), ("014D", 14 / 365.25), ("000Y", None)])
+def test_ages(told: str, years: float | None) -> None:
+    assert age_years({"PatientAge": told}) == (years if years is None else pytest.approx(years))
+
+
+def test_every_code_has_a_reason_and_a_remedy() -> None:
+    for code, each in CODES.items():
+        assert refusal(code).reason == each.reason
+        assert each.remedy
+        assert not each.reason.endswith(".")
+        assert code == code.lower()
+        assert " " not in code

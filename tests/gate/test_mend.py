@@ -1,0 +1,55 @@
+"""What is mended is what was broken, and the words of a reading mend a film again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pneumoscope.domain.radiograph import FilmInfo, Radiograph
+from pneumoscope.gate.mend import INVERTED, cut_words, film_in, remended, turned_words
+
+
+def film(pixels: np.ndarray) -> Radiograph:
+    return Radiograph(pixels, 65535 if pixels.dtype == np.uint16 else 255, FilmInfo("film"))
+
+
+@given(st.integers(0, 3), st.booleans(), st.sampled_from([np.uint8, np.uint16]), st.integers(0, 2**32 - 1))
+def test_a_turned_and_inverted_film_comes_back(quarters: int, inverted: bool, kind: type, seed: int) -> None:
+    whole = film(np.random.default_rng(seed).integers(0, np.iinfo(kind).max, (33, 47), dtype=kind, endpoint=True))
+    broken = np.rot90(whole.pixels, quarters)
+    words = (turned_words(quarters),) if quarters else ()
+    if inverted:
+        broken, words = whole.white - broken, (*words, INVERTED)
+    back = remended(film(np.ascontiguousarray(broken.astype(kind))), words)
+    assert np.array_equal(back.pixels, whole.pixels)
+    assert back.pixels.dtype == kind
+    assert back.pixels.flags.c_contiguous
+
+
+def test_other_words_change_nothing() -> None:
+    whole = film(np.arange(40 * 50, dtype=np.uint16).reshape(40, 50))
+    assert remended(whole, ["polished", "turned 45", "turned 0"]) is whole
+
+
+@pytest.mark.parametrize("gray", [0, 90, 255])
+def test_wide_even_borders_are_found_and_cut(gray: int) -> None:
+    seen = np.full((128, 128), gray, dtype=np.uint8)
+    seen[30:90, 20:110] = np.random.default_rng(0).integers(0, 256, (60, 90), dtype=np.uint8)
+    box = film_in(seen, 1280, 640)
+    assert box is not None
+    # One place of the small picture less on each side, and never a pixel of the border.
+    assert 300 <= box[0] <= 320
+    assert 880 <= box[2] <= 900
+    assert 100 <= box[1] <= 110
+    assert 540 <= box[3] <= 550
+    cut = remended(film(np.zeros((1280, 640), dtype=np.uint8)), [cut_words(box)])
+    assert cut.pixels.shape == (box[2] - box[0], box[3] - box[1])
+
+
+def test_narrow_borders_are_left_alone_and_an_empty_picture_has_no_film() -> None:
+    seen = np.random.default_rng(0).integers(0, 256, (128, 128), dtype=np.uint8)
+    seen[:4] = 0
+    assert film_in(seen, 500, 500) is None
+    assert film_in(np.zeros((128, 128), dtype=np.uint8), 500, 500) is None

@@ -163,6 +163,7 @@ FACTS = Facts("s 1", "0", ("normal", "bacterial", "viral"), (1, 2), "pneumonia")
         (["no finding", "pneumonia"], {}, ("normal", "pneumonia"), (0, 1)),
         (["healthy", "viral"], {"healthy": "normal"}, FACTS.classes, (0, 2)),
         (["effusion", "viral", "normal"], {"effusion": ""}, FACTS.classes, (None, 2, 0)),
+        (["mass", "mass|viral", "normal"], {"*viral*": "viral", "*": ""}, FACTS.classes, (None, 2, 0)),
     ],
 )
 def test_labels_find_their_classes(labels: list[str], renames: Any, classes: Any, numbers: Any) -> None:

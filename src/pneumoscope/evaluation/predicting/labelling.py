@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from pneumoscope.dataset.labels import binary_label, canonical_label, is_negative
@@ -66,20 +67,23 @@ def fit_labels(
     Args:
         labels: Of the films, as ``canonical_label`` writes them.
         facts: Of the system.
-        renames: Labels to be taken for another; "" leaves the films out.
+        renames: Labels to be taken for another; "" leaves the films out. A name with * or ? is a pattern, and is asked
+            of labels that the system does not know; the first that fits is taken.
         where: The data set, for messages.
 
     Raises:
         DatasetError: Labels that the system does not know, or no film left.
     """
     renames = renames or {}
-    meant = [renames.get(label, label) for label in labels]
+    known = {label: _meant(label, facts, renames) for label in set(labels)}
+    meant = [known[label] for label in labels]
     left_out = sum(name == "" for name in meant)
     if left_out == len(meant):
         raise DatasetError("all films are left out", where=where, remedy="Keep the films of at least one label")
     notes = []
     if left_out:
-        names = ", ".join(sorted(label for label, name in renames.items() if not name and label in labels))
+        gone = Counter(label for label in labels if not known[label])
+        names = ", ".join(name for name, _ in gone.most_common(8)) + (", ..." if len(gone) > 8 else "")
         notes.append(f"{left_out} films were left out by their label ({names}).")
     sides = {name: _side(name, facts) for name in set(meant) if name}
     if unknown := Counter(name for name in meant if name and sides[name] is None):
@@ -89,7 +93,7 @@ def fit_labels(
             f"the system does not know the label{'s' if len(unknown) > 1 else ''} {told}",
             where=where,
             remedy=f"Its classes are {', '.join(facts.classes)}. Rename a label with --label '{first}=CLASS', or leave "
-            f"its films out with --label '{first}='",
+            f"its films out with --label '{first}=' (all unknown ones with --label '*=')",
         )
     if all(name in facts.classes for name in sides):
         place = {name: number for number, name in enumerate(facts.classes)}
@@ -103,6 +107,19 @@ def fit_labels(
         kinds = " and ".join(facts.classes[number] for number in facts.positive)
         notes.append(f"The labels do not tell {kinds} apart: the system is judged by {facts.finding} alone.")
     return Fitted(classes, (1,), numbers, joined=True, notes=tuple(notes))
+
+
+def _meant(label: str, facts: Facts, renames: Mapping[str, str]) -> str:
+    """What a label is to be taken for."""
+    if label in renames:
+        return renames[label]
+    if _side(label, facts) is None:
+        return next((name for pattern, name in renames.items() if _fits(label, pattern)), label)
+    return label
+
+
+def _fits(label: str, pattern: str) -> bool:
+    return ("*" in pattern or "?" in pattern) and fnmatchcase(label, pattern)
 
 
 def _side(label: str, facts: Facts) -> bool | None:

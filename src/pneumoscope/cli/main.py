@@ -76,8 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; from the command line if None.
 
     Returns:
-        The exit code: 0 done; 1 something else; 2 wrong usage; 3 some films refused; 4 a bundle that cannot be used;
-        5 a disk that cannot be written; 6 a site that no re-calibration can help; 130 interrupted.
+        The exit code: 0 done; 1 something else; 2 wrong usage; 3 some films refused; 4 a bundle that cannot be used,
+        or a leak that an audit found; 5 a disk that cannot be written; 6 a site that no re-calibration can help;
+        130 interrupted.
     """
     try:
         return _run(arguments)

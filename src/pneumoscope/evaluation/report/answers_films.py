@@ -23,7 +23,8 @@ def _design(facts: Facts) -> str | None:  # noqa: ARG001 - every answer is asked
 
 
 def _goal(facts: Facts) -> str | None:
-    return f"Here: to judge a finished system that calls {facts.finding}, at thresholds fixed beforehand."
+    how = ", at thresholds fixed beforehand" if facts.judgement.points else ""
+    return f"Here: to judge a finished system that calls {facts.finding}{how}."
 
 
 def _judged_films(facts: Facts) -> str | None:
@@ -45,11 +46,7 @@ def _exclusions(facts: Facts) -> str | None:
 
 
 def _selection(facts: Facts) -> str | None:
-    return (
-        f"All {facts.judgement.counts.films:,} films of {facts.judgement.films} that could be read."
-        if facts.judgement.films
-        else None
-    )
+    return "All films that were given and could be read." if facts.judgement.films else None
 
 
 def _identity(facts: Facts) -> str | None:  # noqa: ARG001 - every answer is asked alike
@@ -198,7 +195,7 @@ def _flow(facts: Facts) -> str | None:
 def _characteristics(facts: Facts) -> str | None:
     counts = facts.judgement.counts
     text = f"Judged films by class: {', '.join(f'{name} {n:,}' for name, n in counts.by_class.items())}."
-    known = [name for name in facts.table.strata if name in {"age", "sex"}]
+    known = [name for name in facts.table.strata if name in {"age", "sex", "ethnicity"}]
     more = f" Known too: {', '.join(known)} (in the report)." if known else " Age and sex are not known."
     if facts.meta is not None and facts.meta.provenance.films:
         parts = {
@@ -242,18 +239,20 @@ def _subgroups(facts: Facts) -> str | None:
 
 
 def _fairness(facts: Facts) -> str | None:
-    by = [name for name in ("age", "sex") if name in facts.table.strata]
+    by = [name for name in ("age", "sex", "ethnicity") if name in facts.table.strata]
     if not by:
-        return "Not judged: age and sex of the films are not known. Nothing was done in training for any group."
+        return (
+            "Not judged: age, sex and origin of the patients are not known. Nothing was done in training for any group."
+        )
     return f"Figures by {' and '.join(by)} are in the report. Nothing was done in training for any group."
 
 
 def _clusters(facts: Facts) -> str | None:
-    if "source" not in facts.table.strata:
+    names = [name for name in ("hospital", "site", "source", "scanner") if name in facts.table.strata]
+    if not names:
         return None
-    return (
-        f"Figures by source of the films are in the report ({len(set(facts.table.strata['source'].tolist()))} sources)."
-    )
+    told = ", ".join(f"{name} ({len({one for one in facts.table.strata[name].tolist() if one})})" for name in names)
+    return f"Groups that the table knows, each with its figures in the report: {told}."
 
 
 def _prevalence(facts: Facts) -> str | None:

@@ -16,7 +16,7 @@ __all__ = ["MODEL"]
 def _technology(facts: Facts) -> str | None:
     if facts.meta is None:
         return None
-    return f"Deep learning: a network that calls {facts.finding} on chest films ({facts.meta.architecture})."
+    return f"Deep learning: a network that calls {facts.finding} on chest films (network: {facts.network[0]})."
 
 
 def _intended_use(facts: Facts) -> str | None:
@@ -89,7 +89,7 @@ def _model(facts: Facts) -> str | None:
 
 
 def _software(facts: Facts) -> str | None:
-    judged = f"Judged by pneumoscope {facts.judgement.software}." if facts.judgement.software else ""
+    judged = f"Judged by {facts.software}." if facts.software else ""
     if facts.meta is None or not facts.meta.provenance.software:
         return judged or None
     made = ", ".join(f"{name} {version}" for name, version in facts.meta.provenance.software.items())
@@ -197,8 +197,7 @@ def _model_availability(facts: Facts) -> str | None:
 
 
 def _code(facts: Facts) -> str | None:
-    version = f" {facts.judgement.software}" if facts.judgement.software else ""
-    return f"pneumoscope{version}, Apache-2.0: the code of training, reading and all statistics."
+    return f"{facts.software or 'pneumoscope'}, Apache-2.0: the code of training, reading and all statistics."
 
 
 def _data_availability(facts: Facts) -> str | None:

@@ -42,6 +42,11 @@ class Cell:
     more: tuple[str, ...] = ()
     faint: bool = False
 
+    @property
+    def long(self) -> bool:
+        """Whether its lines may be broken: words, not figures."""
+        return any(len(line) > 28 for line in (self.value, *self.more))
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

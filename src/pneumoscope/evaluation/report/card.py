@@ -41,7 +41,7 @@ def _what(facts: Facts) -> Section:
         rows += [
             Row("Bundle", (Cell(f"{meta.name} {meta.version}"),)),
             Row("sha256", (Cell(facts.bundle_sha256 or "not known"),)),
-            Row("Network", (Cell(meta.architecture),)),
+            Row("Network", (Cell(facts.network[0], tuple(filter(None, (facts.network[1],)))),)),
             Row("Weights", (Cell(f"{meta.parameters:,}"),)),
             Row("Input", (Cell(f"one film, {meta.preprocess.size} x {meta.preprocess.size} gray pixels"),)),
         ]
@@ -173,7 +173,7 @@ def _provenance(facts: Facts) -> Section:
         Row("Judged on", (Cell(judgement.films or "not stated"),)),
         Row(
             "Judged by",
-            (Cell(f"pneumoscope {judgement.software}" if judgement.software else "not stated", (judgement.created,)),),
+            (Cell(facts.software or "not stated", (judgement.created,)),),
         ),
     ]
     table = Table("provenance", "Where it came from", ("Item", "Value"), tuple(rows))
@@ -234,7 +234,7 @@ def _ethics(facts: Facts) -> Section:
             f"False reassurance: at {point.preset} it missed {recall.n - recall.k:,} of {recall.n:,} films with "
             f"{finding}. A person who trusts it may look less closely (automation bias)."
         )
-    groups = [name for name in ("age", "sex") if name in facts.table.strata]
+    groups = [name for name in ("age", "sex", "ethnicity") if name in facts.table.strata]
     lines.append(
         f"Fairness: figures by {' and '.join(groups)} are in the report; groups that the data do not name were not "
         "looked at."

@@ -64,6 +64,20 @@ class Facts:
         return text[:1].upper() + text[1:]
 
     @property
+    def software(self) -> str:
+        """The program that judged, with its version; empty if nobody says."""
+        version = self.judgement.software
+        return version if not version or version.startswith("pneumoscope") else f"pneumoscope {version}"
+
+    @property
+    def network(self) -> tuple[str, str]:
+        """The network's name and its options; empty without a bundle."""
+        if self.meta is None:
+            return "", ""
+        name, _, options = self.meta.architecture.partition(" {")
+        return name, f"{{{options}" if options else ""
+
+    @property
     def first(self) -> AtPoint | None:
         """The default operating point; None if none was frozen."""
         return self.judgement.points[0] if self.judgement.points else None

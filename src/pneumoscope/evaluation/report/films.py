@@ -74,7 +74,7 @@ def _film(facts: Facts, row: int, seen: SeenFilm | None, viewer: Viewer) -> Gall
     table = facts.table
     truth, score = table.classes[table.labels[row]], float(table.score[row])
     p = ", ".join(
-        f"{name} {100 * float(x):.1f} %" for name, x in zip(table.classes, table.probabilities[row], strict=True)
+        f"{name} {100 * float(x):.1f}\u00a0%" for name, x in zip(table.classes, table.probabilities[row], strict=True)
     )
     path = shown_path(table.paths[row])
     more = ""
@@ -85,7 +85,9 @@ def _film(facts: Facts, row: int, seen: SeenFilm | None, viewer: Viewer) -> Gall
     alt = f"Chest film {path}, which is {truth}"
     if seen is not None and seen.evidence is not None:
         alt += f", and the same film with its evidence for {facts.finding}"
-    said = f"P({facts.finding}) {100 * score:.1f} %" + (f" ({p})" if len(table.classes) > 2 else "")
+    if len(table.classes) > 2:
+        more = f"Said: {p}. {more}".rstrip()
+    said = f"P({facts.finding}) {100 * score:.1f}\u00a0%"
     return GalleryFilm(path, "" if seen is None else seen.jpeg, alt, truth, said, more)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pneumoscope.bundle import read_bundle
 from pneumoscope.evaluation.report.facts import Facts
 from pneumoscope.evaluation.report.render import environment, render
+from pneumoscope.evaluation.report.summary import summary_of
 from pneumoscope.storage import make_folder, write_atomically
 
 if TYPE_CHECKING:
@@ -91,16 +93,6 @@ def _report(facts: Facts, target: Path, step: Callable[[str], None]) -> tuple[li
     samples = films.sample_blocks(facts, viewer, album)
     failures = films.failure_section(facts, viewer)
     step("page")
-    beside = tuple(
-        f"{name}: {what}"
-        for name, what in (
-            ("judgement.json", "every figure, with judgement.schema.json"),
-            ("predictions.parquet, predictions.csv", "what was said of each film"),
-            (f"{_CARD}.html, {_CARD}.md", "the model card"),
-            (f"{_SHEETS}.html, {_SHEETS}.md", "CLAIM 2024, STARD-AI, TRIPOD+AI"),
-            ("figures", "each figure as SVG and PNG"),
-        )
-    )
     sections = [
         *performance.performance_sections(facts, album),
         checks.stress_section(facts, album),
@@ -108,11 +100,11 @@ def _report(facts: Facts, target: Path, step: Callable[[str], None]) -> tuple[li
         failures,
         films.films_section(facts, samples, album.get("curves")),
         summary.limits_section(facts),
-        summary.method_section(facts, beside),
+        summary.method_section(facts, _beside(target)),
     ]
     page = render(
         "report.html.j2",
-        summary=summary.summary_of(facts),
+        summary=summary_of(facts),
         sections=sections,
         confidence=f"{100 * facts.judgement.confidence:g} %",
         foot=_foot(facts),
@@ -121,17 +113,35 @@ def _report(facts: Facts, target: Path, step: Callable[[str], None]) -> tuple[li
     return [target / _REPORT], album.files
 
 
+def _beside(target: Path) -> tuple[str, ...]:
+    """What lies beside the report, in words; what others write only if it is there."""
+    there = (
+        ("judgement.json", "every figure, with its schema"),
+        ("predictions.parquet", "what was said of each film"),
+        ("predictions.csv", "the same, for a spreadsheet"),
+        ("stress.json", "the corruption sweep"),
+        ("sanity.json", "the checks of the evidence"),
+    )
+    listed = [f"{name}: {what}." for name, what in there if (target / name).is_file()]
+    return (
+        *listed,
+        f"{_CARD}.html, {_CARD}.md: the model card.",
+        f"{_SHEETS}.html, {_SHEETS}.md: CLAIM 2024, STARD-AI, TRIPOD+AI.",
+        "figures: each figure as SVG and PNG.",
+    )
+
+
 def _card(facts: Facts, target: Path) -> list[Path]:
     from pneumoscope.evaluation.report.card import card_sections, data_flow  # noqa: PLC0415
     from pneumoscope.evaluation.report.diagram import flow_svg, standing_alone  # noqa: PLC0415
 
     sections = card_sections(facts)
     title = facts.judgement.system or "a system without a name"
-    context = {"title": title, "lead": facts.headline(), "sections": sections, "foot": _foot(facts)}
+    context = {"title": title, "lead": summary_of(facts).lead, "sections": sections, "foot": _foot(facts)}
     written = []
     for kind in ("html", "md"):
         file = target / f"{_CARD}.{kind}"
-        write_atomically(file, render(f"card.{kind}.j2", **context))
+        write_atomically(file, _tidy(render(f"card.{kind}.j2", **context)))
         written.append(file)
     drawing = make_folder(target / "figures") / "data_flow.svg"
     write_atomically(drawing, standing_alone(flow_svg(data_flow(facts), "data-flow", "Data flow")))
@@ -144,18 +154,23 @@ def _sheets(facts: Facts, target: Path) -> list[Path]:
     context = {
         "sheets": fill_sheets(facts),
         "system": facts.judgement.system or "a system without a name",
-        "lead": facts.headline(),
+        "lead": summary_of(facts).lead,
         "foot": _foot(facts),
     }
     written = []
     for kind in ("html", "md"):
         file = target / f"{_SHEETS}.{kind}"
-        write_atomically(file, render(f"sheets.{kind}.j2", **context))
+        write_atomically(file, _tidy(render(f"sheets.{kind}.j2", **context)))
         written.append(file)
     return written
 
 
 def _foot(facts: Facts) -> str:
-    judgement = facts.judgement
-    parts = [f"pneumoscope {judgement.software}" if judgement.software else "pneumoscope", judgement.created]
+    parts = [facts.software or "pneumoscope", facts.judgement.created]
     return ", ".join(part for part in parts if part)
+
+
+def _tidy(text: str) -> str:
+    """Without the blanks at line ends that templates leave, and with one empty line where they leave several."""
+    lines = "\n".join(line.rstrip() for line in text.splitlines())
+    return re.sub(r"\n{3,}", "\n\n", lines).strip() + "\n"

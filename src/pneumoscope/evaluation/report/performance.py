@@ -13,9 +13,11 @@ from pneumoscope.evaluation.report.blocks import Block, Cell, Row, Section, Tabl
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pneumoscope.evaluation.figures.threshold import ReaderPoint
     from pneumoscope.evaluation.judgement import AtFixedRate, PrevalenceCurve, Subgroup
     from pneumoscope.evaluation.report.drawings import Album
     from pneumoscope.evaluation.report.facts import Facts
+    from pneumoscope.statistics.intervals import Interval
 
 __all__ = ["performance_sections", "several_groups"]
 
@@ -112,9 +114,27 @@ def _ranking(facts: Facts, album: Album) -> Section:
     if not facts.both_kinds:
         blocks.append(Text("These films are all of one kind, so that there is no curve.", "warn"))
     blocks += album.get("roc", "precision-recall")
+    if facts.readers:
+        blocks.append(_readers(facts.readers))
     if judgement.fixed:
         blocks.append(_fixed(judgement.fixed))
     return Section("ranking", f"Telling films with {facts.finding} from those without", tuple(blocks))
+
+
+def _readers(readers: Sequence[ReaderPoint]) -> Table:
+    """What persons made of the same films; a reader counts for the films that they read."""
+    rows = [
+        Row(reader.name, tuple(_rate(rate) for rate in (reader.sensitivity, reader.specificity))) for reader in readers
+    ]
+    caption = "Persons who read the same films (a film that one did not read is not counted for them)"
+    return Table("readers", caption, ("Reader", "Recall (sensitivity)", "Specificity"), tuple(rows))
+
+
+def _rate(rate: Interval) -> Cell:
+    if not rate.known:
+        return Cell(words.NO_VALUE, ("0 of 0",), faint=True)
+    more = (f"{words.number(rate.low)} to {words.number(rate.high)}", f"{rate.k:,} of {rate.n:,}")
+    return Cell(words.number(rate.value), more)
 
 
 def _fixed(all_of_them: tuple[AtFixedRate, ...]) -> Table:

@@ -200,8 +200,9 @@ def method_section(facts: Facts, names: tuple[str, ...]) -> Section:
     judgement = facts.judgement
     percent = f"{100 * judgement.confidence:g} %"
     lines = [
-        f"Intervals are {percent}: Wilson for proportions, DeLong (by patient where patients are known) for AUC, and "
-        f"{judgement.draws:,} bootstrap draws of whole patients for the rest, from seed {judgement.seed}.",
+        f"Intervals are {percent}: Wilson for proportions (widened where films share a patient), DeLong (by patient "
+        f"where patients are known) for AUC, and {judgement.draws:,} bootstrap draws of whole patients for the rest, "
+        f"from seed {judgement.seed}.",
         "A film is called when its probability is at or above the threshold. Thresholds were frozen before these "
         "films.",
         "Subgroups are tested against the other films of their kind, with Holm's correction over all tests.",
@@ -212,9 +213,7 @@ def method_section(facts: Facts, names: tuple[str, ...]) -> Section:
         if facts.meta.provenance.manifest_sha256:
             made.append(f"Trained on the films of the manifest {facts.meta.provenance.manifest_sha256}.")
     if judgement.software:
-        made.append(
-            f"Judged by pneumoscope {judgement.software}{f' on {judgement.created}' if judgement.created else ''}."
-        )
+        made.append(f"Judged by {facts.software}{f' on {judgement.created}' if judgement.created else ''}.")
     if judgement.seconds:
         steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in judgement.seconds.items())
         made.append(f"Time: {steps}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from html import escape
 
 __all__ = ["inline_svg"]
@@ -30,7 +31,15 @@ def inline_svg(source: str, name: str, title: str) -> str:
     """
     body = _METADATA.sub("", _HEAD.sub("", source, count=1))
     body = _NAMESPACE.sub("", _STYLE.sub("", body)).replace("xlink:href=", "href=")
-    body = _ID.sub(rf"\g<1>{name}-\g<2>\g<3>", body)
+    seen: Counter[str] = Counter()
+
+    def own(found: re.Match[str]) -> str:
+        # Equal pictures of one figure get equal ids from matplotlib; nothing refers to them.
+        seen[found[2]] += 1
+        again = f"-{seen[found[2]]}" if seen[found[2]] > 1 else ""
+        return f"{found[1]}{name}-{found[2]}{again}{found[3]}"
+
+    body = _ID.sub(own, body)
     body = _REFERENCE.sub(rf"\g<1>{name}-\g<2>", body)
     head, rest = body.split(">", 1)
     head = _SIZE.sub("", head)

@@ -66,11 +66,8 @@ def value(metric: Metric | None) -> str:
 
 
 def number(x: float) -> str:
-    """Three digits, a fourth where three would say 1.000 or 0.000 of what is not."""
-    text = f"{x:.3f}"
-    if (text in {"1.000", "0.000", "-0.000"}) and x not in {0.0, 1.0}:
-        text = f"{x:.4f}"
-    return text.replace("-", "\u2212")
+    """Three digits; more where fewer would say 1.000 or 0.000 of what is not."""
+    return _short(x, 3, (0.0, 1.0)).replace("-", "\u2212")
 
 
 def interval(metric: Metric | None) -> str:
@@ -116,6 +113,13 @@ def counted(number_of: int, noun: str) -> str:
 
 
 def _hundredth(share: float) -> str:
-    text = f"{100 * share:.1f}"
-    # Never 100.0 of less, nor 0.0 of more.
-    return f"{100 * share:.2f}" if (text == "100.0" and share < 1) or (text == "0.0" and share > 0) else text
+    return _short(100 * share, 1, (0.0, 100.0))
+
+
+def _short(x: float, digits: int, ends: tuple[float, float]) -> str:
+    """As few digits as asked for, or as many more (three) as keep it off the ends that it does not reach."""
+    for more in range(4):
+        text = f"{x:.{digits + more}f}"
+        if x in ends or float(text) not in ends:
+            break
+    return text

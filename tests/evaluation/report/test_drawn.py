@@ -1,0 +1,145 @@
+"""The figures of a judgement: what must stand in each, and what is drawn where nothing is known."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from pneumoscope.evaluation import figures
+from pneumoscope.evaluation.judgement import DecisionCurve, PrevalenceCurve
+from pneumoscope.settings import NOTICE
+from pneumoscope.statistics.intervals import wilson
+from pneumoscope.statistics.metrics import Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+NONE = Metric("recall", None, None, None, 0, 0, "Wilson")
+POINTS = {"screening": 0.3, "balanced": 0.7}
+KINDS = ("prevalence", "decision", "forest", "stress", "mean", "deletion", "randomised", "readers")
+
+
+def rate(k: int, n: int) -> Metric:
+    found = wilson(k, n)
+    return Metric("recall", found.value, found.low, found.high, n, k, "Wilson")
+
+
+def draw(kind: str, path: Path) -> list[Path]:
+    """Any of the figures, of the same numbers every time."""
+    x = np.linspace(0.01, 0.9, 20)
+    falling = tuple((1 - x).tolist())
+    ends: dict[str, Any] = {f"{name}{end}": falling for name in ("ppv", "npv") for end in ("", "_low", "_high")}
+    curves = [PrevalenceCurve(preset=name, prevalence=tuple(x.tolist()), here=0.6, **ends) for name in POINTS]
+    cell = figures.ForestCell
+    rows = [
+        figures.ForestRow("", "all films", 60, (cell(0.9, 0.8, 0.95, "54/60"), cell(0.8, 0.7, 0.9, "8/10"))),
+        figures.ForestRow("sex", "female", 30, (cell(0.8, 0.7, 0.9, "24/30", differs=True), cell(None))),
+        figures.ForestRow("sex", "male", 30, (cell(0.9, 0.8, 1.0, "27/30"), cell(0.5, 0.1, 0.9, "1/2"))),
+    ]
+    panels = [
+        figures.StressPanel("blur", "sigma", ("none", "1"), (rate(9, 10), rate(5, 10)), (NONE, NONE)),
+        figures.StressPanel("noise", "deviation", ("none", "1"), (rate(9, 10), NONE), (rate(4, 5), rate(3, 5))),
+    ]
+    lines = [figures.PerturbationLine(name, 1 - x, 0.5, x * 0, x * 0 + 1) for name in ("by evidence", "at random")]
+    maps = [figures.MeanMap(f"with {k}", 50, np.full((24, 24), 90.0), np.eye(6) - k) for k in (0, 1)]
+    labels, score = np.repeat([0, 1], 30), np.linspace(0.05, 0.95, 60)
+    some: Any = {"films": "Validation"}
+    calls: dict[str, Callable[[], list[Path]]] = {
+        "prevalence": lambda: figures.prevalence_curves(curves, path, number=60, finding="pneumonia", **some),
+        "decision": lambda: figures.decision_curve(
+            DecisionCurve(tuple(x.tolist()), falling, falling, falling, falling),
+            path,
+            operating_points=POINTS,
+            number=60,
+            **some,
+        ),
+        "forest": lambda: figures.forest(rows, ("recall", "specificity"), path, number=60, **some),
+        "stress": lambda: figures.stress_curves(panels, path, number=60, preset="screening", **some),
+        "mean": lambda: figures.mean_evidence(maps, path, finding="pneumonia", **some),
+        "deletion": lambda: figures.deletion_insertion(x, lines, lines, path, number=60, **some),
+        "randomised": lambda: figures.randomised_weights(
+            [1, 2], [rate(5, 10), NONE], path, between_films=0.3, number=60, **some
+        ),
+        "readers": lambda: figures.roc(
+            labels,
+            score,
+            path,
+            operating_points=POINTS,
+            readers=[figures.ReaderPoint("A", wilson(20, 30), wilson(25, 30))],
+            **some,
+        ),
+    }
+    return calls[kind]()
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Figure]:
+    """Draw a figure and hand it over instead of saving it."""
+    caught: list[Figure] = []
+
+    def keep(figure: Figure, path: Path) -> list[Path]:  # noqa: ARG001 - the place of ``save``
+        caught.append(figure)
+        return []
+
+    for name in list(sys.modules):
+        if name.startswith("pneumoscope.evaluation.figures."):
+            monkeypatch.setattr(sys.modules[name], "save", keep)
+
+    def one(kind: str) -> Figure:
+        draw(kind, tmp_path / kind)
+        return caught[-1]
+
+    return one
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_figure_states_n_and_research_use(kind: str, drawn: Callable[[str], Figure]) -> None:
+    words = " ".join(" ".join(text.get_text() for text in drawn(kind).texts).split())
+    assert "n = " in words
+    assert NOTICE in words
+    assert "Validation" in words
+
+
+@pytest.mark.parametrize("kind", ["forest", "stress"])
+def test_the_same_numbers_give_the_same_bytes(kind: str, tmp_path: Path) -> None:
+    first, again = ([path.read_bytes() for path in draw(kind, tmp_path / name)] for name in ("a", "b"))
+    assert first == again
+    assert len(first) == 2
+
+
+def test_a_group_without_a_figure_says_so_and_one_that_differs_is_marked(drawn: Callable[[str], Figure]) -> None:
+    figure = drawn("forest")
+    told = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert told.count("cannot be computed") == 1
+    assert "0.800 (0.70 to 0.90)  24/30" in told
+    markers = {line.get_marker() for axes in figure.axes for line in axes.lines}
+    assert {"D", "s"} <= markers
+
+
+def test_what_is_not_known_under_stress_is_not_drawn(drawn: Callable[[str], Figure]) -> None:
+    blur, noise = drawn("stress").axes[:2]
+    assert [line.get_label() for line in blur.lines if line.get_marker() in ("o", "s")] == ["recall"]
+    recall = next(line for line in noise.lines if line.get_label() == "recall")
+    assert np.isnan(np.asarray(recall.get_ydata(), dtype=float)).tolist() == [False, True]
+
+
+def test_each_operating_point_has_its_own_line_and_style(drawn: Callable[[str], Figure]) -> None:
+    for axes in drawn("prevalence").axes:
+        lines = [line for line in axes.lines if line.get_label() in POINTS]
+        assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 2
+    marked = {line.get_marker() for line in drawn("decision").axes[0].lines if len(np.asarray(line.get_xdata())) == 1}
+    assert len(marked) == 2
+
+
+def test_readers_stand_on_the_roc_without_a_colour_of_their_own(drawn: Callable[[str], Figure]) -> None:
+    axes = drawn("readers").axes[0]
+    crosses = [line for line in axes.lines if line.get_marker() == "x"]
+    assert [line.get_label() for line in crosses] == ["reader"]
+    assert np.allclose(np.asarray(crosses[0].get_xydata()), [[1 - 25 / 30, 20 / 30]])
+    assert "A" in [text.get_text() for text in axes.texts]

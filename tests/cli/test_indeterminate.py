@@ -31,8 +31,9 @@ def banded(tmp_path: Path, tiny_graph: bytes, tiny_meta: BundleMeta, tiny_band: 
 def test_a_film_between_the_thresholds_is_indeterminate_in_table_csv_and_json(
     run: Run, films: Path, banded: Path, tmp_path: Path
 ) -> None:
-    told = run("read", films, "--model", banded, "--csv", tmp_path / "out.csv")
-    lines = [json.loads(line) for line in run("read", films, "--model", banded, "--json").out.splitlines()]
+    told = run("read", films, "--model", banded, "--preset", "three-way", "--csv", tmp_path / "out.csv")
+    ran = run("read", films, "--model", banded, "--preset", "three-way", "--json")
+    lines = [json.loads(line) for line in ran.out.splitlines()]
 
     assert told.code == 0
     assert "5 read, 0 refused, 0 called pneumonia, 5 indeterminate (three-way: no pneumonia below 0" in told.out

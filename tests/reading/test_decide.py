@@ -74,8 +74,9 @@ def test_two_thresholds_leave_what_lies_between_open(
     tiny_meta: BundleMeta, tiny_band: Band, shares: list[float]
 ) -> None:
     meta = replace(tiny_meta, band=tiny_band)
-    point = operating_point(meta)
+    point = operating_point(meta, "three-way")
     assert point is tiny_band
+    assert operating_point(meta) is meta.operating_points[0]
 
     finding = decide_finding(shares, meta, point)
 

@@ -220,7 +220,7 @@ class BundleMeta:
         architecture: Name of the network and its options, in words.
         parameters: Number of weights.
         conformal: None or more levels.
-        band: The two thresholds of the three-way call; what a reading uses unless told otherwise, where there is one.
+        band: The two thresholds of the three-way call, where there is one; for those who ask for the preset.
         gate: What a film must be to be read; None for a bundle that reads whatever it is given.
         sites: Re-calibrations since the training, in their order.
         provenance: Where it came from.

@@ -22,13 +22,13 @@ PATTERN_COVERAGE = 0.9
 def operating_point(meta: BundleMeta, preset: str | None = None) -> OperatingPoint | Band:
     """What calls are made by: the operating point of a preset, or the band of two thresholds ("three-way").
 
-    Without a preset it is the band, where the bundle has one, and else its first operating point.
+    Without a preset it is the first operating point: a call that leaves films open is for those who ask for it.
 
     Raises:
         UsageError: The bundle has no such preset.
     """
     band = () if meta.band is None else (meta.band,)
-    points: tuple[OperatingPoint | Band, ...] = (*band, *meta.operating_points)
+    points: tuple[OperatingPoint | Band, ...] = (*meta.operating_points, *band)
     if preset is None:
         return points[0]
     for point in points:

@@ -123,7 +123,7 @@ def areas(report: AuditReport) -> list[Area]:
     """The rows of the chart: all features, those blind to disease, each group, the header, and the image model."""
     shortcuts = report.shortcuts
     rows = [
-        _area("All features", "nothing with a place", shortcuts.auc, kind="whole"),
+        _area("All features", "whatever is measured", shortcuts.auc, kind="whole"),
         _area("Blind to disease", "size, coding, borders, markers", shortcuts.strict, kind="strict"),
     ]
     rows += [

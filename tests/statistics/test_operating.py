@@ -59,6 +59,14 @@ def test_the_threshold_stands_half_way() -> None:
     assert choose(labels, scores, recall_at_least(1.0)).value == pytest.approx(0.5)
     assert choose(labels, scores, recall_at_least(0.5)).value == pytest.approx(0.8)
     assert choose(labels, scores, youden()).value == pytest.approx(0.5)
+
+
+def test_a_missed_case_can_count_twice() -> None:
+    """At 0.75 one case of four is missed; at 0.35 none, and two of six are called in vain."""
+    labels, scores = [1, 1, 1, 0, 0, 1, 0, 0, 0, 0], [0.9, 0.85, 0.8, 0.7, 0.6, 0.4, 0.3, 0.2, 0.1, 0.05]
+    assert choose(labels, scores, youden()).value == pytest.approx(0.75)
+    assert choose(labels, scores, youden(2)).value == pytest.approx(0.35)
+    assert "2 x" in choose(labels, scores, youden(2)).rule
     assert choose([1, 0], [0.2, 0.6], recall_at_least(1.0)).value == 0.2  # no score below: the lowest itself
 
 

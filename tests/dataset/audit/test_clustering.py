@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
 from pneumoscope.dataset.audit import FEATURES, choose_k, clusters
 from pneumoscope.dataset.audit.clustering import standardised
-from pneumoscope.errors import DatasetError
+from pneumoscope.errors import DatasetError, MissingExtra
 
 
 def three_scanners(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -58,3 +60,10 @@ def test_what_cannot_be_clustered_is_told(values: np.ndarray) -> None:
         clusters(values, 3)
     with pytest.raises(DatasetError):
         clusters(values)
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.cluster", None)
+    with pytest.raises(MissingExtra, match=r"scikit-learn") as raised:
+        clusters(three_scanners()[0], 3)
+    assert "pneumoscope[audit]" in raised.value.remedy

@@ -55,6 +55,7 @@ _EVEN_ODDS = 0.0
 """Strictest bound of being fit: a picture that is more likely a good film than not is read. The films that choose the
 threshold are of the hospital that most were learned from, and those of other hospitals are less clearly good."""
 
+_BURNT = 0.25  # of the middle of the picture; no good film comes near, and one that is burnt is well beyond
 _ROOM = 1.1  # between the last good film and the bound, for the measures that good films do not come near
 
 
@@ -125,8 +126,8 @@ def choose_thresholds(head: GateHead, films: Sequence[Path], shares: Shares | No
     bounds = {
         "fit": min(np.quantile(measured["fit"], shares.fit), _EVEN_ODDS),
         "distance": np.quantile(measured["distance"], 1 - shares.distance) * _ROOM,
-        "sharpness": np.quantile(measured["sharpness"], shares.sharpness) / _ROOM,
-        "clipped": min(np.quantile(measured["clipped"], 1 - shares.clipped) * _ROOM, 0.95),
+        "sharpness": np.quantile(measured["sharpness"], shares.sharpness) / (1.3 * _ROOM),
+        "clipped": min(max(np.quantile(measured["clipped"], 1 - shares.clipped) * _ROOM, _BURNT), 0.95),
         "mirrored": np.quantile(measured["mirrored"], 1 - shares.mirrored),
     }
     spec = GateSpec(head=head.sha256, **{name: round(float(value), 4) for name, value in bounds.items()})

@@ -30,6 +30,7 @@ DRAWN = frozenset({"scene", "slice", "other radiograph", "lateral"})
 
 _FILMS_A_KIND = 9
 _MIRRORED = 0.25
+_NEAR = 1.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class Samples:
     Attributes:
         inputs: float32 [N, D], of ``gate_inputs``.
         labels: float32 [N, A], of ``labels_of``.
-        weights: float32 [N]: films count for a half, and drawn and remade pictures for a quarter each.
+        weights: float32 [N]: films count for a half, and drawn and remade pictures for a quarter each; parts of films
+            and several on a page, which are the nearest to a film, count more among these.
     """
 
     inputs: NDArray[np.float32]
@@ -99,19 +101,21 @@ def sample(
     told = [kind for kind in kinds if not kind.held_out]
     total = how.upright + how.moved + 2 * len(phantoms)
     total += sum(how.drawn if kind.family in DRAWN else how.remade for kind in told)
-    inputs, labels, families = [], [], []
+    inputs, labels, families, nearness = [], [], [], []
     for picture, family, turn, inverted, mirrored in counted(
         _pictures(films, phantoms, how, told, rng), total=total, title="Drawing pictures", show=progress
     ):
         moved = np.rot90(picture[:, ::-1] if mirrored else picture, turn)
         inputs.append(seen_through(look(rng, 255 - moved if inverted else moved)))
         labels.append(labels_of(family, turn, inverted=inverted, mirrored=mirrored))
+        nearness.append(_NEAR if family in {"part", "several"} else 1.0)
         families.append("film" if family == "film" else "drawn" if family in DRAWN else "remade")
     group = np.array(families)
     weights = np.ones(len(group), dtype=np.float32)
+    near = np.array(nearness, dtype=np.float32)
     for name, share in {"film": 0.5, "drawn": 0.25, "remade": 0.25}.items():
         weights[group == name] = share * len(group) / max(int((group == name).sum()), 1)
-    return Samples(np.stack(inputs), np.stack(labels), weights)
+    return Samples(np.stack(inputs), np.stack(labels), weights * near)
 
 
 def seen_through(picture: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -129,19 +129,24 @@ class _Learning:
 
             def __getitem__(self, number: int) -> tuple[Any, Any, Any]:
                 labels = learning.parts.labels[order[number]]
-                return learning.films(order[number]), labels, learning.in_loss[labels].astype(np.float32)
+                return (
+                    learning.films(learning.parts.images[order[number]]),
+                    labels,
+                    learning.in_loss[labels].astype(np.float32),
+                )
 
         return Batches()
 
-    def films(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    def films(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Normalised films, float32 [N, S, S, 1]."""
-        gray = np.ascontiguousarray(self.parts.images[rows]).astype(np.float32)[..., None] / np.float32(255)
+        gray = np.ascontiguousarray(images).astype(np.float32)[..., None] / np.float32(255)
         normal: NDArray[np.float32] = (gray - np.float32(self.network.mean)) / np.float32(self.network.std)
         return normal
 
     def _validate(self, epoch: int) -> dict[str, float]:
         """The same figures of the same films as in torch."""
         batch, rows = 2 * self.config.optim.batch, self.parts.val
+        read = self.parts.images if self.parts.read is None else self.parts.read  # as torch validates
         found = [self.twin.model.predict_on_batch(self.films(rows[i : i + batch])) for i in range(0, len(rows), batch)]
         logits = torch.from_numpy(np.concatenate(found).astype(np.float32))
         if not torch.isfinite(logits).all():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from PIL import Image
 
 from pneumoscope.dataset import make_split, scan
 from pneumoscope.errors import DatasetError, UsageError
-from pneumoscope.evaluation.predicting import BundleSystem, films_to_judge, match_films, predict
+from pneumoscope.evaluation.predicting import BundleSystem, films_to_judge, match_films, predict, seen_notes
 from pneumoscope.evaluation.predicting.labelling import fit_labels, parse_renames
 from pneumoscope.evaluation.predicting.system import Facts
 from pneumoscope.reading import Reader
@@ -122,11 +123,15 @@ def test_a_part_of_a_run(data: Path, tiny_bundle: Path, tmp_path: Path) -> None:
     films = films_to_judge(folder)
     assert {film.path for film in films.films} == {manifest.films[row].path for row in split.parts["test"]}
     assert any("could not be used" in note for note in films.notes)
-    val = films_to_judge(folder, part="val")
-    assert any("flatter" in note for note in val.notes)
-    assert any("learned" in note for note in films_to_judge(folder, part="all").notes)
-    table = predict(BundleSystem(tiny_bundle), val)
-    assert table.notes == val.notes
+    bundle = Path(shutil.copy(tiny_bundle, folder / "bundle.onnx"))
+    system = BundleSystem(bundle)
+    assert seen_notes(bundle, predict(system, films)) == ()
+    every = predict(system, films_to_judge(folder, part="all"))
+    told = seen_notes(bundle, every)
+    for part, note in zip(("train", "val"), told, strict=True):
+        assert f"{len(split.parts[part])} of the 8 films" in note
+    assert "learned from" in told[0]
+    assert seen_notes(tiny_bundle, every) == ()
     saved = films_to_judge(folder / "manifest.parquet")
     assert len(saved.films) == 8
     with pytest.raises(DatasetError, match="no films of the part"):

@@ -171,7 +171,7 @@ def _judged(asked: _Asked) -> _Judged:
         raise UsageError("a bundle is judged on films", where=bundle, remedy=_WAYS)
     if is_predictions(data):
         raise UsageError("these films have their predictions already", where=data, remedy="Judge it with --table FILE")
-    return _of_films(bundle if run is None else str(run / "bundle.onnx"), data, run, asked)
+    return _of_films(bundle if run is None else str(run / "bundle.onnx"), data, asked)
 
 
 def _of_table(file: Path, data: Path | None, asked: _Asked) -> PredictionTable:
@@ -197,10 +197,10 @@ def _of_table(file: Path, data: Path | None, asked: _Asked) -> PredictionTable:
     return table
 
 
-def _of_films(bundle: str, data: Path, run: Path | None, asked: _Asked) -> _Judged:
+def _of_films(bundle: str, data: Path, asked: _Asked) -> _Judged:
     from pneumoscope.bundle import find_bundle
     from pneumoscope.evaluation.evaluate import PARTS
-    from pneumoscope.evaluation.predicting import BundleSystem, ForeignSystem, films_to_judge, predict
+    from pneumoscope.evaluation.predicting import BundleSystem, ForeignSystem, films_to_judge, predict, seen_notes
     from pneumoscope.evaluation.predicting.foreign import ForeignSpec
 
     path = find_bundle(bundle)
@@ -211,17 +211,16 @@ def _of_films(bundle: str, data: Path, run: Path | None, asked: _Asked) -> _Judg
         words = "given by the person who judged"
         table = replace(table, thresholds=asked.thresholds, chosen=dict.fromkeys(asked.thresholds, words), band=None)
     if isinstance(system, BundleSystem):
-        return _Judged(table, system.reader, path, _finished(run))
+        table = replace(table, notes=(*table.notes, *seen_notes(path, table)))
+        return _Judged(table, system.reader, path, _finished(path.parent))
     return _Judged(table)
 
 
-def _finished(folder: Path | None) -> FinishedRun | None:
-    """The run that made the bundle, for its training curves; None if its folder is not whole."""
+def _finished(folder: Path) -> FinishedRun | None:
+    """The run that made the bundle, for its training curves; None if its folder is none, or not whole."""
     from pneumoscope.errors import PneumoscopeError
     from pneumoscope.evaluation.finished import FinishedRun
 
-    if folder is None:
-        return None
     try:
         return FinishedRun.load(folder)
     except PneumoscopeError:

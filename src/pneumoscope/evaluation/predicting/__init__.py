@@ -5,5 +5,6 @@ from pneumoscope.evaluation.predicting.films import films_to_judge
 from pneumoscope.evaluation.predicting.foreign import ForeignSystem
 from pneumoscope.evaluation.predicting.matching import match_films
 from pneumoscope.evaluation.predicting.predict import predict
+from pneumoscope.evaluation.predicting.seen import seen_notes
 
-__all__ = ["BundleSystem", "ForeignSystem", "films_to_judge", "match_films", "predict"]
+__all__ = ["BundleSystem", "ForeignSystem", "films_to_judge", "match_films", "predict", "seen_notes"]

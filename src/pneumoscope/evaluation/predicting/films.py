@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FilmsToJudge", "films_to_judge"]
 
-_PARTS = {
-    "val": "Validation films chose the epoch, the calibration and the thresholds: their figures flatter.",
-    "train": "The network learned from these films: their figures say nothing of other films.",
-}
 ALL = "all"
 
 
@@ -100,7 +96,7 @@ def _of_run(folder: Path, part: str | None) -> FilmsToJudge:
         raise DatasetError(f"the run has no films of the part {part}", where=folder, remedy=f"It has: {there}")
     rows = range(len(manifest)) if part == ALL else split.parts[part].tolist()
     found = _of_manifest(manifest, rows, f"the {part} films of the run {folder.name}")
-    notes = [_PARTS[name] for name in (["train"] if part == ALL else [part]) if name in _PARTS]
+    notes = []
     if found.problems:  # nobody knows of which part they would have been
         notes.append(f"{len(found.problems)} files of the data set could not be used when the run was made.")
     return replace(found, notes=tuple(notes), problems=())

@@ -128,12 +128,10 @@ class _Learning:
                 return len(order)
 
             def __getitem__(self, number: int) -> tuple[Any, Any, Any]:
-                labels = learning.parts.labels[order[number]]
-                return (
-                    learning.films(learning.parts.images[order[number]]),
-                    labels,
-                    learning.in_loss[labels].astype(np.float32),
-                )
+                rows = order[number]
+                labels = learning.parts.labels[rows]
+                weights = learning.in_loss[labels].astype(np.float32)
+                return learning.films(learning.parts.images[rows]), labels, weights
 
         return Batches()
 
@@ -147,7 +145,9 @@ class _Learning:
         """The same figures of the same films as in torch."""
         batch, rows = 2 * self.config.optim.batch, self.parts.val
         read = self.parts.images if self.parts.read is None else self.parts.read  # as torch validates
-        found = [self.twin.model.predict_on_batch(self.films(rows[i : i + batch])) for i in range(0, len(rows), batch)]
+        found = [
+            self.twin.model.predict_on_batch(self.films(read[rows[i : i + batch]])) for i in range(0, len(rows), batch)
+        ]
         logits = torch.from_numpy(np.concatenate(found).astype(np.float32))
         if not torch.isfinite(logits).all():
             raise TrainingError(

@@ -11,7 +11,7 @@ from pneumoscope.lungs import lungs_input
 
 
 def test_sharpness_falls_with_every_blur() -> None:
-    seen = lungs_input(draw_phantom(3, rows=256).radiograph(), 128)
+    seen = lungs_input(draw_phantom(3, "normal", rows=256).radiograph(), 128)
     picture = Image.fromarray(seen)
     found = [sharpness(np.asarray(picture.filter(ImageFilter.GaussianBlur(sigma)))) for sigma in (0, 1, 2, 4)]
     assert found == sorted(found, reverse=True)

@@ -30,7 +30,7 @@ NOISE = np.random.default_rng(0).integers(0, 256, (200, 180), dtype=np.uint8)
 
 @pytest.fixture(scope="module")
 def chest() -> np.ndarray:
-    return draw_phantom(3, rows=384).pixels
+    return draw_phantom(3, "normal", rows=384).pixels
 
 
 @pytest.fixture(params=["film", "lungs"])

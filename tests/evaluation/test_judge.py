@@ -230,6 +230,10 @@ def test_ties_and_perfection(judged: SimpleNamespace) -> None:
     assert (auc.value, auc.method) == (1, "Wilson of pairs")
     assert auc.low is not None
     assert auc.low < 1
+    f1 = rows_of(found.points[0].metrics)["F1"]
+    assert (f1.value, f1.low, f1.high) == (1, None, None)  # the resamples agree, which is no certainty
+    assert any("resamples of these films all agree" in limit for limit in found.limits)
+    assert all(at.metric.low is not None and at.metric.low < 1 for at in found.fixed)
     assert b"NaN" not in found.to_json()
 
 

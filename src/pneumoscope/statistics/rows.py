@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pneumoscope.statistics.intervals import Estimate
     from pneumoscope.statistics.resamples import Resamples
 
     Floats = NDArray[np.float64]
@@ -63,7 +64,7 @@ class Rows:
             found = self.resamples.sums(statistic, values)
         except ValueError:  # no film that it could be computed from
             return self.missing(name)
-        return Metric(name, found.value, found.low, found.high, found.n, None, "bootstrap", self._films)
+        return self._drawn(name, found)
 
     def weights(
         self, names: Sequence[str], statistic: Callable[[], Callable[[Floats], Floats]], *, least: float = 0.5
@@ -90,10 +91,12 @@ class Rows:
                 else self.missing(name)
                 for name, value in zip(names, values, strict=True)
             ]
-        return [
-            Metric(name, one.value, one.low, one.high, one.n, None, "bootstrap", self._films)
-            for name, one in zip(names, found, strict=True)
-        ]
+        return [self._drawn(name, one) for name, one in zip(names, found, strict=True)]
+
+    def _drawn(self, name: str, found: Estimate) -> Metric:
+        # Where all resamples agree (no error, no call) the bootstrap sees no doubt, and there is some: no interval.
+        low, high = (found.low, found.high) if found.low < found.high else (None, None)
+        return Metric(name, found.value, low, high, found.n, None, "bootstrap", self._films)
 
     def missing(self, name: str) -> Metric:
         """A row that says that the figure cannot be computed on these films."""

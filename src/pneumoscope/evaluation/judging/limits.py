@@ -58,9 +58,13 @@ def limits_of(table: PredictionTable, judgement: Judgement) -> tuple[str, ...]:
     if distinct < min(len(table), 20):
         found.append(f"The system gives only {distinct} different probabilities: many films are tied.")
     missing = [row.name for row in judgement.overall if row.value is None]
-    bare = [row.name for row in judgement.overall if row.value is not None and row.low is None]
+    every = [*judgement.overall, *(row for point in judgement.points for row in point.metrics)]
+    bare = list(dict.fromkeys(row.name for row in every if row.value is not None and row.low is None))
     if bare:
-        found.append(f"Too few films for an interval: {', '.join(bare)}.")
+        found.append(
+            f"No interval can be computed for {', '.join(bare)}: the resamples of these films all agree, or too few of "
+            "them have the figure."
+        )
     if missing and counts.positives and counts.negatives:
         found.append(f"Could not be computed on these films: {', '.join(missing)}.")
     if len(table.strata) and any(len(np.unique(names)) > GROUPS + 1 for names in table.strata.values()):

@@ -9,6 +9,7 @@ import numpy as np
 
 from pneumoscope.evaluation.judgement import AtFixedRate, DecisionCurve, PrevalenceCurve, RocPoints
 from pneumoscope.statistics.discrimination import roc_curve
+from pneumoscope.statistics.intervals import wilson_ends
 from pneumoscope.statistics.metrics import Metric
 from pneumoscope.statistics.ranked import Ranking
 from pneumoscope.statistics.rates import clustered_rate
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pneumoscope.evaluation.predictions import PredictionTable
+    from pneumoscope.statistics.ranked import HeldRate
     from pneumoscope.statistics.resamples import Resamples
 
     Floats = NDArray[np.float64]
@@ -60,16 +62,28 @@ def fixed_rates(table: PredictionTable, resamples: Resamples) -> tuple[AtFixedRa
         return np.concatenate([recalls, ranking.specificities(weights, _HELD["recall"])], axis=1)
 
     wanted = [(fixed, target) for fixed, targets in _HELD.items() for target in targets]
-    ends: list[tuple[float | None, float | None]] = [(None, None)] * len(wanted)
+    ends: list[tuple[float, float] | None] = [None] * len(wanted)
     with suppress(ValueError):  # too few films: the figures stand without an interval
         ends = [(one.low, one.high) for one in resamples.weights_many(drawn)]
-    found = []
-    for (fixed, target), (low, high) in zip(wanted, ends, strict=True):
-        held = ranking.held(fixed, target)
-        name = "recall" if fixed == "specificity" else "specificity"
-        metric = Metric(name, held.value, low, high, held.n, held.k, "bootstrap")
-        found.append(AtFixedRate(fixed, target, held.threshold, metric))
-    return tuple(found)
+    return tuple(
+        _fixed_rate(ranking.held(fixed, target), fixed, target, found, resamples.confidence)
+        for (fixed, target), found in zip(wanted, ends, strict=True)
+    )
+
+
+def _fixed_rate(
+    held: HeldRate, fixed: str, target: float, ends: tuple[float, float] | None, confidence: float
+) -> AtFixedRate:
+    low, high, method = (*ends, "bootstrap") if ends is not None else (None, None, "bootstrap")
+    if held.value in {0.0, 1.0}:  # the bootstrap sees no doubt where no film is on the other side
+        plain = wilson_ends(held.value, held.n, confidence)
+        low, high = (
+            (plain[0] if low is None else min(low, plain[0])),
+            (plain[1] if high is None else max(high, plain[1])),
+        )
+        method = "Wilson"
+    name = "recall" if fixed == "specificity" else "specificity"
+    return AtFixedRate(fixed, target, held.threshold, Metric(name, held.value, low, high, held.n, held.k, method))
 
 
 def prevalence_curves(table: PredictionTable) -> tuple[PrevalenceCurve, ...]:

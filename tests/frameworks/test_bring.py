@@ -39,7 +39,8 @@ def classifier(
 
 
 def test_a_model_of_one_sigmoid_says_on_films_what_keras_says(tmp_path: Path) -> None:
-    from pneumoscope.evaluation.tablefile import read_table
+    from pneumoscope.evaluation.predicting import ForeignSystem, films_to_judge, predict
+    from pneumoscope.evaluation.predicting.foreign import ForeignSpec
 
     model = classifier()
     model.save(tmp_path / "mine.keras")
@@ -49,10 +50,9 @@ def test_a_model_of_one_sigmoid_says_on_films_what_keras_says(tmp_path: Path) ->
     assert (spec["size"], spec["channels"], spec["layout"]) == ([30, 24], 1, "NHWC")
     assert (spec["activation"], spec["range"]) == ("none", 1)
     write_phantoms(tmp_path / "set", count=9, seed=1, size=96)
-    judged = tmp_path / "judged"
-    line = ["evaluate", str(out), str(tmp_path / "set"), "--spec", str(out.with_suffix(".toml")), "--part", "all"]
-    assert main([*line, "--out", str(judged), "--draws", "100", "--no-stress", "--no-sanity"]) == 0
-    table = read_table(judged / "predictions.parquet")
+    system = ForeignSystem(out, ForeignSpec.load(out.with_suffix(".toml")))
+    table = predict(system, films_to_judge(tmp_path / "set", part="all"))
+    assert table.classes == ("normal", "pneumonia")
     film = load(tmp_path / "set" / table.paths[0])
     seen = resize(film.pixels, 30, 24)[None, :, :, None] / film.white
     assert table.score[0] == pytest.approx(float(np.asarray(model(seen))[0, 0]), abs=1e-5)

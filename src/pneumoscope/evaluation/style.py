@@ -111,7 +111,7 @@ def house_style() -> Iterator[None]:
 
 def new_figure(width: float, height: float, small_print: str) -> Figure:
     """An empty figure, in inches, with the small print at its foot: how many films, and research use only."""
-    lines = _wrapped(f"{small_print} {NOTICE}", width - 0.12)
+    lines = _wrapped(f"{small_print} {NOTICE}", width - 0.18)
     foot = _FOOT + _LINE * (len(lines) - 1)
     total = height + foot
     figure = Figure(figsize=(width, total))

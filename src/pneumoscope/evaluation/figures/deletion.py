@@ -92,7 +92,7 @@ def deletion_insertion(
                 axes.plot(x, line.probability, color=colour, linestyle=LINE_STYLES[i % 4], label=name)
             axes.set(xlim=(0, 1), ylim=(-0.015, 1.015), xlabel=f"{words} (share)")
             axes.grid(visible=True)
-            axes.legend(loc="upper right" if letter == "a" else "lower right")
+            axes.legend(loc="best")
             panel_letter(axes, letter)
         panels[0].set_ylabel(f"Mean probability of {finding}")
         return save(figure, path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from pneumoscope.evaluation.style import BLUE, COLUMN, GRAY, house_style, new_figure, save, small_print
 
@@ -52,6 +53,7 @@ def randomised_weights(
         axes.axhline(0, color=GRAY, linewidth=0.6, linestyle=":")
         axes.set(xlim=(-0.02 * x[-1], 1.02 * x[-1]), ylim=(min(-0.25, float(np.nanmin(low)) - 0.05), 1.03))
         axes.set(xlabel="Weights shuffled, from the output down", ylabel="Rank correlation")
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.grid(visible=True)
         axes.legend(loc="upper right")
         return save(figure, path)

@@ -107,5 +107,5 @@ def _draw(axes: Axes, panel: StressPanel, bottom: float) -> None:
     axes.set(xlim=(-0.15, len(x) - 0.85), ylim=(bottom, 1.012))
     axes.set_xticks(x, panel.steps)
     axes.tick_params(axis="x", labelsize=6)
-    axes.set_xlabel(panel.axis, size=6.5, color=GRAY, labelpad=1.5)
+    axes.set_xlabel(panel.axis, size=5.8, color=GRAY, labelpad=1.5)
     axes.grid(visible=True, axis="y")

@@ -66,8 +66,8 @@ def value(metric: Metric | None) -> str:
 
 
 def number(x: float) -> str:
-    """Three digits; more where fewer would say 1.000 or 0.000 of what is not."""
-    return _short(x, 3, (0.0, 1.0)).replace("-", "\u2212")
+    """Three digits; more where they would say 1.000 of less, and one more where they would say 0.000 of more."""
+    return _short(x, 3, 1.0).replace("-", "\u2212")
 
 
 def interval(metric: Metric | None) -> str:
@@ -113,13 +113,15 @@ def counted(number_of: int, noun: str) -> str:
 
 
 def _hundredth(share: float) -> str:
-    return _short(100 * share, 1, (0.0, 100.0))
+    return _short(100 * share, 1, 100.0)
 
 
-def _short(x: float, digits: int, ends: tuple[float, float]) -> str:
-    """As few digits as asked for, or as many more (three) as keep it off the ends that it does not reach."""
-    for more in range(4):
-        text = f"{x:.{digits + more}f}"
-        if x in ends or float(text) not in ends:
-            break
-    return text
+def _short(x: float, digits: int, whole: float) -> str:
+    """As few digits as asked for; up to three more where they would say the whole of less, one more to stay off 0."""
+    least = f"{x:.{digits}f}"
+    if float(least) == 0:
+        text = f"{x:.{digits + 1}f}"
+        return text if float(text) else f"{0:.{digits}f}"
+    if float(least) != whole or x == whole:
+        return least
+    return next((t for n in (1, 2, 3) if float(t := f"{x:.{digits + n}f}") != whole), f"{x:.{digits + 3}f}")

@@ -5,7 +5,8 @@
 
 CHEST_XRAY holds the public set (train/NORMAL, train/PNEUMONIA). Of its split by patient (seed 0) the head learns from
 the films for training, and the thresholds are chosen on those for validation; no label of any film is used. --more
-gives a folder of other whole, frontal films to learn from. OUT gets gate.npz and gate.json.
+gives a folder of other whole, frontal films, named by patient as those of ChestX-ray14: four fifths of the patients are
+learned from, and the others' films choose the thresholds too. OUT gets gate.npz and gate.json.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from pneumoscope.dataset import make_split, scan
-from pneumoscope.training.gate.run import train_gate
+from pneumoscope.training.gate.run import deal_patients, train_gate
 
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
 
@@ -34,9 +35,11 @@ def main() -> None:
     learned, judges = ([manifest.root / manifest.films[int(i)].path for i in parts[name]] for name in ("train", "val"))
     rng = np.random.default_rng(asked.seed)
     for folder in asked.more:
-        learned += sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+        found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+        more, others = deal_patients(found)
+        learned, judges = learned + more, judges + others
     learned = [learned[i] for i in rng.permutation(len(learned))]
-    chosen_on = f"{len(judges)} validation films of the public set (split by patient, seed 0)"
+    chosen_on = f"{len(judges)} films of patients that were not learned from"
     spec = train_gate(learned, judges, asked.out, chosen_on=chosen_on, seed=asked.seed)
     print(f"refuses {spec.false_refusals:.2%} of {spec.films} films for validation: {spec}")  # noqa: T201 - a script
 

@@ -17,6 +17,10 @@ def picture(gray: np.ndarray) -> Radiograph:
     return Radiograph(np.rint(np.clip(gray, 0, 1) * 255).astype(np.uint8), 255, FilmInfo("picture"))
 
 
+def changed(film: Radiograph, pixels: np.ndarray) -> Radiograph:
+    return replace(film, pixels=np.ascontiguousarray(pixels, dtype=np.uint8))
+
+
 def phantom(seed: int) -> Radiograph:
     return draw_phantom(seed, KINDS[seed % len(KINDS)], rows=384).radiograph()
 
@@ -36,7 +40,7 @@ def test_an_upright_chest_is_read_untouched(seed: int) -> None:
 def test_turns_and_inversions_are_mended_back_to_the_film(quarters: int, inverted: bool) -> None:
     film = phantom(3)
     pixels = np.rot90(film.pixels, quarters)
-    wrong = replace(film, pixels=np.ascontiguousarray(255 - pixels if inverted else pixels))
+    wrong = changed(film, 255 - pixels if inverted else pixels)
     passed = admit(wrong, shipped_gate())
     assert passed.refusal is None
     assert np.array_equal(passed.film.pixels, film.pixels)
@@ -47,7 +51,7 @@ def test_turns_and_inversions_are_mended_back_to_the_film(quarters: int, inverte
 def test_without_mending_they_are_refused_by_name() -> None:
     film = phantom(3)
     for wrong, code in ((np.rot90(film.pixels, 2), "turned"), (255 - film.pixels, "inverted")):
-        passed = admit(replace(film, pixels=np.ascontiguousarray(wrong)), shipped_gate(), mend=False)
+        passed = admit(changed(film, wrong), shipped_gate(), mend=False)
         assert passed.refusal is not None
         assert passed.refusal.code == code
 
@@ -77,8 +81,8 @@ def test_other_pictures_are_refused(draw: object) -> None:
 
 def test_two_films_and_half_a_film_are_refused() -> None:
     film = phantom(3)
-    two = replace(film, pixels=np.ascontiguousarray(np.concatenate([film.pixels, film.pixels], axis=1)))
-    half = replace(film, pixels=np.ascontiguousarray(film.pixels[:, : film.columns // 2]))
+    two = changed(film, np.concatenate([film.pixels, film.pixels], axis=1))
+    half = changed(film, film.pixels[:, : film.columns // 2])
     for wrong in (two, half):
         assert admit(wrong, shipped_gate()).refusal is not None
 

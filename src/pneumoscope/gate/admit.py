@@ -106,7 +106,7 @@ def _advice(look: Look) -> tuple[str, ...]:
 
 
 def _warnings(look: Look, spec: GateSpec) -> tuple[str, ...]:
-    warnings = (_MIRRORED,) if look.mirrored else ()
+    warnings: tuple[str, ...] = (_MIRRORED,) if look.mirrored else ()
     age = age_years(look.film.facts)
     if age is not None and spec.ages is not None and not spec.ages[0] <= age <= spec.ages[1]:
         low, high = spec.ages

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,7 +43,7 @@ def remended(film: Radiograph, mended: Iterable[str]) -> Radiograph:
         film: As it was loaded.
         mended: Of the reading, in their order. Other words than those of this module are passed over.
     """
-    pixels = film.pixels
+    pixels: Any = film.pixels
     for words in mended:
         if words == INVERTED:
             pixels = pixels.dtype.type(film.white) - np.minimum(pixels, pixels.dtype.type(film.white))

@@ -24,12 +24,13 @@ def _turned(rng: np.random.Generator, points: NDArray[np.floating], most: float 
     angle = rng.uniform(-most, most)
     c, s = np.cos(angle), np.sin(angle)
     points = points * rng.uniform(0.75, 1.2) * np.array([rng.choice([-1, 1]), 1.0])
-    return points @ np.array([[c, s], [-s, c]]) + rng.uniform(-0.12, 0.12, 2)
+    turned: NDArray[np.floating] = points @ np.array([[c, s], [-s, c]]) + rng.uniform(-0.12, 0.12, 2)
+    return turned
 
 
 def hand(rng: np.random.Generator) -> Picture:
     """Five rays of three bones, a palm of soft tissue, two bones of the forearm."""
-    thickness = np.zeros_like(axes()[0]).copy()
+    thickness: Picture = np.zeros_like(axes()[0])
     spread = rng.uniform(0.12, 0.3)
     for finger in range(5):
         lean = (finger - 2) * spread * (2.2 if finger == 0 else 1.0)

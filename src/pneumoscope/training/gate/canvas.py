@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = [
     "SIDE",
+    "Lobes",
     "Picture",
     "axes",
     "blob",
@@ -21,14 +19,18 @@ __all__ = [
     "cloud",
     "dried",
     "exposed",
+    "finished",
     "ink",
     "scaled",
     "smooth",
     "warped",
 ]
 
-Picture: TypeAlias = NDArray[np.float32]
+Picture: TypeAlias = NDArray[np.floating[Any]]
 """float32 [SIDE, SIDE]; gray from 0 to 1 when it is finished, a thickness of tissue while it is drawn."""
+
+Lobes: TypeAlias = "list[tuple[float, float]] | tuple[tuple[float, float], ...]"
+"""(share, phase) of the waves along an outline."""
 
 SIDE = 160
 """Pixels: more than the 128 that the gate sees, so that what is drawn goes through a resampling as films do."""
@@ -48,11 +50,18 @@ def scaled(values: NDArray[np.floating]) -> Picture:
     return ((values - low) / (high - low if high > low else 1.0)).astype(np.float32)
 
 
+def finished(values: NDArray[np.floating[Any]]) -> Picture:
+    """Held to 0..1, float32."""
+    held: Picture = np.clip(values, 0, 1).astype(np.float32)
+    return held
+
+
 def smooth(picture: NDArray[np.floating], sigma: float) -> Picture:
     """Gaussian blur that wraps round at the edges; sigma in pixels."""
     down, across = np.fft.fftfreq(picture.shape[0]), np.fft.rfftfreq(picture.shape[1])
     fall = np.exp(-2 * (np.pi * sigma) ** 2 * (down[:, None] ** 2 + across[None, :] ** 2))
-    return np.fft.irfft2(np.fft.rfft2(picture) * fall, s=picture.shape).astype(np.float32)
+    soft: Picture = np.fft.irfft2(np.fft.rfft2(picture) * fall, s=picture.shape).astype(np.float32)
+    return soft
 
 
 def cloud(rng: np.random.Generator, power: float) -> Picture:
@@ -65,35 +74,37 @@ def cloud(rng: np.random.Generator, power: float) -> Picture:
     return scaled(np.fft.irfft2((white[0] + 1j * white[1]) * frequency**-power, s=(SIDE, SIDE)))
 
 
-def capsule(start: Sequence[float], end: Sequence[float], radius: float, swell: float = 0.0) -> Picture:
+def capsule(start: ArrayLike, end: ArrayLike, radius: float, swell: float = 0.0) -> Picture:
     """Thickness of a round bar between two points (x, y), whose ends swell: its half-chord along the beam."""
     x, y = axes()
-    (x0, y0), (x1, y1) = start, end
+    (x0, y0), (x1, y1) = np.asarray(start, dtype=float).tolist(), np.asarray(end, dtype=float).tolist()
     length = max((x1 - x0) ** 2 + (y1 - y0) ** 2, 1e-6)
     along = np.clip(((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / length, 0, 1)
     distance = np.hypot(x - x0 - along * (x1 - x0), y - y0 - along * (y1 - y0))
     wide = radius * (1 + swell * (2 * along - 1) ** 4)
-    return np.sqrt(np.maximum(wide**2 - distance**2, 0)).astype(np.float32)
+    thick: Picture = np.sqrt(np.maximum(wide**2 - distance**2, 0)).astype(np.float32)
+    return thick
 
 
-def bone(
-    start: Sequence[float], end: Sequence[float], radius: float, swell: float = 0.4, shell: float = 0.35
-) -> Picture:
+def bone(start: ArrayLike, end: ArrayLike, radius: float, swell: float = 0.4, shell: float = 0.35) -> Picture:
     """A long bone: a dense shell about a spongy core, so that its edges are the brightest."""
     outer = capsule(start, end, radius, swell)
     return outer - (1 - shell) * capsule(start, end, radius * (1 - shell), swell)
 
 
 def blob(  # noqa: PLR0917 - place, size, turn, as one writes an ellipse
-    x0: float, y0: float, wide: float, high: float, turn: float = 0.0, wave: Sequence[tuple[float, float]] = ()
+    x0: float, y0: float, wide: float, high: float, turn: float = 0.0, wave: Lobes = ()
 ) -> Picture:
     """Thickness of an ellipsoid about (x0, y0), 1 at its middle; ``wave`` adds (share, phase) of 2, 3, ... lobes."""
     x, y = axes()
     c, s = np.cos(turn), np.sin(turn)
     u, v = ((x - x0) * c + (y - y0) * s) / wide, ((y - y0) * c - (x - x0) * s) / high
     angle = np.arctan2(v, u)
-    rim = 1 + sum(share * np.cos((k + 2) * angle + phase) for k, (share, phase) in enumerate(wave))
-    return np.sqrt(np.maximum(1 - (u**2 + v**2) / rim**2, 0)).astype(np.float32)
+    rim = np.ones_like(angle)
+    for k, (share, phase) in enumerate(wave):
+        rim = rim + share * np.cos((k + 2) * angle + phase)
+    thick: Picture = np.sqrt(np.maximum(1 - (u**2 + v**2) / rim**2, 0)).astype(np.float32)
+    return thick
 
 
 def exposed(rng: np.random.Generator, thickness: NDArray[np.floating]) -> Picture:
@@ -108,7 +119,7 @@ def exposed(rng: np.random.Generator, thickness: NDArray[np.floating]) -> Pictur
         x, y = axes()
         open_x, open_y = rng.uniform(0.7, 1.0, 2)
         gray = np.where((np.abs(x) < open_x) & (np.abs(y) < open_y), gray, 0)
-    return np.clip(gray, 0, 1).astype(np.float32)
+    return finished(gray)
 
 
 def ink() -> tuple[Image.Image, ImageDraw.ImageDraw]:
@@ -131,4 +142,5 @@ def warped(picture: NDArray[np.floating], rows: NDArray[np.floating], columns: N
     dv, du = v - top, u - left
     upper = picture[top, left] * (1 - du) + picture[top, left + 1] * du
     lower = picture[top + 1, left] * (1 - du) + picture[top + 1, left + 1] * du
-    return (upper * (1 - dv) + lower * dv).astype(np.float32)
+    taken: Picture = (upper * (1 - dv) + lower * dv).astype(np.float32)
+    return taken

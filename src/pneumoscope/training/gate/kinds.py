@@ -85,7 +85,7 @@ KINDS: tuple[Kind, ...] = tuple(
     for family, draws in _FAMILIES.items()
     for draw in draws
 ) + tuple(
-    Kind(make.__name__, family, make, make.__name__ in _HELD_OUT)  # type: ignore[attr-defined]  # functions have names
+    Kind(make.__name__, family, make, make.__name__ in _HELD_OUT)
     for family, makers in _REMADE.items()
     for make in makers
 )

@@ -85,19 +85,20 @@ def learn_head(
     return GateHead(
         mean=mean,
         scale=scale,
-        first=np.stack([n[0].weight.detach().numpy().T for n in networks]),
-        first_bias=np.stack([n[0].bias.detach().numpy() for n in networks]),
-        second=np.stack([n[3].weight.detach().numpy().T for n in networks]),
-        second_bias=np.stack([n[3].bias.detach().numpy() for n in networks]),
+        first=np.stack([first.weight.detach().numpy().T for first, _ in networks]),
+        first_bias=np.stack([first.bias.detach().numpy() for first, _ in networks]),
+        second=np.stack([second.weight.detach().numpy().T for _, second in networks]),
+        second_bias=np.stack([second.bias.detach().numpy() for _, second in networks]),
         axes=axes[:kept].T.astype(np.float32),
         spread=(singular[:kept] / np.sqrt(len(fit) - 1)).astype(np.float32),
     )
 
 
-def _learn_one(x: Tensor, y: Tensor, w: Tensor, *, epochs: int, seed: int) -> nn.Sequential:
+def _learn_one(x: Tensor, y: Tensor, w: Tensor, *, epochs: int, seed: int) -> tuple[nn.Linear, nn.Linear]:
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    network = nn.Sequential(nn.Linear(x.shape[1], _HIDDEN), nn.ReLU(), nn.Dropout(0.3), nn.Linear(_HIDDEN, y.shape[1]))
+    first, second = nn.Linear(x.shape[1], _HIDDEN), nn.Linear(_HIDDEN, y.shape[1])
+    network = nn.Sequential(first, nn.ReLU(), nn.Dropout(0.3), second)
     optimizer = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=0.05)
     steps = epochs * (len(x) // _BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps, pct_start=0.1)
@@ -110,10 +111,10 @@ def _learn_one(x: Tensor, y: Tensor, w: Tensor, *, epochs: int, seed: int) -> nn
         seen = seen * (torch.rand(seen.shape, generator=generator) > 0.1)
         loss = _loss(network(seen), y[rows], w[rows])
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         schedule.step()
-    return network.eval()
+    return first, second
 
 
 def _loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:

@@ -35,12 +35,12 @@ def look(rng: np.random.Generator, picture: NDArray[np.uint8]) -> NDArray[np.uin
     if rng.random() < 0.3:
         sharper = ImageFilter.UnsharpMask(2, int(rng.uniform(30, 150)), 0)
         gray = gray.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.0)) if rng.random() < 0.5 else sharper)
-    values = np.asarray(gray, dtype=np.float32) / 255
+    values: NDArray[np.floating] = np.asarray(gray, dtype=np.float32) / 255
     values = values ** np.exp(rng.uniform(-0.45, 0.45))
     values = values + rng.uniform(-0.5, 0.5) * (values - 0.5) * values * (1 - values) * 4
     values = values + rng.normal(size=values.shape).astype(np.float32) * rng.choice([0, 0, rng.uniform(0, 0.05)])
     values = _written_on(rng, values)
-    seen = stretch(np.clip(values, 0, 1) * np.float32(255), 0.5, 99.5)
+    seen = stretch(np.clip(values, 0, 1).astype(np.float32) * np.float32(255), 0.5, 99.5)
     if rng.random() < 0.25:
         held = BytesIO()
         Image.fromarray(seen).save(held, "JPEG", quality=int(rng.uniform(30, 90)))
@@ -48,7 +48,7 @@ def look(rng: np.random.Generator, picture: NDArray[np.uint8]) -> NDArray[np.uin
     return seen
 
 
-def _written_on(rng: np.random.Generator, values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _written_on(rng: np.random.Generator, values: NDArray[np.floating]) -> NDArray[np.floating]:
     """A bright marker, and a collimated edge, at times."""
     size = len(values)
     values = values.copy()

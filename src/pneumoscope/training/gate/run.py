@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Shares", "choose_thresholds", "train_gate"]
+__all__ = ["Shares", "choose_thresholds", "deal_patients", "train_gate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +130,35 @@ def choose_thresholds(head: GateHead, films: Sequence[Path], shares: Shares | No
         "clipped": min(max(np.quantile(measured["clipped"], 1 - shares.clipped) * _ROOM, _BURNT), 0.95),
         "mirrored": np.quantile(measured["mirrored"], 1 - shares.mirrored),
     }
-    spec = GateSpec(head=head.sha256, **{name: round(float(value), 4) for name, value in bounds.items()})
+    rounded = {name: round(float(value), 4) for name, value in bounds.items()}
+    spec = GateSpec(
+        head=head.sha256,
+        fit=rounded["fit"],
+        distance=rounded["distance"],
+        sharpness=rounded["sharpness"],
+        clipped=rounded["clipped"],
+        mirrored=rounded["mirrored"],
+    )
     refused = _refused(measured, spec)
     return replace(spec, false_refusals=round(float(refused.mean()), 4), films=len(films))
+
+
+def deal_patients(films: Sequence[Path], *, learned: float = 0.8, seed: int = 0) -> tuple[list[Path], list[Path]]:
+    """Films to learn from and films to judge by, so that no patient is in both.
+
+    Args:
+        films: Named as in ChestX-ray14: the patient's number, an underscore, the number of the film.
+        learned: Share of the patients to learn from.
+        seed: Of the dealing.
+    """
+
+    def patient(path: Path) -> str:
+        return path.stem.partition("_")[0].lstrip("0")
+
+    patients = sorted({patient(path) for path in films})
+    order = np.random.default_rng(seed).permutation(patients)
+    kept = set(order[: int(learned * len(patients))].tolist())
+    return [path for path in films if patient(path) in kept], [path for path in films if patient(path) not in kept]
 
 
 def _refused(measured: dict[str, NDArray[np.float64]], spec: GateSpec) -> NDArray[np.bool_]:

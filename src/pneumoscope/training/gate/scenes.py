@@ -13,6 +13,7 @@ from pneumoscope.training.gate.canvas import (
     capsule,
     cloud,
     dried,
+    finished,
     ink,
     scaled,
     smooth,
@@ -89,7 +90,7 @@ def dead_leaves(rng: np.random.Generator) -> Picture:
         shape = pen.ellipse if rng.random() < 0.6 else pen.rectangle
         if box[3] > box[1]:
             shape(box, fill=int(rng.integers(0, 256)))
-    return np.clip(dried(sheet) + rng.uniform(0, 0.35) * (cloud(rng, 1.0) - 0.5), 0, 1)
+    return finished(dried(sheet) + rng.uniform(0, 0.35) * (cloud(rng, 1.0) - 0.5))
 
 
 def landscape(rng: np.random.Generator) -> Picture:
@@ -104,7 +105,7 @@ def landscape(rng: np.random.Generator) -> Picture:
         crown = blob(base, foot - 0.35, rng.uniform(0.08, 0.3), rng.uniform(0.1, 0.35)) > 0
         picture = np.where(crown, rng.uniform(0, 0.35) + 0.3 * cloud(rng, 0.5), picture)
         picture = np.where(capsule((base, foot - 0.2), (base, foot), 0.03) > 0, 0.15, picture)
-    return np.clip(np.broadcast_to(picture, x.shape), 0, 1).astype(np.float32)
+    return finished(np.broadcast_to(picture, x.shape))
 
 
 def room(rng: np.random.Generator) -> Picture:
@@ -123,7 +124,7 @@ def room(rng: np.random.Generator) -> Picture:
         side = [(x + w, y), (x + w + d / 2, y - d / 3), (x + w + d / 2, y + h - d / 3), (x + w, y + h)]
         pen.polygon(side, fill=max(gray - 40, 0))
     light = 0.6 + 0.6 * blob(rng.uniform(-0.6, 0.6), rng.uniform(-0.8, 0.2), 1.2, 1.2)
-    return np.clip(dried(sheet) * light + 0.08 * (cloud(rng, 0.7) - 0.5), 0, 1)
+    return finished(dried(sheet) * light + 0.08 * (cloud(rng, 0.7) - 0.5))
 
 
 def portrait(rng: np.random.Generator) -> Picture:
@@ -141,7 +142,7 @@ def portrait(rng: np.random.Generator) -> Picture:
     for side in (-1, 1):
         picture = picture - 0.4 * (blob(tilt + side * 0.15, -0.18, 0.07, 0.04) > 0)
     picture = picture - 0.2 * blob(tilt, -0.02, 0.05, 0.1) - 0.3 * (blob(tilt, 0.15, 0.14, 0.035) > 0)
-    return np.clip(picture + 0.08 * (cloud(rng, 0.6) - 0.5), 0, 1).astype(np.float32)
+    return finished(picture + 0.08 * (cloud(rng, 0.6) - 0.5))
 
 
 def facade(rng: np.random.Generator) -> Picture:
@@ -158,7 +159,7 @@ def facade(rng: np.random.Generator) -> Picture:
     x, y = axes()
     lean = rng.uniform(-0.35, 0.35)
     askew = warped(dried(sheet), y * (1 + lean * x), x)
-    return np.clip(askew + 0.1 * (cloud(rng, 0.8) - 0.5), 0, 1)
+    return finished(askew + 0.1 * (cloud(rng, 0.8) - 0.5))
 
 
 def line_art(rng: np.random.Generator) -> Picture:
@@ -209,7 +210,7 @@ def handwriting(rng: np.random.Generator) -> Picture:
         y = ((row + 0.6) / rows) * _FINE + (0.22 * _FINE / rows) * np.sin(95 * t + 3 * loops + rng.uniform(0, 6))
         cut = int(rng.integers(150, 400))
         pen.line(list(zip(x[:cut].tolist(), y[:cut].tolist(), strict=True)), fill=255, width=int(rng.integers(1, 4)))
-    return np.clip(0.7 + 0.3 * cloud(rng, 2.2) - 0.65 * dried(sheet), 0, 1)
+    return finished(0.7 + 0.3 * cloud(rng, 2.2) - 0.65 * dried(sheet))
 
 
 def screen(rng: np.random.Generator) -> Picture:
@@ -285,7 +286,7 @@ def circles(rng: np.random.Generator) -> Picture:
         ball = blob(x, y, size, size)
         lit = blob(x - 0.3 * size, y - 0.3 * size, size, size)
         picture = np.where(ball > 0, rng.uniform(0, 0.4) + 0.6 * lit, picture)
-    return np.clip(picture + 0.1 * (cloud(rng, 0.8) - 0.5), 0, 1).astype(np.float32)
+    return finished(picture + 0.1 * (cloud(rng, 0.8) - 0.5))
 
 
 def two_blobs(rng: np.random.Generator) -> Picture:
@@ -296,4 +297,4 @@ def two_blobs(rng: np.random.Generator) -> Picture:
         part = blob(x, y, rng.uniform(0.1, 0.4), rng.uniform(0.1, 0.6), rng.uniform(-0.8, 0.8))
         edge = part > 0 if rng.random() < 0.6 else smooth((part > 0).astype(np.float32), 6)
         picture = picture - rng.uniform(0.3, 0.7) * edge
-    return np.clip(picture, 0, 1).astype(np.float32)
+    return finished(picture)

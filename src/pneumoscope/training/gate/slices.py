@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from pneumoscope.training.gate.canvas import Picture, axes, blob, cloud, scaled, smooth
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from pneumoscope.training.gate.canvas import Lobes, Picture, axes, blob, cloud, finished, scaled, smooth
 
 __all__ = [
     "ct_abdomen",
@@ -24,7 +19,7 @@ __all__ = [
 ]
 
 
-def _lobes(rng: np.random.Generator, most: float) -> Sequence[tuple[float, float]]:
+def _lobes(rng: np.random.Generator, most: float) -> Lobes:
     return [(float(rng.uniform(0, most)), float(rng.uniform(0, 6.3))) for _ in range(3)]
 
 
@@ -32,12 +27,12 @@ def _window(rng: np.random.Generator, picture: Picture, grain: float = 0.04) -> 
     """A display window and the grain of a reconstruction."""
     grainy = picture + rng.uniform(0, grain) * smooth(rng.normal(size=picture.shape), 0.8) * 2
     low = rng.uniform(0, 0.12)
-    return np.clip((grainy - low) / rng.uniform(0.6, 1.1), 0, 1).astype(np.float32)
+    return finished((grainy - low) / rng.uniform(0.6, 1.1))
 
 
 def _flat(part: Picture) -> Picture:
     """A slice has no thickness: inside or outside, with a soft edge."""
-    return np.clip(part * 6, 0, 1)
+    return finished(part * 6)
 
 
 def ct_abdomen(rng: np.random.Generator) -> Picture:
@@ -127,9 +122,11 @@ def ultrasound(rng: np.random.Generator) -> Picture:
     speckle = np.abs(smooth(rng.normal(size=x.shape), 1.0)) * 3
     tissue = 0.2 + 0.8 * cloud(rng, 1.6)
     for _ in range(rng.integers(1, 5)):
-        cyst = blob(rng.uniform(-0.4, 0.4), rng.uniform(-0.5, 0.6), *rng.uniform(0.08, 0.35, 2), 0, _lobes(rng, 0.1))
+        x0, y0 = rng.uniform(-0.4, 0.4), rng.uniform(-0.5, 0.6)
+        wide, high = rng.uniform(0.08, 0.35, 2)
+        cyst = blob(x0, y0, wide, high, 0, _lobes(rng, 0.1))
         tissue = tissue * (1 - 0.9 * _flat(cyst))
-    return np.clip(fan * speckle * tissue * rng.uniform(0.8, 1.5), 0, 1).astype(np.float32)
+    return finished(fan * speckle * tissue * rng.uniform(0.8, 1.5))
 
 
 def microscopy(rng: np.random.Generator) -> Picture:
@@ -140,7 +137,7 @@ def microscopy(rng: np.random.Generator) -> Picture:
         size = rng.uniform(0.03, 0.1)
         cell = _flat(blob(x, y, size, size * rng.uniform(0.6, 1), rng.uniform(0, 3), _lobes(rng, 0.1)))
         picture = picture - rng.uniform(0.2, 0.5) * cell
-    return np.clip(picture, 0, 1).astype(np.float32)
+    return finished(picture)
 
 
 def fundus(rng: np.random.Generator) -> Picture:
@@ -149,4 +146,4 @@ def fundus(rng: np.random.Generator) -> Picture:
     disc = np.hypot(x, y) < rng.uniform(0.85, 1.0)
     picture = 0.5 + 0.2 * cloud(rng, 2.0) + 0.5 * blob(rng.choice([-0.4, 0.4]), 0, 0.15, 0.17)
     lines = np.exp(-((np.sin(6 * cloud(rng, 2.2) * 3.1) / 0.12) ** 2))
-    return np.clip(disc * (picture - 0.25 * lines), 0, 1).astype(np.float32)
+    return finished(disc * (picture - 0.25 * lines))

@@ -43,7 +43,11 @@ def _stress(facts: Facts, stress: StressResult, album: Album) -> None:
         if not panels:
             continue
         files = figures.stress_curves(
-            panels, album.path(f"stress_{point.preset}"), number=stress.films, preset=point.preset, films=facts.films
+            panels,
+            album.path(f"stress_{point.preset}"),
+            number=stress.films,
+            preset=point.preset,
+            films=facts.some(stress.films),
         )
         album.keep(
             files,
@@ -63,7 +67,7 @@ def _randomised(facts: Facts, album: Album) -> None:
         album.path("randomised"),
         between_films=found.between_films.value,
         number=found.stages[0].correlation.n,
-        films=facts.films,
+        films=facts.some(found.stages[0].correlation.n),
     )
     album.keep(
         files,
@@ -83,7 +87,7 @@ def _perturbations(facts: Facts, album: Album) -> None:
             album.path(f"deletion_{number + 1}"),
             number=one.films,
             finding=facts.finding,
-            films=facts.films,
+            films=facts.some(one.films),
         )
         album.keep(
             files,
@@ -118,12 +122,13 @@ def _mean_map(facts: Facts, album: Album) -> None:
     maps = [
         figures.MeanMap(one.name, one.films, np.asarray(one.image), np.asarray(one.evidence)) for one in places.means
     ]
-    files = figures.mean_evidence(maps, album.path("mean_evidence"), finding=facts.finding, films=facts.films)
+    films = facts.some(sum(one.films for one in maps))
+    files = figures.mean_evidence(maps, album.path("mean_evidence"), finding=facts.finding, films=films)
     album.keep(
         files,
         "Mean film and mean evidence",
         "Where the evidence lies on average. A map that is hot in the same corner for every film would show here.",
-        wide=len(maps) > 1,
+        wide=len(maps) > 3,
     )
 
 

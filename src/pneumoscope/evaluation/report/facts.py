@@ -82,6 +82,10 @@ class Facts:
         """The default operating point; None if none was frozen."""
         return self.judgement.points[0] if self.judgement.points else None
 
+    def some(self, number: int) -> str:
+        """The same for a figure of ``number`` films, which may be a part of them."""
+        return self.films if number >= self.judgement.counts.films else f"Some of: {self.films}"
+
     @property
     def both_kinds(self) -> bool:
         """Whether there are films with and without the finding."""

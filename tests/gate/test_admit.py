@@ -66,6 +66,9 @@ def test_wide_borders_are_cut() -> None:
     assert [words.split(" ")[0] for words in passed.mended] == ["cut"]
     assert passed.film.rows <= rows
     assert passed.film.rows > 0.9 * rows
+    kept = admit(replace(film, pixels=page), shipped_gate(), mend=False)
+    assert kept.refusal is not None
+    assert kept.refusal.code == "wide-borders"
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,12 @@ def test_a_turned_and_inverted_film_comes_back(quarters: int, inverted: bool, ki
     assert back.pixels.flags.c_contiguous
 
 
+def test_the_spacing_turns_with_the_film() -> None:
+    wide = Radiograph(np.zeros((40, 50), dtype=np.uint8), 255, FilmInfo("film"), spacing_mm=(0.1, 0.2))
+    assert remended(wide, ["turned 90"]).spacing_mm == (0.2, 0.1)
+    assert remended(wide, ["turned 180"]).spacing_mm == (0.1, 0.2)
+
+
 def test_other_words_change_nothing() -> None:
     whole = film(np.arange(40 * 50, dtype=np.uint16).reshape(40, 50))
     assert remended(whole, ["polished", "turned 45", "turned 0"]) is whole

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.real
 
 
+def changed(film: Radiograph, pixels: np.ndarray) -> Radiograph:
+    return replace(film, pixels=np.ascontiguousarray(pixels, film.pixels.dtype))
+
+
 @pytest.fixture(scope="module")
 def children(real_data: Path) -> list[Radiograph]:
     """Films for test of the split that the head learned from the other parts of."""
@@ -51,13 +55,13 @@ def test_turned_and_inverted_films_are_mended(
     for film in films:
         pixels = np.rot90(film.pixels, quarters)
         pixels = film.white - pixels if inverted else pixels
-        passed = admit(replace(film, pixels=np.ascontiguousarray(pixels, film.pixels.dtype)), shipped_gate())
+        passed = admit(changed(film, pixels), shipped_gate())
         back += passed.refusal is None and np.array_equal(passed.film.pixels, film.pixels)
     assert back >= 0.95 * len(films)
 
 
 def test_half_a_film_is_refused(children: list[Radiograph]) -> None:
-    halves = [replace(film, pixels=np.ascontiguousarray(film.pixels[:, : film.columns // 2])) for film in children[:60]]
+    halves = [changed(film, film.pixels[:, : film.columns // 2]) for film in children[:60]]
     assert np.mean([admit(film, shipped_gate()).refusal is not None for film in halves]) >= 0.95
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Admission", "admit"]
 
+_MENDABLE = frozenset({"turned", "inverted"})
 _MIRRORED = "the heart seems to lie on the right: a mirrored film, or a rare heart; the sides may be exchanged"
 
 
@@ -64,16 +65,18 @@ def admit(film: Radiograph, spec: GateSpec, *, mend: bool = True) -> Admission:
         reason = f"the picture has {film.rows} x {film.columns} pixels, and fewer than {spec.side} a side are too few"
         return Admission(film, refusal=refusal("too-small", reason))
     first = look = examine(film, spec)
+    code = first.code
     mended: tuple[str, ...] = ()
     if not first.fit and mend:
         for words in _plans(first):
             tried = examine(remended(film, words), spec)
             if tried.fit:
-                look, mended = tried, words
+                look, mended, code = tried, words, tried.code
                 break
-    code = look.code
-    if code is not None and not look.fit and film_in(first.lungs.seen, film.rows, film.columns) and not mend:
-        code = code if code in {"inverted", "turned"} else "wide-borders"
+            # What is wrong with a film that was turned upright in vain is not that it was turned.
+            code = code if code not in _MENDABLE else tried.code if tried.code not in _MENDABLE else "outside-domain"
+    elif not first.fit and any(examine(remended(film, cut), spec).fit for cut in _cuts(first)):
+        code = "wide-borders"
     return Admission(
         look.film,
         look.lungs,
@@ -85,18 +88,22 @@ def admit(film: Radiograph, spec: GateSpec, *, mend: bool = True) -> Admission:
 
 def _plans(look: Look) -> Iterator[tuple[str, ...]]:
     """What may mend a film, the likeliest first; what could not be told with borders is asked again without."""
-    film = look.film
     advice = _advice(look)
     if advice:
         yield advice
+    for cut in _cuts(look):
+        yield cut
+        advice = _advice(examine(remended(look.film, cut), look.spec))
+        if advice:
+            yield cut + advice
+
+
+def _cuts(look: Look) -> Iterator[tuple[str, ...]]:
+    """The borders cut off, if there are any and enough is left."""
+    film = look.film
     box = film_in(look.lungs.seen, film.rows, film.columns)
-    if box is None:
-        return
-    cut = (cut_words(box),)
-    yield cut
-    advice = _advice(examine(remended(film, cut), look.spec))
-    if advice:
-        yield cut + advice
+    if box is not None and min(box[2] - box[0], box[3] - box[1]) >= look.spec.side:
+        yield (cut_words(box),)
 
 
 def _advice(look: Look) -> tuple[str, ...]:

@@ -44,17 +44,19 @@ def remended(film: Radiograph, mended: Iterable[str]) -> Radiograph:
         mended: Of the reading, in their order. Other words than those of this module are passed over.
     """
     pixels: Any = film.pixels
+    spacing = film.spacing_mm
     for words in mended:
         if words == INVERTED:
             pixels = pixels.dtype.type(film.white) - np.minimum(pixels, pixels.dtype.type(film.white))
         elif match := _TURNED.fullmatch(words):
             pixels = np.rot90(pixels, -int(match[1]) // 90)
+            spacing = spacing if spacing is None or match[1] == "180" else (spacing[1], spacing[0])
         elif match := _CUT.fullmatch(words):
             top, bottom, left, right = (int(number) for number in match.groups())
             pixels = pixels[top:bottom, left:right]
     if pixels is film.pixels:
         return film
-    return replace(film, pixels=np.ascontiguousarray(pixels))
+    return replace(film, pixels=np.ascontiguousarray(pixels), spacing_mm=spacing)
 
 
 def film_in(seen: NDArray[np.uint8], rows: int, columns: int) -> tuple[int, int, int, int] | None:

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -179,12 +179,15 @@ def real(folder: Path) -> Iterator[Radiograph]:
         yield replace(film, facts={})  # what is seen, and not what the file tells
 
 
+def changed(film: Radiograph, pixels: np.ndarray) -> Radiograph:
+    kept: Any = np.ascontiguousarray(pixels, film.pixels.dtype)
+    return replace(film, pixels=kept)
+
+
 def turned(quarters: int, *, inverted: bool = False) -> Callable[[Radiograph], Radiograph]:
     def wrong(film: Radiograph) -> Radiograph:
         pixels = np.rot90(film.pixels, quarters)
-        return replace(
-            film, pixels=np.ascontiguousarray(film.white - pixels if inverted else pixels, film.pixels.dtype)
-        )
+        return changed(film, film.white - pixels if inverted else pixels)
 
     return wrong
 
@@ -205,7 +208,7 @@ def blurred(film: Radiograph) -> Radiograph:
 def exposed(gain: float, lift: float) -> Callable[[Radiograph], Radiograph]:
     def wrong(film: Radiograph) -> Radiograph:
         burnt = np.clip(film.pixels.astype(np.float32) * gain + lift * film.white, 0, film.white)
-        return replace(film, pixels=np.ascontiguousarray(burnt, film.pixels.dtype))
+        return changed(film, burnt)
 
     return wrong
 

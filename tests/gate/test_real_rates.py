@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -22,7 +22,8 @@ pytestmark = pytest.mark.real
 
 
 def changed(film: Radiograph, pixels: np.ndarray) -> Radiograph:
-    return replace(film, pixels=np.ascontiguousarray(pixels, film.pixels.dtype))
+    kept: Any = np.ascontiguousarray(pixels, film.pixels.dtype)
+    return replace(film, pixels=kept)
 
 
 @pytest.fixture(scope="module")

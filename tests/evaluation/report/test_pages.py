@@ -14,7 +14,7 @@ from pneumoscope.errors import MissingExtra
 from pneumoscope.evaluation.figures import ReaderPoint
 from pneumoscope.evaluation.judge import judge
 from pneumoscope.evaluation.predictions import PredictionTable
-from pneumoscope.evaluation.report import write_report
+from pneumoscope.evaluation.report import words, write_report
 from pneumoscope.settings import NOTICE
 from pneumoscope.statistics.intervals import wilson
 
@@ -194,3 +194,15 @@ def test_without_jinja_the_error_says_what_to_install(
         write_report(tmp_path / "out", table, judgement)
     assert "pneumoscope[evaluate]" in str(caught.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_no_figure_of_the_judgement_is_left_off_the_page(
+    written: Path, judgement: Judgement, parse: Callable[[Path], Any]
+) -> None:
+    page = parse(written / "report.html")
+    over = judgement.over_classes
+    assert over is not None
+    for metric in (*judgement.overall, *judgement.points[0].metrics, *over.metrics):
+        assert words.label(metric.name) in page.text
+        if metric.value is not None:
+            assert words.value(metric) in page.text

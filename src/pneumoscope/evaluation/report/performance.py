@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["performance_sections", "several_groups"]
 
 _AT = ("recall", "specificity", "precision", "NPV", "F1", "accuracy", "balanced accuracy", "MCC", "Cohen's kappa")
+_RANKS = frozenset({"AUC", "average precision"})
 _PREVALENCES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.5)
 _THREE_WAY = {
     "missed": ("Missed", "of the films with {finding}, those said to be without"),
@@ -107,7 +108,7 @@ def _ranking(facts: Facts, album: Album) -> Section:
     rows = [
         Row(words.label(m.name), (words.cell(m), Cell(m.method)), words.meaning(m.name, facts.finding))
         for m in judgement.overall
-        if m.name in {"AUC", "average precision"}
+        if m.name in _RANKS
     ]
     if rows:
         blocks.append(Table("ranking", "Figures without a threshold", ("Figure", "Value", "Interval by"), tuple(rows)))
@@ -177,11 +178,10 @@ def _classes(facts: Facts, album: Album) -> Section | None:
 
 
 def _calibration(facts: Facts, album: Album) -> Section:
-    names = {"Brier", "ECE", "log loss", "calibration slope", "calibration intercept"}
     rows = [
         Row(words.label(m.name), (words.cell(m),), words.meaning(m.name, facts.finding))
         for m in facts.judgement.overall
-        if m.name in names
+        if m.name not in _RANKS
     ]
     blocks: list[Block] = [Text("Of the films that get 80 %, eight in ten should have it.")]
     if rows:

@@ -44,6 +44,10 @@ _LABELS = {
     "log loss": ("Log loss", "in nats; 0 is perfect"),
     "calibration slope": ("Calibration slope", "1 is perfect; below 1 the probabilities are too extreme"),
     "calibration intercept": ("Calibration intercept", "0 is perfect; above 0 the probabilities are too low"),
+    "calibration in the large": (
+        "Calibration in the large",
+        "intercept with the slope held at 1: 0 is perfect; above 0 the probabilities are too low on the whole",
+    ),
     "macro recall": ("Macro recall", "mean over the classes"),
     "macro precision": ("Macro precision", "mean over the classes"),
     "macro F1": ("Macro F1", "mean over the classes"),

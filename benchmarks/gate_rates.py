@@ -196,7 +196,7 @@ def bordered(film: Radiograph) -> Radiograph:
     rows, columns = film.pixels.shape
     page = np.zeros((rows * 2, columns * 2), dtype=film.pixels.dtype)
     page[rows // 2 : rows // 2 + rows, columns // 3 : columns // 3 + columns] = film.pixels
-    return replace(film, pixels=page)
+    return changed(film, page)
 
 
 def blurred(film: Radiograph) -> Radiograph:
@@ -220,7 +220,7 @@ WRONGS: dict[str, tuple[Callable[[Radiograph], Radiograph], frozenset[str]]] = {
     "turned 270": (turned(3), frozenset({"turned 270"})),
     "inverted": (turned(0, inverted=True), frozenset({"inverted"})),
     "upside down, inverted": (turned(2, inverted=True), frozenset({"turned 180 + inverted"})),
-    "mirrored": (lambda film: replace(film, pixels=np.ascontiguousarray(film.pixels[:, ::-1])), NOTHING),
+    "mirrored": (lambda film: changed(film, film.pixels[:, ::-1]), NOTHING),
     "wide borders": (bordered, frozenset({"cut"})),
     "blurred": (blurred, NOTHING),
     "over-exposed": (exposed(2.2, 0.35), NOTHING),

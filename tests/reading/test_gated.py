@@ -93,6 +93,13 @@ def test_a_forced_reading_has_a_number_and_says_why_it_should_not(gated: Path) -
     assert "forced" in json.loads(to_json(reading))["warnings"][0]
 
 
+def test_that_it_was_forced_stands_before_other_warnings(gated: Path) -> None:
+    colour = np.random.default_rng(1).integers(0, 256, (200, 180, 3), dtype=np.uint8)
+    reading = Reader(gated, force=True).read(colour)
+    assert len(reading.warnings) >= 2
+    assert reading.warnings[0].startswith("forced:")
+
+
 def test_forcing_changes_nothing_for_a_good_film(gated: Path, chest: np.ndarray) -> None:
     assert to_dict(Reader(gated, force=True).read(chest)) == to_dict(Reader(gated).read(chest))
 

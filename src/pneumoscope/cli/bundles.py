@@ -83,8 +83,16 @@ def _facts(meta: BundleMeta, sha256: str, path: str, size: int) -> dict[str, str
         "calibration": f"temperature {meta.calibrator.temperature:.3g}, bias "
         + ", ".join(f"{bias:+.3g}" for bias in meta.calibrator.bias),
         "conformal sets": levels,
+        "gate": _gate(meta),
         "intended use": meta.intended_use or "not said",
     }
+
+
+def _gate(meta: BundleMeta) -> str:
+    gate = meta.gate
+    if gate is None:
+        return "none: it reads whatever it is given"
+    return f"refused {gate.false_refusals:.1%} of {gate.films} good films ({gate.chosen_on})"
 
 
 def _operating_points(meta: BundleMeta) -> Table:

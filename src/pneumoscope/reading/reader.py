@@ -140,7 +140,7 @@ class Reader:
             software=_SOFTWARE,
             model=self.model,
             mended=passed.mended,
-            warnings=radiograph.warnings + passed.warnings + seen.warnings,
+            warnings=passed.warnings + radiograph.warnings + seen.warnings,
             probabilities=dict(zip(meta.class_names, probabilities, strict=True)),
             finding=finding,
             pattern=decide_pattern(probabilities, meta, called=finding.call == meta.finding, coverage=self.coverage),

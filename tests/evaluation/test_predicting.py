@@ -17,6 +17,7 @@ from pneumoscope.errors import DatasetError, UsageError
 from pneumoscope.evaluation.predicting import BundleSystem, films_to_judge, match_films, predict, seen_notes
 from pneumoscope.evaluation.predicting.labelling import fit_labels, parse_renames
 from pneumoscope.evaluation.predicting.system import Facts
+from pneumoscope.evaluation.tablefile import read_table, write_parquet
 from pneumoscope.reading import Reader
 
 if TYPE_CHECKING:
@@ -202,7 +203,10 @@ def test_joined_classes_sum_and_keep_their_labels(tmp_path: Path, make_film: Mak
     reading = Reader(tiny_bundle).read(tmp_path / "d" / table.paths[1])
     assert reading.finding is not None
     assert table.score[1] == pytest.approx(reading.finding.probability)
-    assert set(table.strata["label"]) == {"normal", "pneumonia", "viral"}
+    assert set(table.strata["labelled"]) == {"normal", "pneumonia", "viral"}
+    write_parquet(table, tmp_path / "predictions.parquet")  # no group's name may stand in the way of a column's
+    again = read_table(tmp_path / "predictions.parquet")
+    assert again.labels.tolist() == table.labels.tolist()
 
 
 @pytest.mark.parametrize("size", [28, 64])

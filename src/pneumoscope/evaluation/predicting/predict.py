@@ -143,7 +143,7 @@ def _strata(
 ) -> dict[str, NDArray[np.str_]]:
     """The groups that are known; what is known of no film is left out."""
     found = {
-        "label": [film.label for film, _ in read] if fitted.joined else [],
+        "labelled": [film.label for film, _ in read] if fitted.joined else [],
         "source": [films.source] * len(read),
         "resolution": [resolution_band(a.rows, a.columns) if a.rows and a.columns else "" for _, a in read],
         "aspect": [aspect_band(a.rows, a.columns) if a.rows and a.columns else "" for _, a in read],

@@ -41,9 +41,14 @@ class LungField:
     seen: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((1, 1), dtype=np.uint8))
 
     @cached_property
+    def lung(self) -> NDArray[np.bool_]:
+        """Which places of the grid are lung, bool [h, w]: the largest connected part, and the second if it may be one."""
+        return two_largest(self.probability >= _LUNG)
+
+    @cached_property
     def relative_box(self) -> tuple[float, float, float, float] | None:
         """Box around the lungs as (top, left, bottom, right), each 0 to 1 of the film; None if they were not found."""
-        return box_of(self.probability)
+        return box_of(self.probability, self.lung)
 
     @property
     def found(self) -> bool:
@@ -61,7 +66,7 @@ class LungField:
     @property
     def mask(self) -> NDArray[np.bool_]:
         """Bool [rows, columns], at the film's own size."""
-        kept = np.where(two_largest(self.probability >= _LUNG), self.probability, 0.0)
+        kept = np.where(self.lung, self.probability, 0.0)
         raised = resize(np.rint(kept * 255).astype(np.uint8), self.rows, self.columns)
         mask: NDArray[np.bool_] = raised >= _LUNG * 255
         return mask
@@ -79,26 +84,29 @@ class LungField:
         h, w = self.probability.shape
         down, across = h / self.rows, w / self.columns
         box = (frame[0] * down, frame[1] * across, frame[2] * down, frame[3] * across)
-        lung = two_largest(self.probability >= _LUNG).astype(np.uint8) * np.uint8(255)
+        lung = self.lung.astype(np.uint8) * np.uint8(255)
         share: NDArray[np.float32] = resize(lung, shape[0], shape[1], box) / np.float32(255)
         return share
 
 
-def box_of(probability: NDArray[np.float32]) -> tuple[float, float, float, float] | None:
+def box_of(
+    probability: NDArray[np.float32], lung: NDArray[np.bool_] | None = None
+) -> tuple[float, float, float, float] | None:
     """Box around the lungs, so that ``_TAIL`` of their area lies beyond each side.
 
     Args:
         probability: float32 [h, w].
+        lung: Bool [h, w], which places are lung, if that is known already.
 
     Returns:
         (top, left, bottom, right), each 0 to 1 of the film; None if there is too little lung.
     """
-    on = two_largest(probability >= _LUNG)
+    on = two_largest(probability >= _LUNG) if lung is None else lung
     if on.mean() < _LEAST_AREA:
         return None
-    lung = np.where(on, probability, 0.0).astype(np.float64)
-    top, bottom = _ends(lung.sum(axis=1))
-    left, right = _ends(lung.sum(axis=0))
+    weights = np.where(on, probability, 0.0).astype(np.float64)
+    top, bottom = _ends(weights.sum(axis=1))
+    left, right = _ends(weights.sum(axis=0))
     if bottom - top < _LEAST_SIDE or right - left < _LEAST_SIDE:
         return None
     return (top, left, bottom, right)

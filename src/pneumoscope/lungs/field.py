@@ -42,7 +42,7 @@ class LungField:
 
     @cached_property
     def lung(self) -> NDArray[np.bool_]:
-        """Which places of the grid are lung, bool [h, w]: the largest connected part, and the second if it may be one."""
+        """Which places of the grid are lung, bool [h, w]: the largest connected part, and perhaps the second."""
         return two_largest(self.probability >= _LUNG)
 
     @cached_property

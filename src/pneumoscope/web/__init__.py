@@ -1,0 +1,1 @@
+"""The reading room: a web application and its API."""

@@ -1,0 +1,96 @@
+"""Who asks: the identity behind a request, and what a route demands of it.
+
+Every route takes one of ``Reader``, ``Writer`` and ``Admin``, or stands in ``PUBLIC``; a test walks all of them::
+
+    @router.post("/studies/{study}/verdicts")
+    def give(study: str, who: Writer) -> ...: ...
+
+The identity itself is found before any route runs (``door.py``) and lies in the request's state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from pneumoscope.web.security.denial import Denied
+
+__all__ = ["LOCAL", "PUBLIC", "ROLES", "Admin", "Identity", "Reader", "Role", "Scope", "Writer", "scopes_of"]
+
+Role = Literal["reader", "admin"]
+Scope = Literal["read", "write", "admin"]
+
+PUBLIC = ("/login", "/setup", "/static", "/healthz", "/readyz")
+"""Paths that need no identity, with what lies below them. Nothing here shows a film, a reading or a name."""
+
+ROLES: dict[str, frozenset[str]] = {
+    "reader": frozenset({"read", "write"}),
+    "admin": frozenset({"read", "write", "admin"}),
+}
+"""What each role may do. A token has some of its owner's scopes, never more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who asks.
+
+    Attributes:
+        name: Of the user; "local" for the person at this machine while there are no users.
+        role: "reader" reads films and gives verdicts; "admin" also keeps users, bundles and settings, and deletes.
+        scopes: Of "read", "write", "admin".
+        via: How they are known: "local" (loopback without users), "session" (cookie), or "token" (API).
+        csrf: What an unsafe request of a browser must bring with it; empty for a token, which no browser sends.
+        user: Id of the user's row; empty for "local".
+    """
+
+    name: str
+    role: Role
+    scopes: frozenset[str]
+    via: Literal["local", "session", "token"]
+    csrf: str
+    user: str = ""
+
+    def may(self, scope: Scope) -> bool:
+        """Whether this identity has the scope."""
+        return scope in self.scopes
+
+
+LOCAL = Identity(name="local", role="admin", scopes=ROLES["admin"], via="local", csrf="")
+"""The person at this machine; the door fills in the CSRF value."""
+
+
+def scopes_of(role: str) -> frozenset[str]:
+    """What a role may do; nothing if it is unknown."""
+    return ROLES.get(role, frozenset())
+
+
+def _identity(connection: HTTPConnection, scope: Scope) -> Identity:
+    found = getattr(connection.state, "identity", None)
+    if not isinstance(found, Identity):
+        raise Denied.unknown()
+    if not found.may(scope):
+        raise Denied.scope(scope, by_token=found.via == "token")
+    return found
+
+
+def reader(connection: HTTPConnection) -> Identity:
+    """Demand an identity that may read."""
+    return _identity(connection, "read")
+
+
+def writer(connection: HTTPConnection) -> Identity:
+    """Demand one that may add films, readings, verdicts and notes."""
+    return _identity(connection, "write")
+
+
+def admin(connection: HTTPConnection) -> Identity:
+    """Demand one that may keep users, bundles and settings, delete, and see the audit log."""
+    return _identity(connection, "admin")
+
+
+Reader = Annotated[Identity, Depends(reader)]
+Writer = Annotated[Identity, Depends(writer)]
+Admin = Annotated[Identity, Depends(admin)]

@@ -15,6 +15,10 @@ PneumoscopeError
 │   └── BundleFromFuture  written by a newer pneumoscope
 ├── TrainingError         a run that cannot start, go on, or be resumed
 ├── SiteError             a site's films that no re-calibration can be made with    exit 6
+├── WorklistError         something that the store of studies says no to
+│   ├── NotFound          no such study, film, reading, user ...
+│   ├── Taken             the name is another's already
+│   └── WorklistFromFuture  a database of a newer pneumoscope
 └── StorageError          a disk that is full or cannot be written               exit 5
 """
 
@@ -35,13 +39,17 @@ __all__ = [
     "FilmTooLarge",
     "MissingExtra",
     "NotABundle",
+    "NotFound",
     "PneumoscopeError",
     "SiteError",
     "StorageError",
+    "Taken",
     "TrainingError",
     "UnreadableFilm",
     "UnsupportedFilm",
     "UsageError",
+    "WorklistError",
+    "WorklistFromFuture",
 ]
 
 
@@ -172,6 +180,30 @@ class SiteError(PneumoscopeError):
 
     code = "site"
     exit_code = 6
+
+
+class WorklistError(PneumoscopeError):
+    """Something that the store of studies says no to."""
+
+    code = "worklist"
+
+
+class NotFound(WorklistError):
+    """No such study, film, reading, user, token, bundle or blob."""
+
+    code = "not-found"
+
+
+class Taken(WorklistError):
+    """The name is another's already."""
+
+    code = "taken"
+
+
+class WorklistFromFuture(WorklistError):
+    """The database was written by a newer pneumoscope than this one."""
+
+    code = "worklist-from-future"
 
 
 class StorageError(PneumoscopeError):

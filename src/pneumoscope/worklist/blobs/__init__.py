@@ -1,0 +1,5 @@
+"""Where the bytes of films lie: a folder, or a bucket."""
+
+from pneumoscope.worklist.blobs.protocol import BlobStore
+
+__all__ = ["BlobStore"]

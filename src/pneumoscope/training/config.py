@@ -165,6 +165,7 @@ class AugmentConfig(_Section, frozen=True):
         marker_probability: Of that.
         border: Largest width of a painted collimation edge, likewise.
         border_probability: Of that.
+        outside: Share of the films that get another film's surroundings, laid by the lungs (``training/outside.py``).
         mixup: Largest share of another film that is mixed in, up to 0.5.
         mixup_probability: Of that.
     """
@@ -198,6 +199,7 @@ class AugmentConfig(_Section, frozen=True):
     marker_probability: float = 0.3
     border: float = 0.1
     border_probability: float = 0.2
+    outside: float = 0.0
     mixup: float = 0.0
     mixup_probability: float = 0.5
 
@@ -206,6 +208,7 @@ class AugmentConfig(_Section, frozen=True):
         for name in ("flip", *(field for field in self.__struct_fields__ if field.endswith("probability"))):
             _within(name, getattr(self, name), 0, 1)
         _within("crop", self.crop, 0, 0.9)
+        _within("outside", self.outside, 0, 1)
         _within("mixup", self.mixup, 0, 0.5)
         _within("coarse", self.coarse, 0)
         _within("jpeg", self.jpeg, 0, 100)

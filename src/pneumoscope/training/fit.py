@@ -19,6 +19,7 @@ from pneumoscope.storage import storing
 from pneumoscope.training.callbacks import History, LiveProgress
 from pneumoscope.training.data import EpochSampler, FilmBatches, class_weights, loader
 from pneumoscope.training.module import Learner
+from pneumoscope.training.outside import Outside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +95,9 @@ def fit(
     optim = config.optim
     weights = class_weights(parts.labels[parts.train], len(positive))
     in_loss = torch.tensor(weights, dtype=torch.float32) if config.data.balance == "weights" else None
-    learner = Learner(network, config, positive, in_loss)
+    swapped = config.augment.outside
+    outside = Outside(parts.images, parts.train, swapped, progress=watchers is None) if swapped else None
+    learner = Learner(network, config, positive, in_loss, outside)
     films = FilmBatches(parts.images, parts.labels)
     drawn = weights[parts.labels[parts.train]] if config.data.balance == "sampling" else None
     train = loader(films, EpochSampler(parts.train, optim.batch, seed=config.seed, weights=drawn))

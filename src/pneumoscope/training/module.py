@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from pneumoscope.networks import Network
     from pneumoscope.training.config import TrainConfig
+    from pneumoscope.training.outside import Outside
 
 __all__ = ["Learner", "normalise"]
 
@@ -38,12 +39,19 @@ class Learner(lightning.LightningModule):
         config: The whole run's.
         positive: One bool a class.
         weights: Class weights for the loss, float [C], or None.
+        outside: Swaps what surrounds the lungs, or None.
     """
 
     def __init__(
-        self, network: Network, config: TrainConfig, positive: Sequence[bool], weights: Tensor | None = None
+        self,
+        network: Network,
+        config: TrainConfig,
+        positive: Sequence[bool],
+        weights: Tensor | None = None,
+        outside: Outside | None = None,
     ) -> None:
         super().__init__()
+        self.outside = outside
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
         self.average = (
             AveragedModel(network, avg_fn=_ema(config.optim.ema), use_buffers=True) if config.optim.ema else None
@@ -70,13 +78,16 @@ class Learner(lightning.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], _: int) -> Tensor:
         """Augment, normalise, predict, and weigh the mistakes."""
-        films, labels, _rows = batch
+        films, labels, rows = batch
         # The step's own seed: a run that was killed and resumed draws just what it would have drawn.
         seed = self.config.seed * 1_000_003 + self.global_step
         generator = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)  # dropout draws from the global generator; ``fit`` gives it back as it was
         drawn = draw(self.config.augment, len(films), generator)
-        seen = apply(films.float() / 255, drawn) * 255
+        plain = films.float() / 255
+        if self.outside is not None:
+            plain = self.outside.swap(plain, rows, generator)
+        seen = apply(plain, drawn) * 255
         logits = self.network(normalise(seen, self.network).contiguous(memory_format=torch.channels_last)).float()
         loss = self.objective(logits, labels)
         if self.config.augment.mixup > 0:

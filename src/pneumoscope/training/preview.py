@@ -14,6 +14,7 @@ from pneumoscope.networks import default_size
 from pneumoscope.preprocess import PreprocessSpec, preprocess
 from pneumoscope.storage import write_atomically
 from pneumoscope.training.augment import apply, draw
+from pneumoscope.training.outside import Outside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,12 @@ def preview(manifest: Manifest, config: TrainConfig, out: Path, *, films: int, l
     plain = np.stack([preprocess(read_film(manifest, manifest.films[int(row)]), spec) for row in rows])
     batch = torch.from_numpy(plain)[:, None].float() / 255
     generator = torch.Generator().manual_seed(seed)
-    columns = [batch, *(apply(batch, draw(config.augment, len(rows), generator)) for _ in range(looks))]
+    numbers = np.arange(len(rows), dtype=np.int64)
+    outside = Outside(plain, numbers, config.augment.outside, progress=False)
+    columns = [batch]
+    for _ in range(looks):
+        drawn = draw(config.augment, len(rows), generator)
+        columns.append(apply(outside.swap(batch, torch.from_numpy(numbers), generator), drawn))
     cell = size + _GAP
     sheet = np.full((len(rows) * cell - _GAP, len(columns) * cell - _GAP), 255, dtype=np.uint8)
     for i, column in enumerate(columns):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pneumoscope.web.security.denial import Denied
-from pneumoscope.web.security.guards import install
 from pneumoscope.web.security.who import Admin, Identity, Reader, Writer
 
-__all__ = ["Admin", "Denied", "Identity", "Reader", "Writer", "install"]
+__all__ = ["Admin", "Denied", "Identity", "Reader", "Writer"]

@@ -33,6 +33,7 @@ _ROUTERS = (
     "pneumoscope.web.api.reference",
     "pneumoscope.web.security.pages",
     "pneumoscope.web.security.api",
+    "pneumoscope.web.pages.assets",
     "pneumoscope.web.pages.read",
     "pneumoscope.web.pages.worklist",
     "pneumoscope.web.pages.study",

@@ -128,7 +128,8 @@ def _values(values: ArrayLike) -> NDArray[np.float64]:
 
 def _smoothed(counts: tuple[int, ...]) -> NDArray[np.float64]:
     found: NDArray[np.float64] = np.asarray(counts, np.float64) + 0.5
-    return found / found.sum()
+    total: NDArray[np.float64] = found / found.sum()
+    return total
 
 
 def _chi_squared(degrees: int, confidence: float) -> float:

@@ -55,6 +55,10 @@ class WebConfig:
         secure_cookies: Say Secure on cookies also where the request did not come by https (behind a proxy).
         login: "auto" asks for a login as soon as there is a user or the address is not loopback; "always"; "never".
         allowed_hosts: Names by which browsers may call this server, beside its own address; comma-separated.
+        trusted_proxies: Addresses or networks of proxies whose X-Forwarded-For and -Proto are believed; with commas.
+        idle_minutes: A login that is not used for so long ends.
+        session_hours: Any login ends after so long.
+        requests_per_minute: Of one user or token, or of one address; the local user is not counted. 0 counts nobody.
     """
 
     host: str = "127.0.0.1"
@@ -77,12 +81,17 @@ class WebConfig:
     secure_cookies: bool = False
     login: Login = "auto"
     allowed_hosts: str = ""
+    trusted_proxies: str = ""
+    idle_minutes: int = 30
+    session_hours: int = 12
+    requests_per_minute: int = 1200
 
     def __post_init__(self) -> None:
         """Give the data folder its default, and hold every number to what makes sense."""
         if self.data == Path():
             object.__setattr__(self, "data", default_data_folder())
         least = {"queue": 1, "readers": 1, "max_bytes": 1, "max_request_bytes": 1, "max_pixels": 1, "max_files": 1}
+        least |= {"idle_minutes": 1, "session_hours": 1}
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, int) and not isinstance(value, bool) and value < least.get(field.name, 0):

@@ -41,8 +41,8 @@ class Denied(HTTPException):
         return cls(
             401,
             "login-required",
-            "you are not signed in",
-            "Sign in, or send an API token",
+            "this needs a login",
+            "Log in, or send an API token",
             {"WWW-Authenticate": 'Bearer realm="pneumoscope"'},
         )
 

@@ -23,7 +23,7 @@ __all__ = ["LOCAL", "PUBLIC", "ROLES", "Admin", "Identity", "Reader", "Role", "S
 Role = Literal["reader", "admin"]
 Scope = Literal["read", "write", "admin"]
 
-PUBLIC = ("/login", "/setup", "/static", "/healthz", "/readyz")
+PUBLIC = ("/login", "/setup", "/static", "/favicon.ico", "/healthz", "/readyz")
 """Paths that need no identity, with what lies below them. Nothing here shows a film, a reading or a name."""
 
 ROLES: dict[str, frozenset[str]] = {
@@ -43,7 +43,7 @@ class Identity:
         scopes: Of "read", "write", "admin".
         via: How they are known: "local" (loopback without users), "session" (cookie), or "token" (API).
         csrf: What an unsafe request of a browser must bring with it; empty for a token, which no browser sends.
-        user: Id of the user's row; empty for "local".
+        session: sha256 of the session's cookie; empty without one.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Identity:
     scopes: frozenset[str]
     via: Literal["local", "session", "token"]
     csrf: str
-    user: str = ""
+    session: str = ""
 
     def may(self, scope: Scope) -> bool:
         """Whether this identity has the scope."""

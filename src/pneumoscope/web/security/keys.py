@@ -1,0 +1,56 @@
+"""Secrets: how they are made, what is kept of them, and the CSRF value that follows from one.
+
+Every secret has 256 bits of the operating system's chance, so that one round of SHA-256 is enough to keep it by:
+there is nothing to guess. (Passwords are guessed; they have ``passwords.py``.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from typing import Final
+
+__all__ = ["TOKEN_MARK", "csrf_of", "digest", "is_token", "new_secret", "new_token", "same"]
+
+TOKEN_MARK: Final = "pneumo_"  # noqa: S105 - the open part of a token
+"""API tokens begin with it, so that one that was published by mistake can be found."""
+
+_TOKEN = re.compile(rf"{TOKEN_MARK}[A-Za-z0-9_-]{{43}}")
+
+
+def new_secret() -> str:
+    """43 characters of a URL's alphabet: 256 bits."""
+    return secrets.token_urlsafe(32)
+
+
+def new_token() -> str:
+    """An API token: the mark and 256 bits."""
+    return TOKEN_MARK + new_secret()
+
+
+def is_token(text: str) -> bool:
+    """Whether this has the form of an API token."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+def digest(secret: str) -> str:
+    """What is kept of a secret: SHA-256, 64 hexadecimal digits."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def csrf_of(secret: str) -> str:
+    """The CSRF value that belongs to a cookie or to this process.
+
+    It cannot be made without the secret, and the secret cannot be found from it; so nothing more is kept.
+
+    References:
+        OWASP Cross-Site Request Forgery Prevention, "HMAC based token pattern".
+    """
+    return hmac.new(secret.encode(), b"pneumoscope csrf", hashlib.sha256).hexdigest()
+
+
+def same(one: str, other: str) -> bool:
+    """Compare in a time that tells nothing; an empty text is never the same as anything."""
+    return bool(one) and bool(other) and hmac.compare_digest(one.encode(), other.encode())

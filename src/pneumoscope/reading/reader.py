@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import replace
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
@@ -125,8 +126,11 @@ class Reader:
         Raises:
             FilmError: The film cannot be read.
         """
+        return self.read_radiograph(load_film(film, name=name, max_pixels=self.settings.max_pixels))
+
+    def read_radiograph(self, radiograph: Radiograph) -> Reading:
+        """Read a film that is decoded already; the rest of the path of ``read``."""
         meta = self.meta
-        radiograph = load_film(film, name=name, max_pixels=self.settings.max_pixels)
         passed = self._admit(radiograph)
         if passed.refusal is not None:
             return self._refused(radiograph.info, passed.refusal)
@@ -146,6 +150,18 @@ class Reader:
             pattern=decide_pattern(probabilities, meta, called=finding.call == meta.finding, coverage=self.coverage),
             evidence=finding_evidence(maps, logits, meta, seen.frame, seen.lungs or passed.lungs),
         )
+
+    def choosing(self, *, preset: str | None, coverage: float | None, mend: bool, force: bool) -> Reader:
+        """A reader of the same bundle that decides otherwise; the loaded network is shared.
+
+        Raises:
+            UsageError: The bundle has no such preset or coverage.
+        """
+        other = copy(self)
+        other.point = operating_point(self.meta, preset)
+        conformal_level(self.meta, coverage)
+        other.coverage, other.mend, other.force = coverage, mend, force
+        return other
 
     def read_many(self, films: Iterable[FilmSource], *, batch: int | None = None) -> Iterator[Reading]:
         """Read films as a stream, in their order.

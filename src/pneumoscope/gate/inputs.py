@@ -34,13 +34,15 @@ def gate_inputs(
     Returns:
         float32 [FEATURES + 2 GRID^2].
     """
-    small = _pooled(seen.astype(np.float32) / np.float32(255))
+    small = _pooled(seen.astype(np.float32)) / np.float32(255)
     return np.concatenate([np.log1p(features), _pooled(probability), small])
 
 
 def _pooled(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     """Means over the cells of the grid, in a row."""
     rows, columns = (side // GRID for side in picture.shape)
-    cells = picture[: rows * GRID, : columns * GRID].reshape(GRID, rows, GRID, columns)
-    means: NDArray[np.float32] = cells.mean(axis=(1, 3), dtype=np.float32).ravel()
+    cells = picture[: rows * GRID, : columns * GRID].reshape(GRID, rows, GRID * columns)
+    # Down first, where whole lines are added; across there is little left to add.
+    sums = cells.sum(axis=1, dtype=np.float32).reshape(GRID, GRID, columns).sum(axis=2, dtype=np.float32)
+    means: NDArray[np.float32] = sums.ravel() / np.float32(rows * columns)
     return means

@@ -25,8 +25,8 @@ def sharpness(seen: NDArray[np.uint8]) -> float:
         seen: uint8 [S, S].
     """
     gray = seen.astype(np.float32)
-    down = np.abs(gray[2:] - 2 * gray[1:-1] + gray[:-2]).mean()
-    across = np.abs(gray[:, 2:] - 2 * gray[:, 1:-1] + gray[:, :-2]).mean()
+    first, second = gray[1:] - gray[:-1], gray[:, 1:] - gray[:, :-1]
+    down, across = np.abs(first[1:] - first[:-1]).mean(), np.abs(second[:, 1:] - second[:, :-1]).mean()
     coarse = np.abs(gray[8:] - gray[:-8]).mean() + np.abs(gray[:, 8:] - gray[:, :-8]).mean()
     return float((down + across) / (2 * coarse)) if coarse > 0 else 0.0
 
@@ -41,7 +41,8 @@ def clipped_share(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> float:
     """
     rows, columns = pixels.shape
     middle = pixels[rows // 6 : rows - rows // 6, columns // 6 : columns - columns // 6]
-    some = middle[:: max(1, middle.shape[0] // _MOST), :: max(1, middle.shape[1] // _MOST)]
+    # In one piece, where counting goes at the memory's pace.
+    some = np.ascontiguousarray(middle[:: max(1, middle.shape[0] // _MOST), :: max(1, middle.shape[1] // _MOST)])
     low, high = int(some.min()), int(some.max())
     near = (high - low) // 64
-    return float(max((some <= low + near).mean(), (some >= high - near).mean()))
+    return max(np.count_nonzero(some <= low + near), np.count_nonzero(some >= high - near)) / some.size

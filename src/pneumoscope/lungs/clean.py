@@ -27,34 +27,38 @@ def two_largest(on: NDArray[np.bool_]) -> NDArray[np.bool_]:
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     order = np.argsort(sizes)[::-1][:2]
-    kept = [part for part in order.tolist() if sizes[part] > 0 and sizes[part] >= _LEAST * sizes[order[0]]]
-    return np.isin(labels, kept)
+    kept = np.zeros(len(sizes), dtype=np.bool_)
+    kept[[part for part in order.tolist() if sizes[part] > 0 and sizes[part] >= _LEAST * sizes[order[0]]]] = True
+    chosen: NDArray[np.bool_] = kept[labels]
+    return chosen
 
 
 def components(on: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Label 4-connected parts: int64 [h, w], 0 outside.
+    """Label 4-connected parts: int64 [h, w], 0 outside, 1 for the part whose last place comes first.
 
-    The label of a place is the largest index that reaches it; indices spread along rows and columns by running
-    maxima, which settles a 64 x 64 mask in a few sweeps.
+    By runs: a row's places in a line are one, and runs of neighbouring rows that touch are joined. A lung mask of
+    64 x 64 has some hundred runs, so this takes no time beside a network.
     """
     height, width = on.shape
-    labels = np.where(on, np.arange(1, on.size + 1).reshape(height, width), 0)
-    while True:
-        before = labels
-        for axis in (0, 1):
-            for turned in (False, True):
-                labels = _spread(np.flip(labels, axis) if turned else labels, axis)
-                labels = np.flip(labels, axis) if turned else labels
-        if np.array_equal(before, labels):
-            break
-    _, small = np.unique(labels, return_inverse=True)
-    small = small.reshape(on.shape)
-    return small if not on.all() else small + 1
-
-
-def _spread(labels: NDArray[np.int64], axis: int) -> NDArray[np.int64]:
-    """Running maximum along an axis that starts again after each 0."""
-    # Each run of places gets an offset above all labels before it, so that one accumulate serves all runs.
-    runs = np.cumsum(labels == 0, axis=axis) * (labels.size + 1)
-    spread = np.maximum.accumulate(labels + runs, axis=axis) - runs
-    return np.where(labels == 0, 0, spread)
+    padded = np.zeros((height, width + 2), dtype=np.bool_)
+    padded[:, 1:-1] = on
+    ends = np.flatnonzero(padded[:, 1:] != padded[:, :-1])  # where a run starts and where it has ended, in turn
+    first, last = ends[::2], ends[1::2]
+    # A run moved down by a row touches those of the next row that it overlaps: from the first that ends beyond its
+    # start to the last that starts before its end.
+    low = np.searchsorted(last + width + 1, first, side="right").tolist()
+    high = np.searchsorted(first + width + 1, last, side="left").tolist()
+    root = list(range(len(first)))
+    for run, (above, until) in enumerate(zip(low, high, strict=True)):
+        for other in range(above, until):
+            one = other
+            while root[one] != one:
+                root[one] = root[root[one]]
+                one = root[one]
+            root[one] = run  # a later run is always a root still: the last run of a part names it
+    for run in reversed(range(len(root))):
+        root[run] = root[root[run]]
+    _, part = np.unique(np.array(root, dtype=np.int64), return_inverse=True)
+    labels = np.zeros(on.shape, dtype=np.int64)
+    labels[on] = np.repeat(part + 1, last - first)
+    return labels

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pneumoscope.errors import BundleDamaged
 from pneumoscope.lungs.field import LungField
-from pneumoscope.resample import resize, stretch
+from pneumoscope.resample import stretched
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +27,7 @@ _FATAL = 4  # ONNX Runtime's log level: what goes wrong comes as an exception
 
 def lungs_input(film: Radiograph, size: int) -> NDArray[np.uint8]:
     """A film as the lung-field network sees it: squared, uint8 [size, size]."""
-    return stretch(resize(film.pixels, size, size), _LOW, _HIGH)
+    return stretched(film.pixels, size, _LOW, _HIGH, quick=True)
 
 
 class LungFinder:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pneumoscope.lungs import lung_finder
-from pneumoscope.resample import resize, stretch
+from pneumoscope.resample import stretched
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +55,7 @@ def prepare(film: Radiograph, spec: PreprocessSpec, lungs: LungField | None = No
         lungs = lung_finder().find(film)
     frame = frame_of(film, spec, lungs)
     part = frame if spec.trim or (lungs is not None and lungs.found) else None
-    pixels = stretch(resize(film.pixels, spec.size, spec.size, part), spec.low, spec.high)
+    pixels = stretched(film.pixels, spec.size, spec.low, spec.high, part)
     warnings = (_NO_LUNGS,) if lungs is not None and not lungs.found else ()
     return Prepared(pixels, frame, lungs, warnings)
 

@@ -1,0 +1,65 @@
+"""Resampling and stretching in one go give the bits of the two one after the other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hn
+
+from pneumoscope.films.phantom import draw_phantom
+from pneumoscope.resample import resize, stretch, stretched
+
+SIDES = st.integers(1, 70)
+PERCENTILES = st.floats(0, 100, allow_nan=False)
+
+
+@given(
+    hn.arrays(np.uint8, st.tuples(SIDES, SIDES), elements=st.integers(0, 255)),
+    st.integers(1, 40),
+    PERCENTILES,
+    PERCENTILES,
+)
+def test_stretched_is_stretch_of_resize(pixels: np.ndarray, size: int, one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    assert np.array_equal(stretched(pixels, size, low, high), stretch(resize(pixels, size, size), low, high))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("box", [None, (3.25, 10.0, 290.5, 250.75)])
+def test_so_it_is_of_films_of_either_depth(dtype: type, box: tuple[float, float, float, float] | None) -> None:
+    for seed in range(4):
+        pixels = draw_phantom(seed, "normal", rows=300).pixels.astype(dtype)
+        pixels = pixels * dtype(257) if dtype is np.uint16 else pixels
+        for size in (64, 128, 192, 300):
+            apart = stretch(resize(pixels, size, size, box), 0.5, 99.5)
+            joined = stretched(pixels, size, 0.5, 99.5, box)
+            assert np.array_equal(apart, joined)
+            assert joined.flags.writeable
+            assert joined.dtype == np.uint8
+
+
+def test_a_picture_of_its_own_size_is_only_stretched() -> None:
+    pixels = np.random.default_rng(0).integers(20, 200, (64, 64), dtype=np.uint8)
+    assert np.array_equal(stretched(pixels, 64, 2, 98), stretch(pixels.astype(np.float32), 2, 98))
+    assert not stretched(np.full((64, 64), 9, dtype=np.uint8), 64, 0.5, 99.5).any()
+
+
+def test_what_is_quick_leaves_pictures_alone_that_are_not_far_too_large() -> None:
+    small = draw_phantom(1, "normal", rows=767).pixels
+    assert np.array_equal(stretched(small, 128, 0.5, 99.5, quick=True), stretched(small, 128, 0.5, 99.5))
+
+
+@pytest.mark.parametrize("shape", [(1800, 1500), (768, 1001), (1031, 2003)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_what_is_quick_is_near_and_not_shifted(shape: tuple[int, int], dtype: type) -> None:
+    pixels = resize(draw_phantom(1, "normal", rows=1200).pixels, *shape).astype(dtype)
+    pixels = pixels * dtype(257) if dtype is np.uint16 else pixels
+    exact = stretched(pixels, 128, 0.5, 99.5).astype(float)
+    off = stretched(pixels, 128, 0.5, 99.5, quick=True) - exact
+    assert 0 < np.abs(off).max() <= 24  # at the edge of a marker
+    assert np.abs(off).mean() < 0.5
+    for axis in (0, 1):  # a shift by a part of a pixel would go with the slope
+        slope = np.gradient(exact, axis=axis)
+        assert abs((off * slope).sum() / (slope**2).sum()) < 0.01

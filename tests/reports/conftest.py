@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
 from pneumoscope.domain.evidence import Evidence, zone_shares
+from pneumoscope.domain.meaning import Meaning, Share
 from pneumoscope.domain.radiograph import FilmInfo, Radiograph
-from pneumoscope.domain.reading import Finding, ModelRef, Pattern, Reading, Refusal, Software
+from pneumoscope.domain.reading import INDETERMINATE, Finding, ModelRef, Pattern, Reading, Refusal, Software
+from pneumoscope.reports.given import Given
 
 SOFTWARE = Software("pneumoscope", "0.1.0")
 MODEL = ModelRef("tiny", "1", "ab" * 32)
@@ -48,3 +54,82 @@ def film() -> Radiograph:
     """The film of ``read_reading``: 16 bit, a slope from left to right."""
     pixels = np.tile(np.linspace(0, 40_000, 200).astype(np.uint16), (300, 1))
     return Radiograph(pixels, 65535, FilmInfo("ward/film.png", "cd" * 32, "PNG", 300, 200))
+
+
+@pytest.fixture
+def given(film: Radiograph) -> Given:
+    """All that a report may be given: the film, what the operating point means, the time."""
+    meaning = Meaning(
+        preset="screening",
+        sensitivity=Share(0.977, 0.957, 0.988, 379, 388),
+        specificity=Share(0.948, 0.896, 0.974, 127, 134),
+        rule="highest threshold with recall at least 0.99",
+        chosen_on="522 validation films",
+    )
+    return Given(film=film, meaning=meaning, created=datetime(2026, 3, 1, 9, 30, tzinfo=UTC))
+
+
+# Any reading at all, for the laws
+
+_TEXT = st.text(st.characters(codec="utf-8"), max_size=40)
+_WORDS = st.text(st.characters(categories=["Ll", "Lu", "Nd"], include_characters=" -"), min_size=1, max_size=20)
+_SHARE = st.floats(0, 1, allow_nan=False)
+_SIDE = st.integers(1, 4000) | st.none()
+_FILM = st.builds(
+    FilmInfo,
+    path=_TEXT | st.sampled_from(["broken\udcff.png", "two\nlines.png", "胸片.dcm", "<b>&.png", "a" * 300]),
+    sha256=st.none() | st.binary(min_size=32, max_size=32).map(bytes.hex),
+    format=st.sampled_from([None, "PNG", "JPEG", "DICOM"]),
+    rows=_SIDE,
+    columns=_SIDE,
+)
+_MODEL = st.builds(ModelRef, name=_WORDS, version=_WORDS, sha256=st.just("ab" * 32))
+
+
+@st.composite
+def _refused(draw: st.DrawFn) -> Reading:
+    refusal = draw(st.builds(Refusal, code=st.sampled_from(["unreadable", "not-a-chest"]), reason=_TEXT, remedy=_TEXT))
+    return Reading(
+        film=draw(_FILM), status="refused", software=SOFTWARE, model=draw(st.none() | _MODEL), refusal=refusal
+    )
+
+
+@st.composite
+def _read(draw: st.DrawFn) -> Reading:
+    classes = draw(st.lists(_WORDS, min_size=2, max_size=5, unique=True))
+    shape = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
+    evidence = draw(arrays.arrays(np.float32, shape, elements=st.floats(-8, 8, width=32)))
+    name = draw(st.sampled_from(["pneumonia", "tuberculosis"]))
+    call = draw(st.sampled_from([name, f"no {name}", INDETERMINATE]))
+    patterns = st.none() | st.builds(
+        Pattern,
+        call=st.sampled_from([None, INDETERMINATE, *classes]),
+        set=st.lists(st.sampled_from(classes), unique=True).map(tuple),
+        coverage=st.sampled_from([None, 0.9, 0.95]),
+    )
+    return Reading(
+        film=draw(_FILM),
+        status="read",
+        software=SOFTWARE,
+        model=draw(_MODEL),
+        mended=tuple(draw(st.lists(st.sampled_from(["inverted", "turned 90"]), max_size=2))),
+        warnings=tuple(draw(st.lists(_TEXT, max_size=3))),
+        probabilities={each: draw(_SHARE) for each in classes},
+        finding=Finding(name, draw(_SHARE), draw(st.floats(0, 1.5)), "three-way", call, draw(st.none() | _SHARE)),
+        pattern=draw(patterns),
+        evidence=Evidence(
+            evidence, zone_shares(evidence), (0.0, 0.0, float(shape[0]), float(shape[1])), draw(st.none() | _SHARE)
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def refused_readings() -> st.SearchStrategy[Reading]:
+    """Any refused film."""
+    return _refused()
+
+
+@pytest.fixture(scope="session")
+def readings() -> st.SearchStrategy[Reading]:
+    """Any film, read or refused."""
+    return _read() | _refused()

@@ -4,9 +4,13 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pneumoscope.reports.json import schema, to_dict, to_json
+from pneumoscope.errors import UsageError
+from pneumoscope.reports.json import from_dict, schema, to_dict, to_json
 
 if TYPE_CHECKING:
     from pneumoscope.domain.reading import Reading
@@ -125,3 +129,67 @@ def test_any_file_name_survives(read_reading: Reading, path: str) -> None:
     assert line.isascii()
     assert "\n" not in line
     assert json.loads(line)["film"]["path"] == path
+
+
+# And back
+
+
+@given(data=st.data())
+def test_a_document_comes_back_exactly(readings: st.SearchStrategy[Reading], data: st.DataObject) -> None:
+    reading = data.draw(readings)
+    document = json.loads(json.dumps(to_dict(reading)))
+
+    for evidence in (None, reading.evidence):
+        back = from_dict(document, evidence)
+
+        assert to_dict(back) == document
+        assert list(to_dict(back)) == list(document)
+        assert (back.film, back.model, back.software, back.refusal) == (
+            *(reading.film, reading.model, reading.software),
+            reading.refusal,
+        )
+        assert (back.mended, back.warnings, back.pattern) == (reading.mended, reading.warnings, reading.pattern)
+        assert list(back.probabilities or {}) == list(reading.probabilities or {})
+
+
+def test_the_map_is_what_was_kept_and_the_shares_are_the_documents(read_reading: Reading) -> None:
+    assert read_reading.evidence is not None
+    document = to_dict(read_reading)
+    kept = replace(read_reading.evidence, zones={}, in_lungs=None)
+
+    back = from_dict(document, kept).evidence
+
+    assert back is not None
+    assert np.array_equal(back.map, read_reading.evidence.map)
+    assert back.frame == read_reading.evidence.frame
+    assert back.zones == document["evidence"]["zones"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "perhaps"},
+        {"status": "read"},
+        {"film": {"path": "x", "patient": "Doe"}},
+        {"refusal": None},
+        {"pneumonia": {"probability": 0.5, "threshold": 0.5, "lower": None, "preset": "x", "call": "pneumonia"}},
+        {"pattern": {"call": None, "set": [], "coverage": None}},
+        {"evidence": {"zones": {}, "in_lungs": 0.5}},
+        {"probabilities": {"normal": 0.5, "viral": 0.5}},
+        {"more": 1},
+    ],
+)
+def test_what_is_no_reading_is_refused(refused_reading: Reading, change: dict[str, Any]) -> None:
+    """Above all: no number comes in beside a refusal."""
+    document = to_dict(refused_reading)
+    assert from_dict(document) == refused_reading
+
+    with pytest.raises(UsageError, match="no reading"):
+        from_dict({**document, **change})
+
+
+def test_a_document_without_a_part_is_no_reading(read_reading: Reading) -> None:
+    document = to_dict(read_reading)
+    for key in document:
+        with pytest.raises(UsageError, match="no reading"):
+            from_dict({name: value for name, value in document.items() if name != key})

@@ -3,6 +3,7 @@
 from pneumoscope.reading.calibrate import calibrate
 from pneumoscope.reading.decide import decide_finding, decide_pattern, operating_point
 from pneumoscope.reading.evidence import finding_evidence
+from pneumoscope.reading.meaning import meaning
 from pneumoscope.reading.reader import Reader, load
 from pneumoscope.reading.session import Session
 
@@ -14,5 +15,6 @@ __all__ = [
     "decide_pattern",
     "finding_evidence",
     "load",
+    "meaning",
     "operating_point",
 ]

@@ -1,20 +1,34 @@
-"""A reading as one line of JSON. The field names and their order are a contract."""
+"""A reading as one line of JSON, and back. The field names and their order are a contract."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from pneumoscope.domain.evidence import ZONES
+import numpy as np
+
+from pneumoscope.domain.evidence import ZONES, Evidence
+from pneumoscope.domain.radiograph import FilmInfo
+from pneumoscope.domain.reading import Finding, ModelRef, Pattern, Reading, Refusal, Software
+from pneumoscope.errors import UsageError
 from pneumoscope.settings import NOTICE
 
 if TYPE_CHECKING:
-    from pneumoscope.domain.reading import Reading
+    from collections.abc import Mapping
 
-__all__ = ["schema", "to_dict", "to_json"]
+    from pneumoscope.reports.given import Given
+
+__all__ = ["from_dict", "schema", "to_dict", "to_json", "write"]
 
 _DIGITS = 6
+_NOT_THE_FINDING = frozenset(
+    {
+        *("film", "status", "refusal", "mended", "warnings", "probabilities"),
+        *("pattern", "evidence", "model", "software", "notice"),
+    }
+)
+"""The contract's keys but the finding's, which stands under its own name."""
 
 
 def to_dict(reading: Reading, *, finding: str = "pneumonia") -> dict[str, Any]:
@@ -65,6 +79,32 @@ def to_dict(reading: Reading, *, finding: str = "pneumonia") -> dict[str, Any]:
 def to_json(reading: Reading, *, finding: str = "pneumonia") -> str:
     """A reading as one line of ASCII, without the line's end; any file name survives it."""
     return json.dumps(to_dict(reading, finding=finding), allow_nan=False)
+
+
+def write(reading: Reading, given: Given) -> bytes:
+    """The line as the bytes of a file."""
+    return f"{to_json(reading, finding=given.finding)}\n".encode()
+
+
+def from_dict(document: Mapping[str, Any], evidence: Evidence | None = None) -> Reading:
+    """A reading out of its document: ``to_dict`` of what comes back is the document again.
+
+    Args:
+        document: What ``to_dict`` gave, or its JSON read back. The order of the probabilities is the bundle's, so that
+            a store must keep it (PostgreSQL's ``json`` does, ``jsonb`` does not).
+        evidence: The map, where it was kept; the shares by zone are the document's. Without it the map is empty
+            (0 by 0): the shares can still be told, and nothing is drawn. A refused reading takes none.
+
+    Raises:
+        UsageError: The document is no reading.
+    """
+    try:
+        return _read_back(document, evidence)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(
+            f"the document is no reading ({type(error).__name__}: {error})",
+            remedy="Give what reports.json.to_dict made, unchanged",
+        ) from error
 
 
 def schema(finding: str = "pneumonia") -> dict[str, Any]:
@@ -120,6 +160,37 @@ def schema(finding: str = "pneumonia") -> dict[str, Any]:
         "then": {"properties": {key: {"type": "null"} for key in ("probabilities", finding, "pattern", "evidence")}},
         "else": {"properties": {"refusal": {"type": "null"}}},
     }
+
+
+def _read_back(document: Mapping[str, Any], kept: Evidence | None) -> Reading:
+    status, refusal, model, pattern = (document[key] for key in ("status", "refusal", "model", "pattern"))
+    probabilities, told = document["probabilities"], document["evidence"]
+    (name,) = set(document) - _NOT_THE_FINDING
+    found = document[name]
+    if status not in {"read", "refused"} or (status == "refused") != (probabilities is None):
+        raise ValueError("a read film has probabilities, a refused one has none")
+    if (found is None) != (probabilities is None) or (found is None and (pattern or told)):
+        raise ValueError("a refused film has no number at all")
+    return Reading(
+        film=FilmInfo(**document["film"]),
+        status=status,
+        software=Software(**document["software"]),
+        model=None if model is None else ModelRef(**model),
+        refusal=None if refusal is None else Refusal(**refusal),
+        mended=tuple(document["mended"]),
+        warnings=tuple(document["warnings"]),
+        probabilities=None if probabilities is None else dict(probabilities),
+        finding=None if found is None else Finding(name=name, **found),
+        pattern=None if pattern is None else Pattern(pattern["call"], tuple(pattern["set"]), pattern["coverage"]),
+        evidence=None if told is None else _evidence(dict(told["zones"]), told["in_lungs"], kept),
+        notice=document["notice"],
+    )
+
+
+def _evidence(zones: dict[str, float], in_lungs: float | None, kept: Evidence | None) -> Evidence:
+    if kept is not None:
+        return replace(kept, zones=zones, in_lungs=in_lungs)
+    return Evidence(np.zeros((0, 0), np.float32), zones, (0.0, 0.0, 0.0, 0.0), in_lungs)
 
 
 def _rounded(numbers: dict[str, float]) -> dict[str, float]:

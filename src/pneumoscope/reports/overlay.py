@@ -1,9 +1,4 @@
-"""The evidence drawn over its film, as a PNG with a legend.
-
-Orange speaks for the finding and blue against it: the pair that colour-blind people tell apart best (ColorBrewer's
-diverging schemes; Harrower and Brewer, Cartographic Journal 40 (2003)). Where there is little evidence the film shows
-through. The resampling here is drawing: what the network sees is made by ``preprocess`` alone.
-"""
+"""The evidence drawn over its film, as a PNG with a legend (the colours are those of ``drawing``)."""
 
 from __future__ import annotations
 
@@ -14,10 +9,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from pneumoscope.reports.drawing import evidence_over, legend_bar, scale_limit
 
-    from pneumoscope.domain.evidence import Evidence
+if TYPE_CHECKING:
     from pneumoscope.domain.radiograph import Radiograph
     from pneumoscope.domain.reading import Reading
 
@@ -27,12 +21,6 @@ _Colour: TypeAlias = tuple[int, int, int]
 
 _LONGEST = 1024  # pixels, of the drawn film; larger films are reduced
 _SHORTEST = 640  # smaller films are enlarged, so that the text has room
-_FOR: tuple[_Colour, _Colour] = ((253, 174, 97), (217, 72, 1))  # weak, strong
-_AGAINST: tuple[_Colour, _Colour] = ((158, 202, 225), (8, 81, 156))
-_OPACITY_FOR, _OPACITY_AGAINST = 0.68, 0.40
-_DIMMED = 0.86  # the film's white, so that colours tell on it
-_QUIET = 0.12  # share of the scale below which the film shows through untouched
-_LEAST_SCALE = 1.0  # log-odds; a film without evidence must not look hot because its noise was stretched
 _SIDES = "R, L: as if facing the patient."
 _IMPRESSION = "Pattern: a radiographic impression, not microbiology."
 _PAPER: _Colour = (16, 18, 22)
@@ -61,56 +49,13 @@ def overlay(film: Radiograph, reading: Reading) -> Image.Image:
         An RGB image.
 
     Raises:
-        ValueError: The reading was refused: it has no evidence.
+        ValueError: The reading was refused, or its map was not kept: there is no evidence to draw.
     """
     if reading.evidence is None:
         raise ValueError("a refused reading has no evidence to draw")
     scale = float(np.clip(max(film.rows, film.columns), _SHORTEST, _LONGEST)) / max(film.rows, film.columns)
     size = (max(1, round(film.columns * scale)), max(1, round(film.rows * scale)))
-    limit = _limit(reading.evidence)
-    picture = _grey(film, size) * _DIMMED
-    colours, opacity = _paint(_spread(reading.evidence, size, scale), limit)
-    drawn = picture * (1 - opacity) + colours * opacity
-    return _frame(Image.fromarray(np.rint(drawn).astype(np.uint8)), reading, limit)
-
-
-def _limit(evidence: Evidence) -> float:
-    """The end of the colour scale, in log-odds, rounded up to two figures."""
-    strongest = max(_LEAST_SCALE, float(np.abs(evidence.map).max()))
-    step = 10.0 ** (np.floor(np.log10(strongest)) - 1)
-    return float(np.ceil(strongest / step - 1e-9) * step)
-
-
-def _grey(film: Radiograph, size: tuple[int, int]) -> NDArray[np.float32]:
-    """The film for the eye, between its 0.5 and 99.5 percentiles: float32 [H, W, 1], 0 to 255."""
-    picture = Image.fromarray(film.pixels if film.pixels.dtype == np.uint8 else film.pixels.astype(np.float32))
-    values = np.asarray(picture.resize(size, Image.Resampling.BICUBIC), dtype=np.float32)
-    black, white = np.percentile(values, (0.5, 99.5))
-    grey: NDArray[np.float32] = np.clip((values - black) * (255.0 / max(white - black, 1e-6)), 0, 255)
-    return grey[..., None].astype(np.float32)
-
-
-def _spread(evidence: Evidence, size: tuple[int, int], scale: float) -> NDArray[np.float32]:
-    """The map over the whole drawn film, 0 where the network did not look: float32 [H, W]."""
-    top, left, bottom, right = (round(edge * scale) for edge in evidence.frame)
-    smooth = Image.fromarray(evidence.map.astype(np.float32)).resize(
-        (max(1, right - left), max(1, bottom - top)), Image.Resampling.BICUBIC
-    )
-    whole = Image.new("F", size)
-    whole.paste(smooth, (left, top))
-    return np.asarray(whole, dtype=np.float32)
-
-
-def _paint(values: NDArray[np.float32], limit: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Colours float32 [H, W, 3] and opacity float32 [H, W, 1] of the evidence."""
-    strength = np.clip(np.abs(values) / limit, 0, 1)[..., None]
-    speaks_for = (values > 0)[..., None]
-    weak = np.where(speaks_for, np.array(_FOR[0], np.float32), np.array(_AGAINST[0], np.float32))
-    strong = np.where(speaks_for, np.array(_FOR[1], np.float32), np.array(_AGAINST[1], np.float32))
-    colours = weak + (strong - weak) * strength
-    shown = np.clip((strength - _QUIET) / (1 - _QUIET), 0, 1) ** 0.7
-    opacity = shown * np.where(speaks_for, np.float32(_OPACITY_FOR), np.float32(_OPACITY_AGAINST))
-    return colours.astype(np.float32), opacity.astype(np.float32)
+    return _frame(evidence_over(film, reading.evidence, size), reading, scale_limit(reading.evidence))
 
 
 def _frame(picture: Image.Image, reading: Reading, limit: float) -> Image.Image:
@@ -148,10 +93,7 @@ def _legend(sheet: Image.Image, top: int, limit: float, reading: Reading) -> Non
     before, after = f"against {name}", f"for {name}"
     start = 12 + int(small.getlength(before)) + 10
     end = sheet.width - 12 - int(small.getlength(after)) - 10
-    values = np.repeat(np.linspace(-limit, limit, end - start, dtype=np.float32)[None], 12, axis=0)
-    colours, opacity = _paint(values, limit)
-    bar = np.float32(96) * (1 - opacity) + colours * opacity
-    sheet.paste(Image.fromarray(np.rint(bar).astype(np.uint8)), (start, top))
+    sheet.paste(legend_bar(end - start, 12), (start, top))
     pen.text((12, top - 2), before, font=small, fill=_FAINT)
     pen.text((end + 10, top - 2), after, font=small, fill=_FAINT)
     for share in (0.0, 0.5, 1.0):

@@ -1,0 +1,217 @@
+"""What a reading says, in the sentences that every report for people uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from pneumoscope.domain.reading import INDETERMINATE
+from pneumoscope.reports.table import plain
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pneumoscope.domain.meaning import Meaning, Share
+    from pneumoscope.domain.radiograph import Radiograph
+    from pneumoscope.domain.reading import Finding, Pattern, Reading
+    from pneumoscope.reports.given import Given
+
+__all__ = ["CAVEAT", "PRELIMINARY", "Said", "percent", "say"]
+
+CAVEAT = "A pattern is a radiographic impression, not microbiology: it does not name the germ."
+PRELIMINARY = "Preliminary: read by a program, not confirmed by a person."
+
+_SEX = {"F": "female", "M": "male", "O": "other"}
+_AGE = {"D": "day", "W": "week", "M": "month", "Y": "year"}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A reading in words and the few numbers that a page draws; nothing here knows of HTML or of paper.
+
+    Attributes:
+        film: Its name, without what is not printable.
+        headline: The call, or that the film was refused.
+        tone: What the headline is: "called", "absent", "open" or "refused".
+        lead: One or two sentences under it: where the call was made, or why the film was refused.
+        remedy: What to do about a refusal; empty if it was read.
+        meaning: What the operating point means, sentence by sentence; empty if it is not known.
+        name: Of the finding; empty if refused.
+        probability: Of the finding; None if refused.
+        marks: Thresholds of the call, rising, those within [0, 1].
+        classes: Name and probability, in the bundle's order; empty if refused.
+        pattern: What it looks like and its set, sentence by sentence; empty without a pattern.
+        evidence: Where the evidence lies, one sentence; empty if refused.
+        zones: Share by zone; empty if refused or if nothing speaks for the finding.
+        mended: What was put right before reading.
+        warnings: What a person should know.
+        facts: What stands at the end: name and value.
+        notice: Research use only.
+    """
+
+    film: str
+    headline: str
+    tone: Literal["called", "absent", "open", "refused"]
+    lead: str
+    remedy: str
+    meaning: tuple[str, ...]
+    name: str
+    probability: float | None
+    marks: tuple[float, ...]
+    classes: tuple[tuple[str, float], ...]
+    pattern: tuple[str, ...]
+    evidence: str
+    zones: dict[str, float]
+    mended: tuple[str, ...]
+    warnings: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    notice: str
+
+
+def say(reading: Reading, given: Given) -> Said:
+    """Put a reading into words.
+
+    Args:
+        reading: Read or refused; of a refused one no number is said.
+        given: Its picture's facts, the meaning of its operating point, its time.
+    """
+    found, refusal = reading.finding, reading.refusal
+    zones = {} if reading.evidence is None else reading.evidence.zones
+    if refusal is not None or found is None:
+        headline, lead = "Refused", f"No reading was made: {refusal.reason}." if refusal else "No reading was made."
+    else:
+        headline, lead = _capital(found.call), _lead(found)
+    return Said(
+        film=plain(reading.film.path),
+        headline=headline,
+        tone=_tone(found),
+        lead=plain(lead),
+        remedy=plain(f"{refusal.remedy}.") if refusal and refusal.remedy else "",
+        meaning=_meaning(given.meaning, found),
+        name=found.name if found else "",
+        probability=found.probability if found else None,
+        marks=() if found is None else tuple(m for m in (found.lower, found.threshold) if m is not None and 0 < m <= 1),
+        classes=() if found is None else tuple((reading.probabilities or {}).items()),
+        pattern=_pattern(reading.pattern),
+        evidence=_evidence(reading),
+        zones=zones if any(zones.values()) else {},
+        mended=tuple(plain(text) for text in reading.mended),
+        warnings=tuple(plain(text) for text in reading.warnings),
+        facts=_facts(reading, given.film, given.when()),
+        notice=reading.notice,
+    )
+
+
+def percent(value: float) -> str:
+    """A share as per cent; what is not quite none or all is not called so."""
+    if 0 < value < 0.0005:
+        return "below 0.1 %"
+    if 0.9995 <= value < 1:
+        return "above 99.9 %"
+    return f"{100 * value:.1f} %"
+
+
+def _tone(found: Finding | None) -> Literal["called", "absent", "open", "refused"]:
+    if found is None:
+        return "refused"
+    return "called" if found.call == found.name else "open" if found.call == INDETERMINATE else "absent"
+
+
+def _lead(found: Finding) -> str:
+    if found.lower is None:
+        return f"Called from {percent(found.threshold)} (operating point: {found.preset})."
+    told = [
+        f"no {found.name} below {percent(found.lower)}" if found.lower > 0 else f"no {found.name} is never said",
+        f"{found.name} from {percent(found.threshold)}" if found.threshold <= 1 else f"{found.name} is never called",
+        "indeterminate between",
+    ]
+    return f"{_capital(', '.join(told))} (operating point: {found.preset})."
+
+
+def _meaning(meaning: Meaning | None, found: Finding | None) -> tuple[str, ...]:
+    """Counts of 100 first: people understand them better than rates (Gigerenzer and Edwards, BMJ 327 (2003))."""
+    if meaning is None or found is None or meaning.preset != found.preset:
+        return ()
+    name, of = found.name, _enough(meaning)
+    calls, wrong = round(of * meaning.sensitivity.value), of - round(of * meaning.specificity.value)
+    first = "On the films that it was chosen on"
+    if meaning.left_open is not None:
+        first += f", this setting left {round(of * meaning.left_open.value)} of {of} open. Of those that it decided"
+    return (
+        f"{first}, it called {calls} of {of} with {name} and missed {of - calls}; of {of} without {name} it wrongly "
+        f"called {wrong}.",
+        f"Sensitivity {_counted(meaning.sensitivity)}, specificity {_counted(meaning.specificity)}.",
+        plain(f"Chosen on: {meaning.chosen_on}. Other films can differ."),
+    )
+
+
+def _enough(meaning: Meaning) -> int:
+    """Of 100 films, or of 1,000 where 100 would hide that some were missed or wrongly called."""
+    hidden = any(
+        share.k < share.n and round(100 * share.value) == 100 for share in (meaning.sensitivity, meaning.specificity)
+    )
+    return 1000 if hidden else 100
+
+
+def _counted(share: Share) -> str:
+    return (
+        f"{100 * share.value:.1f} % ({share.k} of {share.n}; 95 % interval {100 * share.low:.1f} to "
+        f"{100 * share.high:.1f} %)"
+    )
+
+
+def _pattern(pattern: Pattern | None) -> tuple[str, ...]:
+    if pattern is None:
+        return ()
+    called = "None is named, since the finding is not called." if pattern.call is None else f"{_capital(pattern.call)}."
+    told = [called]
+    if pattern.coverage is not None:
+        inside = ", ".join(pattern.set) or "none: the film is unlike those of every class"
+        told.append(
+            f"Set of classes: {inside}. Such sets are built to hold the true class of {100 * pattern.coverage:g} of "
+            "100 films."
+        )
+    return (*told, CAVEAT)
+
+
+def _evidence(reading: Reading) -> str:
+    if reading.evidence is None or reading.finding is None:
+        return ""
+    zones, name = reading.evidence.zones, reading.finding.name
+    if not any(zones.values()):
+        return f"Nowhere on the film does anything speak for {name}."
+    most = max(zones, key=lambda zone: zones[zone])
+    told = f"Most of what speaks for {name} lies in the {most} zone ({100 * zones[most]:.0f} % of it)."
+    inside = reading.evidence.in_lungs
+    return told if inside is None else f"{told} {100 * inside:.0f} % of it lies in the lung fields."
+
+
+def _facts(reading: Reading, film: Radiograph | None, when: datetime) -> tuple[tuple[str, str], ...]:
+    info, model = reading.film, reading.model
+    size = f", {info.columns} x {info.rows} pixels" if info.rows and info.columns else ""
+    told = {
+        "Read": f"{when:%Y-%m-%d %H:%M} UTC",
+        "Film": f"{info.format or 'unknown format'}{size}",
+        "From the file": "" if film is None else _told_by(film),
+        "sha256 of the film": info.sha256 or "",
+        "Bundle": f"{model.name} {model.version}" if model else "",
+        "sha256 of the bundle": model.sha256 if model else "",
+        "Software": f"{reading.software.name} {reading.software.version}",
+    }
+    return tuple((name, plain(value)) for name, value in told.items() if value)
+
+
+def _told_by(film: Radiograph) -> str:
+    """View, age and sex, as DICOM tells them: what helps to see that it is the right film."""
+    facts = film.facts
+    told = [facts[key] for key in ("Modality", "ViewPosition") if facts.get(key)]
+    age = facts.get("PatientAge", "")
+    if age[:3].isdecimal() and age[3:] in _AGE:
+        told.append(f"{int(age[:3])} {_AGE[age[3:]]}{'' if int(age[:3]) == 1 else 's'}")
+    if facts.get("PatientSex") in _SEX:
+        told.append(_SEX[facts["PatientSex"]])
+    return ", ".join(told)
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"

@@ -81,7 +81,7 @@ def _answers(
         answers = stream(lambda path: system.answer(root, path, stamps[path]), missing, system.threads)
         for answer in counted(answers, total=len(missing), title="Reading", show=progress):
             if journal is not None:
-                journal.add(answer)
+                journal.add([answer])
             found[answer.path] = answer
     return found
 

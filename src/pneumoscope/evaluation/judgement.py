@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from pneumoscope.errors import DatasetError
+from pneumoscope.evaluation.document import json_schema, read_document, to_json, write_document
 from pneumoscope.evaluation.judged_curves import (  # msgspec reads the annotations
     AtFixedRate,
     DecisionCurve,
@@ -22,7 +20,6 @@ from pneumoscope.evaluation.judged_curves import (  # msgspec reads the annotati
 from pneumoscope.evaluation.predictions import RefusedFilm  # noqa: TC001 - msgspec reads the annotations
 from pneumoscope.settings import NOTICE
 from pneumoscope.statistics.metrics import Metric  # noqa: TC001
-from pneumoscope.storage import write_atomically
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -261,7 +258,7 @@ class Judgement:
 
     def to_json(self) -> bytes:
         """As JSON, indented; a number is never NaN or infinite."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=1)
+        return to_json(self)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write as JSON, and beside it the schema as ``judgement.schema.json``.
@@ -269,9 +266,8 @@ class Judgement:
         Raises:
             StorageError: The disk is full or the folder cannot be written.
         """
-        path = Path(path)
-        write_atomically(path, self.to_json() + b"\n")
-        write_atomically(path.with_name("judgement.schema.json"), msgspec.json.format(_encoded(schema()), indent=1))
+        write_document(self, path)
+        write_document(schema(), Path(path).with_name("judgement.schema.json"))
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Judgement:
@@ -280,32 +276,9 @@ class Judgement:
         Raises:
             DatasetError: The file is missing, no judgement, or of a newer pneumoscope.
         """
-        remedy = "Make it again with: pneumoscope evaluate BUNDLE DATA --out FOLDER"
-        try:
-            document = Path(path).read_bytes()
-            version = msgspec.json.decode(document, type=_Head).schema_version
-            if version > SCHEMA_VERSION:
-                raise DatasetError(
-                    f"the judgement has format {version}, and this pneumoscope knows formats up to {SCHEMA_VERSION}",
-                    where=path,
-                    remedy="Upgrade with: pip install --upgrade pneumoscope",
-                )
-            return msgspec.json.decode(document, type=cls)
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise DatasetError(f"the judgement cannot be read ({reason})", where=path, remedy=remedy) from error
-        except (msgspec.DecodeError, UnicodeError) as error:
-            raise DatasetError(f"this is no judgement ({error})", where=path, remedy=remedy) from error
-
-
-class _Head(msgspec.Struct):
-    schema_version: int
+        return read_document(path, cls, what="judgement", newest=SCHEMA_VERSION)
 
 
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of the document."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(Judgement)}
-
-
-def _encoded(document: dict[str, Any]) -> bytes:
-    return msgspec.json.encode(document)
+    return json_schema(Judgement)

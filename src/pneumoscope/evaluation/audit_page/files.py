@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from pneumoscope.dataset.audit.acquisition import feature_names
 from pneumoscope.errors import MissingExtra
 from pneumoscope.evaluation.audit_page.page import audit_page
+from pneumoscope.evaluation.document import write_document
 from pneumoscope.storage import make_folder, open_atomically, write_atomically
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def write_audit(found: Audit, folder: str | PathLike[str]) -> list[Path]:
     out = make_folder(folder)
     page, findings, films = out / "audit.html", out / "audit.json", out / "films.parquet"
     _write_films(found, films)
-    write_atomically(findings, msgspec.json.format(msgspec.json.encode(found.report), indent=1))
+    write_document(found.report, findings)
     write_atomically(page, audit_page(found))
     return [page, findings, films]
 

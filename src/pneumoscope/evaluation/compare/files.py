@@ -6,12 +6,11 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from pneumoscope.evaluation.compare.disputes import thumbnails
 from pneumoscope.evaluation.compare.page import page
 from pneumoscope.evaluation.compare.result import schema
 from pneumoscope.evaluation.compare.table import cost_columns, figure_columns
+from pneumoscope.evaluation.document import to_json
 from pneumoscope.storage import make_folder, write_atomically
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def write_files(compared: Compared, folder: Path) -> list[Path]:
     result = compared.result
     documents = {
         "comparison.json": result.to_json(),
-        "comparison.schema.json": msgspec.json.format(msgspec.json.encode(schema()), indent=1) + b"\n",
+        "comparison.schema.json": to_json(schema()),
         "models.csv": _models(compared),
         "pairs.csv": _csv(
             ("figure", "first", "second", "difference", "low", "high", "p", "p_holm", "method", "note"),

@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
+from pneumoscope.evaluation.document import json_schema, to_json
 from pneumoscope.settings import NOTICE
 from pneumoscope.statistics.metrics import Metric  # noqa: TC001 - msgspec reads the annotations
 
@@ -260,9 +259,9 @@ class Comparison:
 
     def to_json(self) -> bytes:
         """As JSON, indented; a number is never NaN or infinite."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
+        return to_json(self)
 
 
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of the document."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(Comparison)}
+    return json_schema(Comparison)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from pneumoscope.domain.reading import ModelRef  # noqa: TC001 - msgspec reads the annotations
-from pneumoscope.errors import DatasetError
+from pneumoscope.evaluation.document import read_document, write_document
 from pneumoscope.settings import NOTICE
 from pneumoscope.statistics.metrics import Metric  # noqa: TC001 - likewise
-from pneumoscope.storage import write_atomically
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -150,7 +146,7 @@ class StressResult:
         Raises:
             StorageError: The disk is full or the folder cannot be written.
         """
-        write_atomically(path, msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
+        write_document(self, path)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> StressResult:
@@ -159,13 +155,7 @@ class StressResult:
         Raises:
             DatasetError: The file is missing, or no such result.
         """
-        remedy = "Make it again with: pneumoscope evaluate BUNDLE DATA --out FOLDER"
-        try:
-            return msgspec.json.decode(Path(path).read_bytes(), type=cls)
-        except OSError as error:
-            raise DatasetError(f"the file cannot be read ({error.strerror})", where=path, remedy=remedy) from error
-        except (msgspec.DecodeError, UnicodeError) as error:
-            raise DatasetError(f"this is no stress result ({error})", where=path, remedy=remedy) from error
+        return read_document(path, cls, what="stress result")
 
     def table(self) -> str:
         """As text: a row a corruption and severity; at the first operating point recall and specificity."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pneumoscope.errors import MissingExtra
 from pneumoscope.evaluation.audit_page import view
 from pneumoscope.evaluation.audit_page.pictures import Gallery
+from pneumoscope.evaluation.templates import templates_of
 
 if TYPE_CHECKING:
     from pneumoscope.dataset.audit import Audit
@@ -24,13 +24,9 @@ def audit_page(found: Audit) -> str:
     Raises:
         MissingExtra: jinja2 is not installed.
     """
-    try:
-        from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - waits until a page is made
-    except ImportError as error:
-        raise MissingExtra.named("jinja2", extra="audit", needed_for="the audit's page") from error
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = templates_of(Path(__file__).parent, extra="audit", needed_for="the audit's page")
     environment.filters["plural"] = view.plural
-    template = environment.from_string(Path(__file__).with_name("page.html.j2").read_text(encoding="utf-8"))
+    template = environment.get_template("page.html.j2")
     report, gallery = found.report, Gallery(found.manifest.root)
     return template.render(
         r=report,

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from pneumoscope.errors import MissingExtra
 from pneumoscope.evaluation.compare.figures_of import SEED_FIGURES
 from pneumoscope.evaluation.compare.pairs import FIGURES
 from pneumoscope.evaluation.compare.table import Column, cost_columns, figure_columns, pair_cells, seeds_cells
+from pneumoscope.evaluation.templates import templates_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,12 +43,8 @@ def page(result: Comparison, figures: Sequence[Path], pictures: Mapping[str, NDA
     Raises:
         MissingExtra: jinja2 is not installed.
     """
-    try:
-        from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - waits until a page is made
-    except ImportError as error:
-        raise MissingExtra.named("jinja2", extra="evaluate", needed_for="the page of a comparison") from error
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(Path(__file__).with_name("page.html.j2").read_text(encoding="utf-8"))
+    environment = templates_of(Path(__file__).parent, extra="evaluate", needed_for="the page of a comparison")
+    template = environment.get_template("page.html.j2")
     by_figure: dict[str, list[tuple[str, ...]]] = defaultdict(list)
     for pair in result.pairs:
         by_figure[pair.figure].append(pair_cells(pair))

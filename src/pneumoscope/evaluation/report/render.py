@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pneumoscope.errors import MissingExtra
 from pneumoscope.evaluation.report.blocks import kind_of
+from pneumoscope.evaluation.templates import templates_of
 from pneumoscope.settings import NOTICE
 
 if TYPE_CHECKING:
@@ -23,17 +23,7 @@ def environment() -> jinja2.Environment:
     Raises:
         MissingExtra: jinja2 is not installed.
     """
-    try:
-        import jinja2  # noqa: PLC0415 - comes with the extra evaluate
-    except ImportError as error:
-        raise MissingExtra.named("jinja2", extra="evaluate", needed_for="the report") from error
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=jinja2.select_autoescape(enabled_extensions=("html.j2",)),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    made = templates_of(_TEMPLATES, extra="evaluate", needed_for="the report")
     made.filters["kind"] = kind_of
     made.filters["md"] = _markdown
     made.globals["notice"] = NOTICE

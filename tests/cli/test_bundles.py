@@ -13,13 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
+    from tests.cli.conftest import Ran
 
-    Run = Callable[..., "Ran"]
-
-    class Ran:
-        code: int
-        out: str
-        err: str
+    Run = Callable[..., Ran]
 
 
 def test_the_card_tells_what_stands_in_the_bundle(run: Run, tiny_bundle: Path) -> None:

@@ -24,12 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    Run = Callable[..., "Ran"]
+    from tests.cli.conftest import Ran
 
-    class Ran:
-        code: int
-        out: str
-        err: str
+    Run = Callable[..., Ran]
 
 
 NAMES = ["a.png", "b.jpeg", "ward/a.png", "ward/c.bmp", "ward/deep/d.tiff"]

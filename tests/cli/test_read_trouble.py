@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
@@ -23,21 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.cli.conftest import Ran
+
     from pneumoscope.bundle import BundleMeta
 
-    Run = Callable[..., "Ran"]
-
-    class Ran:
-        code: int
-        out: str
-        err: str
-
-
-NAMES = ["a.png", "b.jpeg", "ward/a.png", "ward/c.bmp", "ward/deep/d.tiff"]
-
-
-def json_lines(text: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in text.splitlines()]
+    Run = Callable[..., Ran]
 
 
 def one_line(text: str) -> str:
@@ -226,7 +216,7 @@ def test_a_progress_bar_goes_to_the_terminal_and_the_readings_to_the_file(
     os.close(keeper)
 
     assert done.returncode == 0
-    assert len(json_lines((tmp_path / "out.jsonl").read_text())) == 10
+    assert len([json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]) == 10
     assert "10/10" in seen
     assert "probabilities" not in seen
 

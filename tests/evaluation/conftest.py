@@ -1,8 +1,9 @@
-"""A finished run, made of numbers: what training would have left behind."""
+"""A finished run, made of numbers, as training would have left it behind; and figures caught before they are saved."""
 
 from __future__ import annotations
 
 import json
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,10 @@ from pneumoscope.domain.provenance import Provenance
 from pneumoscope.preprocess.spec import PreprocessSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from matplotlib.figure import Figure
 
 CLASSES = ("normal", "bacterial", "viral")
 
@@ -90,3 +94,23 @@ def only_positive(run: Path, judged: SimpleNamespace) -> Path:
     fewer = SimpleNamespace(labels=judged.labels[kept], p=judged.p[kept], patients=judged.patients[kept])
     write_predictions(run, fewer, ["test"] * int(kept.sum()))
     return run
+
+
+@pytest.fixture
+def drawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Figure]:
+    """``drawn(kind)``: what the test file's own ``draw(kind, path)`` draws, handed over instead of saved."""
+    caught: list[Figure] = []
+
+    def keep(figure: Figure, path: Path) -> list[Path]:  # noqa: ARG001 - the place of ``save``
+        caught.append(figure)
+        return []
+
+    for name in list(sys.modules):
+        if name.startswith("pneumoscope.evaluation.figures."):
+            monkeypatch.setattr(sys.modules[name], "save", keep)
+
+    def one(kind: str) -> Figure:
+        request.module.draw(kind, tmp_path / kind)
+        return caught[-1]
+
+    return one

@@ -63,26 +63,6 @@ def draw(kind: str, path: Path) -> list[Path]:
     return calls[kind]()
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Figure]:
-    """Draw a figure and hand it over instead of saving it."""
-    caught: list[Figure] = []
-
-    def keep(figure: Figure, path: Path) -> list[Path]:  # noqa: ARG001 - the place of ``save``
-        caught.append(figure)
-        return []
-
-    for name in list(sys.modules):
-        if name.startswith("pneumoscope.evaluation.figures."):
-            monkeypatch.setattr(sys.modules[name], "save", keep)
-
-    def one(kind: str) -> Figure:
-        draw(kind, tmp_path / kind)
-        return caught[-1]
-
-    return one
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_figure_states_n_and_research_use(kind: str, drawn: Callable[[str], Figure]) -> None:
     words = " ".join(" ".join(text.get_text() for text in drawn(kind).texts).split())

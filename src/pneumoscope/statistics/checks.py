@@ -9,7 +9,15 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["binary_labels", "class_labels", "group_numbers", "probabilities", "scores_and_labels", "table"]
+__all__ = [
+    "binary_labels",
+    "class_labels",
+    "group_numbers",
+    "probabilities",
+    "scores_and_labels",
+    "sets_and_labels",
+    "table",
+]
 
 
 def binary_labels(labels: ArrayLike) -> NDArray[np.bool_]:
@@ -43,6 +51,21 @@ def scores_and_labels(
     if both_classes and (truth.all() or not truth.any()):
         raise ValueError(f"both classes are needed; all {truth.size} labels are {int(truth[0])}")
     return truth, values
+
+
+def sets_and_labels(sets: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Prediction sets and the classes of their films, as bool [N, C] and int64 [N].
+
+    Raises:
+        ValueError: The shapes do not fit, or a label is no class.
+    """
+    inside = np.asarray(sets, dtype=np.bool_)
+    if inside.ndim != 2:
+        raise ValueError(f"sets must be [films, classes], not {inside.shape}")
+    truth = class_labels(labels, inside.shape[1])
+    if len(truth) != len(inside):
+        raise ValueError(f"labels and sets must be of one length, not {len(truth)} and {len(inside)}")
+    return inside, truth
 
 
 def probabilities(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pneumoscope.statistics.checks import class_labels, table
+from pneumoscope.statistics.checks import sets_and_labels, table
 from pneumoscope.statistics.intervals import Interval, wilson
 
 if TYPE_CHECKING:
@@ -119,12 +119,7 @@ def coverage_of(sets: ArrayLike, labels: ArrayLike) -> Coverage:
     Raises:
         ValueError: The shapes do not fit.
     """
-    inside = np.asarray(sets, dtype=np.bool_)
-    if inside.ndim != 2:
-        raise ValueError(f"sets must be [films, classes], not {inside.shape}")
-    truth = class_labels(labels, inside.shape[1])
-    if len(truth) != len(inside):
-        raise ValueError(f"labels and sets must be of one length, not {len(truth)} and {len(inside)}")
+    inside, truth = sets_and_labels(sets, labels)
     held = inside[np.arange(len(truth)), truth]
     by_class = tuple(wilson(int(held[truth == c].sum()), int((truth == c).sum())) for c in range(inside.shape[1]))
     return Coverage(

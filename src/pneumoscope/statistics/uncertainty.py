@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pneumoscope.statistics.checks import class_labels, scores_and_labels
+from pneumoscope.statistics.checks import scores_and_labels, sets_and_labels
 from pneumoscope.statistics.discrimination import delong
 from pneumoscope.statistics.intervals import Estimate, Interval, bootstrap, bootstrap_sums
 from pneumoscope.statistics.rates import clustered_rate
@@ -181,12 +181,7 @@ def sets_by_class(
     Raises:
         ValueError: The shapes do not fit.
     """
-    inside = np.asarray(sets, dtype=np.bool_)
-    if inside.ndim != 2:
-        raise ValueError(f"sets must be [films, classes], not {inside.shape}")
-    truth = class_labels(labels, inside.shape[1])
-    if len(truth) != len(inside):
-        raise ValueError(f"labels and sets must be of one length, not {len(truth)} and {len(inside)}")
+    inside, truth = sets_and_labels(sets, labels)
     people = np.arange(len(truth)) if groups is None else np.asarray(groups)
     sizes = inside.sum(axis=1)
     found = []

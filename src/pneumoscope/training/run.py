@@ -33,10 +33,11 @@ from pneumoscope.training.record import headline, provenance, save_predictions, 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pneumoscope.networks import Network
     from pneumoscope.training.config import TrainConfig
     from pneumoscope.training.engine import Engine
 
-__all__ = ["Run", "spec_of", "split_of", "train"]
+__all__ = ["Run", "network_of", "spec_of", "split_of", "train"]
 
 _INTENDED = (
     "Research on chest radiographs: a second look at frontal films of the kind it was trained on. Not a medical "
@@ -92,13 +93,7 @@ def train(
             remedy="Name the class without the finding normal, negative, healthy or no finding",
         )
     spec = spec_of(config)
-    network = build(
-        config.network.name,
-        classes=len(manifest.classes),
-        size=spec.size,
-        options=config.network.options,
-        seed=config.seed,
-    )
+    network = network_of(config, manifest, spec)
     split = split_of(manifest, config)
     # Only now, when nothing is wrong with what was asked, is the folder claimed.
     if folder.open(config, manifest, fresh=fresh) and folder.summary.exists():
@@ -206,6 +201,21 @@ def spec_of(config: TrainConfig) -> PreprocessSpec:
     except ValueError as error:
         where = "data.size, data.low, data.high, data.margin or data.trim"
         raise ConfigError(str(error), where=where, remedy="Change it") from error
+
+
+def network_of(config: TrainConfig, manifest: Manifest, spec: PreprocessSpec) -> Network:
+    """The network that the configuration asks for, with its first weights.
+
+    Raises:
+        ConfigError: There is no such network, or an option or the size cannot be.
+    """
+    return build(
+        config.network.name,
+        classes=len(manifest.classes),
+        size=spec.size,
+        options=config.network.options,
+        seed=config.seed,
+    )
 
 
 def split_of(manifest: Manifest, config: TrainConfig) -> Split:

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from pneumoscope.errors import TrainingError
-from pneumoscope.networks import build
 from pneumoscope.statistics.discrimination import roc_auc
 from pneumoscope.statistics.fixed import recall_at_specificity
 from pneumoscope.storage import make_folder, write_atomically
@@ -21,7 +20,7 @@ from pneumoscope.training.callbacks import read_history
 from pneumoscope.training.fit import Parts, fit
 from pneumoscope.training.module import predict
 from pneumoscope.training.objective import finding_logit
-from pneumoscope.training.run import spec_of
+from pneumoscope.training.run import network_of, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,13 +144,7 @@ def _run_fold(
 ) -> FoldScore:
     manifest, split = trying.films.learning, trying.films.folds[fold]
     spec = spec_of(config)
-    network = build(
-        config.network.name,
-        classes=len(manifest.classes),
-        size=spec.size,
-        options=config.network.options,
-        seed=config.seed,
-    )
+    network = network_of(config, manifest, spec)
     images = trying.films.images(spec)
     val = split.parts["val"]
     parts = Parts(images, manifest.targets, split.parts["train"], val)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pneumoscope.domain.evidence import Evidence
     from pneumoscope.domain.radiograph import Radiograph
 
-__all__ = ["evidence_over", "film_for_the_eye", "legend_bar", "scale_limit"]
+__all__ = ["evidence_layer", "evidence_over", "film_for_the_eye", "legend_bar", "scale_limit"]
 
 _Colour: TypeAlias = tuple[int, int, int]
 
@@ -58,6 +58,21 @@ def evidence_over(film: Radiograph, evidence: Evidence, size: tuple[int, int]) -
     colours, opacity = _paint(_spread(evidence, size, scale), scale_limit(evidence))
     drawn = _grey(film, size) * _DIMMED * (1 - opacity) + colours * opacity
     return Image.fromarray(np.rint(drawn).astype(np.uint8))
+
+
+def evidence_layer(evidence: Evidence, size: tuple[int, int], scale: float) -> NDArray[np.uint8]:
+    """The evidence alone, in the same colours, to be laid over its film.
+
+    Args:
+        evidence: With its map.
+        size: (columns, rows) of the layer, in pixels; of the film's aspect.
+        scale: Pixels of the layer for one of the film.
+
+    Returns:
+        uint8 [rows, columns, 4]: red, green, blue, and opacity (not multiplied in).
+    """
+    colours, opacity = _paint(_spread(evidence, size, scale), scale_limit(evidence))
+    return np.rint(np.concatenate([colours, opacity * 255], axis=-1)).astype(np.uint8)
 
 
 def scale_limit(evidence: Evidence) -> float:

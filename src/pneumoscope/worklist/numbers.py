@@ -2,45 +2,163 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pneumoscope.worklist.figures import *
-from pneumoscope.worklist.records import *
+import numpy as np
+from sqlalchemy import Integer, case, cast, func, select, type_coerce
+from sqlalchemy.types import BigInteger
+
+from pneumoscope.worklist import tables
+from pneumoscope.worklist.figures import Agreement, Count, DayCount, DaySeconds, Histogram, InputStatistic
+from pneumoscope.worklist.records import STATISTICS
+from pneumoscope.worklist.tables import film, reading, study
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from sqlalchemy import ColumnElement
+
+    from pneumoscope.worklist.database import Database
+
+__all__ = ["Numbers"]
+
+_DAY = 86_400_000_000  # microseconds
+_SAMPLE = 20_000  # newest films or readings that quantiles are taken of
+_EPOCH = date(1970, 1, 1)
 
 
 class Numbers:
     """Made by ``open_worklist``."""
 
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
     def per_day(self, days: int) -> tuple[DayCount, ...]:
         """Readings a day, oldest first, with the days that have none."""
-        raise NotImplementedError
+        start = self._start(days)
+        refused = func.sum(case((reading.c.status == "refused", 1), else_=0))
+        day = _day(reading.c.created)
+        chosen = select(day, func.count(), refused).where(reading.c.created >= start).group_by(day)
+        with self._database.read() as connection:
+            found = {int(row[0]): (int(row[1]), int(row[2])) for row in connection.execute(chosen)}
+        first = (start.date() - _EPOCH).days
+        counts = [(number, *found.get(number, (0, 0))) for number in range(first, first + max(days, 1))]
+        return tuple(DayCount(_date(number), count - no, no) for number, count, no in counts)
 
     def calls(self, days: int) -> tuple[Count, ...]:
         """Studies by call, most first; refused ones are not among them."""
-        raise NotImplementedError
+        return self._counted(study.c.call, days)
 
     def refusals(self, days: int) -> tuple[Count, ...]:
         """Refused studies by code, most first."""
-        raise NotImplementedError
+        return self._counted(study.c.refusal, days)
 
     def scores(self, days: int, bundle_sha256: str | None = None, *, bins: int = 20) -> Histogram:
-        """Probabilities of films read, in equal bins of [0, 1]; each film counts once."""
-        raise NotImplementedError
+        """Probabilities of films read, in equal bins of [0, 1]; a film that was read again counts once a bin.
+
+        Args:
+            days: How many.
+            bundle_sha256: Of this bundle only.
+            bins: How many.
+        """
+        # floor(p * bins), 1.0 in the last one. A cast to integer rounds in PostgreSQL and cuts in SQLite: floor first.
+        place = cast(func.floor(reading.c.probability * bins), Integer)
+        bin_ = case((place >= bins, bins - 1), else_=place)
+        chosen = (
+            select(bin_, func.count(reading.c.film.distinct()))
+            .where(reading.c.created >= self._start(days), reading.c.probability.is_not(None))
+            .group_by(bin_)
+        )
+        if bundle_sha256 is not None:
+            chosen = chosen.where(reading.c.bundle_sha256 == bundle_sha256)
+        with self._database.read() as connection:
+            found = {int(row[0]): int(row[1]) for row in connection.execute(chosen)}
+        return Histogram(
+            tuple(number / bins for number in range(bins + 1)), tuple(found.get(number, 0) for number in range(bins))
+        )
 
     def inputs(self, days: int) -> tuple[InputStatistic, ...]:
-        """Input statistics of the newest 20,000 films of the days."""
-        raise NotImplementedError
+        """Input statistics of the newest 20,000 films of the days; those that no film has are left out."""
+        columns = [film.c[name] for name in STATISTICS]
+        chosen = select(_day(film.c.received), *columns).where(film.c.received >= self._start(days))
+        rows = self._newest(chosen, film.c.received)
+        found = []
+        for number, name in enumerate(STATISTICS, 1):
+            values = rows[:, number]
+            there = ~np.isnan(values)
+            if there.any():
+                found.append(_input(name, rows[there, 0], values[there]))
+        return tuple(found)
 
     def seconds(self, days: int) -> tuple[DaySeconds, ...]:
-        """Seconds a reading took: all days together first (if there are any), then each day that has readings."""
-        raise NotImplementedError
+        """Seconds a reading took, of the newest 20,000: all days together first, then each that has readings."""
+        chosen = select(_day(reading.c.created), reading.c.seconds).where(reading.c.created >= self._start(days))
+        rows = self._newest(chosen, reading.c.created)
+        if not len(rows):
+            return ()
+        by_day = [(_date(int(day)), rows[rows[:, 0] == day, 1]) for day in np.unique(rows[:, 0])]
+        return tuple(
+            DaySeconds(day, len(values), *(float(q) for q in np.quantile(values, (0.5, 0.95))))
+            for day, values in [(None, rows[:, 1]), *by_day]
+        )
 
     def agreement(self, days: int) -> tuple[Agreement, ...]:
-        """Studies by call and newest verdict."""
-        raise NotImplementedError
+        """Studies of the days by call and newest verdict, most first; refused ones have the call ''."""
+        key = (study.c.call, study.c.verdict, study.c.corrected_to)
+        chosen = select(*key, func.count()).where(study.c.received >= self._start(days), study.c.verdict != "")
+        with self._database.read() as connection:
+            rows = connection.execute(chosen.group_by(*key)).all()
+        found = [Agreement(row[0], row[1], row[2], int(row[3])) for row in rows]
+        return tuple(sorted(found, key=lambda one: (-one.count, one.call, one.kind, one.corrected_to or "")))
 
     def totals(self) -> dict[str, int]:
-        """Studies, films, readings, verdicts, and the bytes kept."""
-        raise NotImplementedError
+        """Studies, films, readings, verdicts, and the bytes of all films kept (those kept once count each time)."""
+        with self._database.read() as connection:
+            found = {
+                f"{name}": int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+                for name, table in (
+                    ("studies", tables.study),
+                    ("films", tables.film),
+                    ("readings", tables.reading),
+                    ("verdicts", tables.verdict),
+                )
+            }
+            found["bytes"] = int(connection.execute(select(func.coalesce(func.sum(film.c.bytes), 0))).scalar_one())
+        return found
+
+    def _start(self, days: int) -> datetime:
+        today = self._database.now().astimezone(UTC).date()
+        return datetime.combine(today - timedelta(days=min(max(days, 1), 36_500) - 1), time(), UTC)
+
+    def _counted(self, column: ColumnElement[Any], days: int) -> tuple[Count, ...]:
+        chosen = select(column, func.count()).where(study.c.received >= self._start(days), column != "")
+        with self._database.read() as connection:
+            rows = connection.execute(chosen.group_by(column)).all()
+        return tuple(Count(row[0], int(row[1])) for row in sorted(rows, key=lambda row: (-int(row[1]), row[0])))
+
+    def _newest(self, chosen: Any, order: ColumnElement[Any]) -> NDArray[np.float64]:
+        """float64 [rows, columns]; NULL is NaN."""
+        with self._database.read() as connection:
+            rows = connection.execute(chosen.order_by(order.desc()).limit(_SAMPLE)).all()
+        return np.array([tuple(row) for row in rows], dtype=np.float64).reshape(len(rows), -1)
+
+
+def _day(column: ColumnElement[Any]) -> ColumnElement[int]:
+    """Days since 1970."""
+    return type_coerce(column, BigInteger).op("/")(_DAY)
+
+
+def _date(number: int) -> date:
+    return _EPOCH + timedelta(days=number)
+
+
+def _input(name: str, days: NDArray[np.float64], values: NDArray[np.float64]) -> InputStatistic:
+    low, first, middle, third, high = (float(q) for q in np.quantile(values, (0.05, 0.25, 0.5, 0.75, 0.95)))
+    return InputStatistic(
+        name=name,
+        count=len(values),
+        mean=float(values.mean()),
+        std=float(values.std()),
+        quantiles=(low, first, middle, third, high),
+        days=tuple((_date(int(day)), float(values[days == day].mean())) for day in np.unique(days)),
+    )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pneumoscope.worklist.figures import *
-from pneumoscope.worklist.records import *
 from pneumoscope.worklist.audit import Audit
+from pneumoscope.worklist.blobs.doomed import collect
 from pneumoscope.worklist.bundles import Bundles
+from pneumoscope.worklist.database import Database, utc_now
+from pneumoscope.worklist.migrate import migrate
 from pneumoscope.worklist.numbers import Numbers
 from pneumoscope.worklist.sessions import Sessions
 from pneumoscope.worklist.settings import StoredSettings
@@ -17,7 +16,14 @@ from pneumoscope.worklist.studies import Studies
 from pneumoscope.worklist.tokens import Tokens
 from pneumoscope.worklist.users import Users
 from pneumoscope.worklist.verdicts import Verdicts
-from pneumoscope.worklist.blobs.protocol import BlobStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from pneumoscope.worklist.blobs.protocol import BlobStore
+
+__all__ = ["Worklist", "open_worklist"]
 
 
 class Worklist:
@@ -34,34 +40,44 @@ class Worklist:
         numbers: For the dashboard.
         bundles: Imported ones.
         blobs: The bytes of films.
+        database: For upkeep; whoever writes through it writes past the log.
     """
 
-    studies: Studies
-    verdicts: Verdicts
-    users: Users
-    tokens: Tokens
-    sessions: Sessions
-    audit: Audit
-    settings: StoredSettings
-    numbers: Numbers
-    bundles: Bundles
-    blobs: BlobStore
+    def __init__(self, database: Database, blobs: BlobStore) -> None:
+        self.database = database
+        self.blobs = blobs
+        self.studies = Studies(database, blobs)
+        self.verdicts = Verdicts(database)
+        self.users = Users(database)
+        self.tokens = Tokens(database)
+        self.sessions = Sessions(database)
+        self.audit = Audit(database)
+        self.settings = StoredSettings(database)
+        self.numbers = Numbers(database)
+        self.bundles = Bundles(database)
 
     def ping(self) -> None:
-        """Ask the database for a sign of life. Raises StorageError."""
-        raise NotImplementedError
+        """Ask the database for a sign of life.
+
+        Raises:
+            StorageError: There is none.
+        """
+        self.database.ping()
 
     def close(self) -> None:
         """Close the connections."""
-        raise NotImplementedError
+        self.database.close()
 
 
-def open_worklist(url: str, blobs: BlobStore) -> Worklist:
+def open_worklist(url: str, blobs: BlobStore, *, clock: Callable[[], datetime] = utc_now) -> Worklist:
     """Open the store, and bring its tables up to date.
+
+    What a program that was killed left half-done is put right: unfinished bytes, and bytes of deleted films.
 
     Args:
         url: ``sqlite:///FILE`` or ``postgresql://USER@HOST/DATABASE``.
         blobs: Where the bytes of films are kept.
+        clock: Tells the time, aware.
 
     Raises:
         UsageError: A URL of no such database.
@@ -69,4 +85,12 @@ def open_worklist(url: str, blobs: BlobStore) -> Worklist:
         StorageError: The database cannot be reached or written.
         WorklistFromFuture: A newer pneumoscope wrote it.
     """
-    raise NotImplementedError
+    database = Database(url, clock=clock)
+    try:
+        migrate(database)
+        collect(database, blobs)
+        blobs.sweep()
+    except BaseException:
+        database.close()
+        raise
+    return Worklist(database, blobs)

@@ -1,0 +1,166 @@
+"""The connection: SQLite in a file, or PostgreSQL. Any number may read; one at a time writes."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from pneumoscope.errors import MissingExtra, StorageError, UsageError
+from pneumoscope.storage import storing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.engine import URL
+
+__all__ = ["Database", "utc_now"]
+
+_BUSY_MS = 30_000  # that one process waits for another's write in a SQLite file
+_LOCK = 0x706E65756D6F  # the advisory lock of writers in PostgreSQL: "pneumo"
+
+
+def utc_now() -> datetime:
+    """The clock that is used where no other is given."""
+    return datetime.now(UTC)
+
+
+class Database:
+    """One database and its pool of connections; safe to use from many threads.
+
+    Writers come one after the other, in both databases. So the audit chain has no forks, the numbers of changes come
+    in the order of the commits, and nothing that a writer looked up is old when it writes. A film takes a hundred
+    times longer to read than to write down, so that nobody waits for this.
+
+    Args:
+        url: ``sqlite:///FILE`` or ``postgresql://USER@HOST/DATABASE``.
+        clock: Tells the time, aware.
+
+    Raises:
+        UsageError: A URL of no such database.
+        MissingExtra: PostgreSQL without its driver.
+        StorageError: The file's folder cannot be made.
+    """
+
+    def __init__(self, url: str, *, clock: Callable[[], datetime] = utc_now) -> None:
+        parsed = _url(url)
+        self.now = clock
+        self.shown = parsed.render_as_string(hide_password=True)
+        self.sqlite = parsed.get_backend_name() == "sqlite"
+        self._turn: Lock | nullcontext[None] = Lock() if self.sqlite else nullcontext()
+        self.engine: Engine = _sqlite(parsed) if self.sqlite else _postgresql(parsed)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the database.
+
+        Raises:
+            StorageError: In place of the database's errors.
+        """
+        with self._reaching(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction of the one writer: all of it is kept, or nothing.
+
+        Raises:
+            StorageError: In place of the database's errors.
+        """
+        # Threads of one process queue up here; SQLite's own waiting is polling, and unfair.
+        writing = self.engine.execution_options(writing=True)
+        with self._turn, self._reaching(), writing.begin() as connection:
+            if not self.sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            yield connection
+
+    def ping(self) -> None:
+        """Ask for a sign of life.
+
+        Raises:
+            StorageError: There is none.
+        """
+        with self.read() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            reason = " ".join(str(getattr(error, "orig", None) or error).split())
+            raise StorageError(
+                f"the worklist's database cannot be used ({reason})",
+                where=self.shown,
+                remedy="See that it runs, that the URL is right and the disk not full; what was kept is whole",
+            ) from error
+
+
+def _url(text: str) -> URL:
+    kinds = "Give sqlite:///FILE, or postgresql://USER@HOST/DATABASE (with the password in PGPASSWORD or ~/.pgpass)"
+    try:
+        url = make_url(text)
+    except ArgumentError as error:
+        raise UsageError("this is no URL of a database", where="the worklist's database", remedy=kinds) from error
+    backend = url.get_backend_name()
+    if (
+        backend == "sqlite"
+        and url.database not in {None, "", ":memory:"}
+        and not (url.database or "").startswith("file:")
+    ):
+        return url.set(drivername="sqlite", database=str(Path(url.database or "").expanduser()))
+    if backend in {"postgresql", "postgres"}:
+        if find_spec("psycopg") is None:
+            raise MissingExtra.named("psycopg", extra="postgres", needed_for="a worklist in PostgreSQL")
+        return url.set(drivername="postgresql+psycopg")
+    raise UsageError(f"a worklist is not kept in {url.drivername!r}", where="the worklist's database", remedy=kinds)
+
+
+def _postgresql(url: URL) -> Engine:
+    return create_engine(url, pool_size=5, max_overflow=15, pool_pre_ping=True)
+
+
+def _sqlite(url: URL) -> Engine:
+    path = Path(url.database or "")
+    with storing(path):
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True, mode=0o700)
+        # Films' labels and notes are nobody else's business; the log files beside it take these permissions too.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    engine = create_engine(url, pool_size=10, max_overflow=30, connect_args={"timeout": _BUSY_MS / 1000})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver's own BEGIN comes too late to be IMMEDIATE
+        for pragma in (
+            f"busy_timeout = {_BUSY_MS}",
+            "journal_mode = WAL",  # readers and the writer do not wait for each other
+            "synchronous = FULL",  # what was said to be kept survives a power cut
+            "foreign_keys = ON",
+            "temp_store = MEMORY",
+            "cache_size = -16000",
+            "mmap_size = 268435456",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later would be refused when another wrote in between.
+        writing = connection.get_execution_options().get("writing")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine

@@ -1,0 +1,134 @@
+"""Queries of the worklist as SQL.
+
+A page is found by where the one before ended (keyset) and not by counting rows off, so that page 500 costs what page
+1 costs. Every filter has an index in both orders.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, exists, func, select, tuple_
+
+from pneumoscope.errors import UsageError
+from pneumoscope.worklist.keys import decode_cursor, encode_cursor
+from pneumoscope.worklist.missing import no_such
+from pneumoscope.worklist.records import Neighbours, Page, StudyRow
+from pneumoscope.worklist.rows import to_study
+from pneumoscope.worklist.tables import microseconds, study, study_word
+from pneumoscope.worklist.texts import LAST, terms_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Connection, Row, Select
+
+    from pneumoscope.worklist.records import Query
+
+__all__ = ["count", "neighbours", "page"]
+
+_MOST = 500  # rows a page
+_RARE = 2000  # studies: a word of fewer is looked up first, one of more is looked for on the way along the order
+
+_ORDERS = {
+    "newest": (study.c.received, study.c.id),
+    "urgency": (study.c.urgency, study.c.received, study.c.id),
+}
+_KINDS: dict[str, tuple[type, ...]] = {"newest": (int, str), "urgency": (float, int, str)}
+
+
+def page(connection: Connection, query: Query) -> Page[StudyRow]:
+    """One page.
+
+    Raises:
+        UsageError: The cursor is none, or of another order.
+    """
+    columns = _columns(query)
+    conditions = _conditions(connection, query)
+    if query.cursor is not None:
+        conditions.append(tuple_(*columns) < tuple_(*decode_cursor(query.order, query.cursor, _KINDS[query.order])))
+    limit = min(max(query.limit, 1), _MOST)
+    chosen = select(study).where(*conditions).order_by(*(column.desc() for column in columns)).limit(limit + 1)
+    rows = connection.execute(chosen).all()
+    items = tuple(to_study(row) for row in rows[:limit])
+    return Page(items, encode_cursor(query.order, _key(query.order, rows[limit - 1])) if len(rows) > limit else None)
+
+
+def count(connection: Connection, query: Query, cap: int) -> int:
+    """How many studies, cursor and limit aside; never more than ``cap``."""
+    some = select(study.c.id).where(*_conditions(connection, query)).limit(cap).subquery()
+    return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
+
+
+def neighbours(connection: Connection, ident: str, query: Query) -> Neighbours:
+    """What stands before and after a study, which need not itself be among those of the query.
+
+    Raises:
+        NotFound: There is no such study.
+    """
+    columns = _columns(query)
+    here = connection.execute(select(study).where(study.c.id == ident)).first()
+    if here is None:
+        raise no_such("study", ident)
+    conditions = _conditions(connection, query)
+    place = tuple_(*_key(query.order, here))
+    before = select(study.c.id).where(*conditions, tuple_(*columns) > place).order_by(*columns)
+    after = select(study.c.id).where(*conditions, tuple_(*columns) < place)
+    after = after.order_by(*(column.desc() for column in columns))
+    return Neighbours(*(connection.execute(side.limit(1)).scalar() for side in (before, after)))
+
+
+def _columns(query: Query) -> tuple[ColumnElement[Any], ...]:
+    if query.order not in _ORDERS:
+        raise UsageError(f"there is no order {query.order!r}", where="order", remedy="Take newest or urgency")
+    return _ORDERS[query.order]
+
+
+def _key(order: str, row: Row[Any]) -> tuple[float | int | str, ...]:
+    """A row's place in the order, times as the database holds them."""
+    return (*([row.urgency] if order == "urgency" else []), microseconds(row.received), row.id)
+
+
+def _conditions(connection: Connection, query: Query) -> list[ColumnElement[bool]]:
+    found = [
+        study.c[name] == value
+        for name in ("call", "status", "source", "refusal")
+        if (value := getattr(query, name)) is not None
+    ]
+    if query.verdict is not None:
+        found.append(study.c.verdict == ("" if query.verdict == "none" else query.verdict))
+    if query.since is not None:
+        found.append(study.c.received >= query.since)
+    if query.until is not None:
+        found.append(study.c.received < query.until)
+    if query.text.strip():
+        found.append(_search(connection, query.text))
+    return found
+
+
+def _search(connection: Connection, text: str) -> ColumnElement[bool]:
+    """Studies that have a word for each term.
+
+    The rarest term, if it is rare, is looked up first; all others are asked of each study on the way. So a rare word
+    does not walk through all studies, and a frequent one does not collect them all before the first is shown.
+    """
+    terms = terms_of(text)
+    if not terms:
+        return study.c.id == ""  # only signs: nothing is found by them
+    sizes = {term: _size(connection, term) for term in terms}
+    rarest = min(terms, key=lambda term: sizes[term])
+    conditions: list[ColumnElement[bool]] = [
+        exists().where(study_word.c.study == study.c.id, _begins(term))
+        for term in terms
+        if term != rarest or sizes[term] >= _RARE
+    ]
+    if sizes[rarest] < _RARE:
+        conditions.append(study.c.id.in_(select(study_word.c.study).where(_begins(rarest))))
+    return and_(*conditions)
+
+
+def _size(connection: Connection, term: str) -> int:
+    some: Select[Any] = select(study_word.c.study).where(_begins(term)).limit(_RARE)
+    return int(connection.execute(select(func.count()).select_from(some.subquery())).scalar_one())
+
+
+def _begins(term: str) -> ColumnElement[bool]:
+    return and_(study_word.c.word >= term, study_word.c.word < term + LAST)

@@ -17,7 +17,19 @@ if TYPE_CHECKING:
 
     from pneumoscope.web.security.policy import Policy
 
-__all__ = ["by_https", "caller", "cross_site", "foreign_origin", "forwarded", "from_browser", "host_allowed", "key_of"]
+Address = IPv4Address | IPv6Address
+
+__all__ = [
+    "Address",
+    "by_https",
+    "caller",
+    "cross_site",
+    "foreign_origin",
+    "forwarded",
+    "from_browser",
+    "host_allowed",
+    "key_of",
+]
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})

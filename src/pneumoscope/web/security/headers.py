@@ -47,7 +47,9 @@ _HSTS = "max-age=31536000"
 
 
 class SecurityHeaders:
-    """Adds the headers to every answer; those that must hold replace what a route has set.
+    """Adds the headers to every answer, in place of what a route has set.
+
+    A route may only bring a policy that allows less: nothing by default, no script at all (a report's own page).
 
     Args:
         app: What answers.
@@ -67,8 +69,11 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                own = headers.get("Content-Security-Policy", "")
                 for name, value in _ALWAYS.items():
                     headers[name] = value
+                if _stricter(own):
+                    headers["Content-Security-Policy"] = own
                 if self.https or scope.get("scheme") == "https":
                     headers["Strict-Transport-Security"] = _HSTS
                 # What a person saw must not stay in a shared cache; routes of films and static files say otherwise.
@@ -76,3 +81,13 @@ class SecurityHeaders:
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
+
+
+def _stricter(policy: str) -> bool:
+    told = policy.lower()
+    loose = ("script-src", "unsafe", "*", "http:", "https:", "frame-src", "connect-src", "object-src")
+    return (
+        told.startswith("default-src 'none';")
+        and "frame-ancestors 'none'" in told
+        and not any(word in told for word in loose)
+    )

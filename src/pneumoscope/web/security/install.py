@@ -4,30 +4,57 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pneumoscope.web.security.answers import denied
+from pneumoscope.web.security.denial import Denied
+from pneumoscope.web.security.door import Door
 from pneumoscope.web.security.headers import SecurityHeaders
-from pneumoscope.web.security.who import LOCAL
+from pneumoscope.web.security.policy import Policy
+from pneumoscope.web.security.shield import Shield
+from pneumoscope.web.security.state import Guards, guards_of
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.requests import Request
+    from starlette.responses import Response
 
-__all__ = ["install"]
+    from pneumoscope.web.context import Context
 
-
-class _LocalOnly:
-    """Everybody is the local administrator; stands here until the door is built."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket"):
-            scope.setdefault("state", {})["identity"] = LOCAL
-        await self.app(scope, receive, send)
+__all__ = ["first_run", "install"]
 
 
-def install(app: FastAPI, config: object) -> None:
-    """Put the guards before ``app``. The context is taken from ``app.state.context`` when a request comes."""
-    del config
-    app.add_middleware(_LocalOnly)
-    app.add_middleware(SecurityHeaders)
+def install(app: FastAPI, context: Context) -> None:
+    """Put the guards before ``app``: headers outermost, then the shield, then the door.
+
+    Call it last, before the application starts; the context's store is asked when requests come.
+
+    Raises:
+        ConfigError: The settings would leave the server open to the network.
+    """
+    policy = Policy.of(context.config)
+    guards = Guards.of(policy)
+    app.state.guards = guards
+    app.add_exception_handler(Denied, _denied)
+    app.add_middleware(Door, context=context, guards=guards)  # the last one added is the first one asked
+    app.add_middleware(Shield, max_header_bytes=policy.max_header_bytes)
+    app.add_middleware(SecurityHeaders, https=policy.https)
+
+
+def first_run(app: FastAPI) -> str | None:
+    """The code for the first administrator, to be shown once on the terminal, and never in a log.
+
+    Call it when the store is open.
+
+    Returns:
+        None if there are users, or if the person at this machine needs no code.
+    """
+    guards = guards_of(app)
+    context: Context = app.state.context
+    if not guards.needs_code() or guards.has_users(context.worklist):
+        return None
+    return guards.first.issue()
+
+
+async def _denied(request: Request, error: Exception) -> Response:
+    if not isinstance(error, Denied):
+        raise error
+    return denied(request, error)

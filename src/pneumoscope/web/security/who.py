@@ -14,11 +14,24 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import Depends
+from fastapi.security import HTTPBearer
 from starlette.requests import HTTPConnection
 
 from pneumoscope.web.security.denial import Denied
 
-__all__ = ["LOCAL", "PUBLIC", "ROLES", "Admin", "Identity", "Reader", "Role", "Scope", "Writer", "scopes_of"]
+__all__ = [
+    "LOCAL",
+    "PUBLIC",
+    "ROLES",
+    "Admin",
+    "Identity",
+    "Reader",
+    "Role",
+    "Scope",
+    "Writer",
+    "no_token",
+    "scopes_of",
+]
 
 Role = Literal["reader", "admin"]
 Scope = Literal["read", "write", "admin"]
@@ -44,6 +57,7 @@ class Identity:
         via: How they are known: "local" (loopback without users), "session" (cookie), or "token" (API).
         csrf: What an unsafe request of a browser must bring with it; empty for a token, which no browser sends.
         session: sha256 of the session's cookie; empty without one.
+        token: Id of the token; empty without one.
     """
 
     name: str
@@ -52,6 +66,7 @@ class Identity:
     via: Literal["local", "session", "token"]
     csrf: str
     session: str = ""
+    token: str = ""
 
     def may(self, scope: Scope) -> bool:
         """Whether this identity has the scope."""
@@ -67,6 +82,16 @@ def scopes_of(role: str) -> frozenset[str]:
     return ROLES.get(role, frozenset())
 
 
+def no_token(who: Identity) -> None:
+    """Demand a person: users, passwords and tokens are not a token's to keep, or a stolen one would outlive itself.
+
+    Raises:
+        Denied: It is a token.
+    """
+    if who.via == "token":
+        raise Denied(403, "token", "a token cannot do this", "Log in with name and password")
+
+
 def _identity(connection: HTTPConnection, scope: Scope) -> Identity:
     found = getattr(connection.state, "identity", None)
     if not isinstance(found, Identity):
@@ -76,17 +101,21 @@ def _identity(connection: HTTPConnection, scope: Scope) -> Identity:
     return found
 
 
-def reader(connection: HTTPConnection) -> Identity:
+# It checks nothing: it tells the API's description that a token may stand in the header.
+_Told = Annotated[object, Depends(HTTPBearer(auto_error=False, scheme_name="token", description="An API token"))]
+
+
+def reader(connection: HTTPConnection, _: _Told = None) -> Identity:
     """Demand an identity that may read."""
     return _identity(connection, "read")
 
 
-def writer(connection: HTTPConnection) -> Identity:
+def writer(connection: HTTPConnection, _: _Told = None) -> Identity:
     """Demand one that may add films, readings, verdicts and notes."""
     return _identity(connection, "write")
 
 
-def admin(connection: HTTPConnection) -> Identity:
+def admin(connection: HTTPConnection, _: _Told = None) -> Identity:
     """Demand one that may keep users, bundles and settings, delete, and see the audit log."""
     return _identity(connection, "admin")
 

@@ -1,0 +1,186 @@
+"""The door: every request passes it before any route sees it, and what it does not let through is answered here.
+
+It is closed by default. A route that forgets to ask who comes is still behind it; the routes' own ``Reader``,
+``Writer`` and ``Admin`` say what the person inside may do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+
+from pneumoscope.errors import PneumoscopeError
+from pneumoscope.web.security import addresses, sessions
+from pneumoscope.web.security.answers import denied, for_person, to_login
+from pneumoscope.web.security.bodies import bounded, csrf_in_form, is_form
+from pneumoscope.web.security.denial import Denied
+from pneumoscope.web.security.identify import at_this_machine, identify
+from pneumoscope.web.security.keys import csrf_of, same
+from pneumoscope.web.security.who import PUBLIC, Identity
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from pneumoscope.web.context import Context
+    from pneumoscope.web.security.state import Guards
+
+__all__ = ["Door", "is_public"]
+
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_METHODS = (*_SAFE, "POST", "PUT", "PATCH", "DELETE")
+_FORMS = ("/login", "/setup")  # public, and yet they change something
+_LARGE = ("/api/v1/read", "/api/v1/studies", "/api/v1/bundles")  # bodies that carry films or bundles
+_LONGEST_PATH = 2048
+_LONGEST_QUERY = 8192
+
+
+def is_public(path: str) -> bool:
+    """Whether a path needs no identity."""
+    return any(path == public or path.startswith(f"{public}/") for public in PUBLIC)
+
+
+class Door:
+    """Lets in whom the policy lets in, and writes into the request's state who it is.
+
+    Args:
+        app: What lies behind.
+        context: Of the application.
+        guards: With the policy and the memory.
+    """
+
+    def __init__(self, app: ASGIApp, *, context: Context, guards: Guards) -> None:
+        self.app = app
+        self.context = context
+        self.guards = guards
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass on."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})  # there are none here
+            return
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope)
+        try:
+            answer, receive = await self._judge(request, receive)
+        except Denied as no:
+            answer = denied(request, no)
+        except PneumoscopeError as error:
+            # The store cannot be asked, or is not open yet: nobody comes in meanwhile.
+            answer = denied(
+                request, Denied(503, error.code, "the server is not ready", "Try again", {"Retry-After": "5"})
+            )
+        except ClientDisconnect:
+            return
+        await (answer or self.app)(scope, receive, send)
+
+    async def _judge(self, request: Request, receive: Receive) -> tuple[Response | None, Receive]:
+        scope, headers, path = request.scope, request.headers, request.scope["path"]
+        policy = self.guards.policy
+        self._form(request)
+        if not addresses.host_allowed(headers, policy):
+            raise Denied(
+                421, "host", "this server does not go by that name", "An administrator can add it to allowed_hosts"
+            )
+        if addresses.cross_site(request.method, headers):
+            raise Denied(403, "cross-site", "a page of another site asked for this")
+        if request.method not in _SAFE:
+            large = path.startswith(_LARGE)
+            receive = bounded(receive, headers, policy.max_request_bytes if large else policy.max_form_bytes)
+        public = is_public(path)
+        if public and path not in _FORMS:
+            return None, receive
+
+        address = addresses.caller(scope, headers, policy)
+        https = addresses.by_https(scope, headers, policy)
+        request.state.address = addresses.key_of(address)
+        request.state.https = https
+        who, users = await run_in_threadpool(self._who, headers, path, address, https)
+        local = who is not None and who.via == "local"
+        if self.guards.addresses is not None and not local:
+            _slow_down(self.guards.addresses.take(request.state.address))
+        request.state.identity = who
+        if who is None and not public:
+            return self._outside(request, users=users, here=at_this_machine(headers, address)), receive
+        if who is not None and self.guards.identities is not None and not local:
+            _slow_down(self.guards.identities.take(who.token or who.name))
+        if request.method not in _SAFE:
+            receive = await self._meant(headers, receive, who, https=https)
+        return None, receive
+
+    def _who(
+        self, headers: Headers, path: str, address: addresses.Address | None, https: bool
+    ) -> tuple[Identity | None, bool]:
+        worklist = self.context.worklist
+        who = identify(self.guards, worklist, headers=headers, path=path, address=address, https=https)
+        return who, self.guards.has_users(worklist)
+
+    @staticmethod
+    def _form(request: Request) -> None:
+        """Refuse what no browser and no honest program sends."""
+        scope = request.scope
+        path, raw = scope["path"], scope.get("raw_path") or b""
+        if request.method not in _METHODS:
+            raise Denied(405, "method", "this method is not known here", headers={"Allow": ", ".join(_METHODS)})
+        if len(path) > _LONGEST_PATH or len(raw) > 3 * _LONGEST_PATH or len(scope["query_string"]) > _LONGEST_QUERY:
+            raise Denied(414, "address", "this address is too long")
+        if any(ord(letter) < 32 or ord(letter) == 127 for letter in path):
+            raise Denied(400, "address", "this address holds characters that no address has")
+
+    def _outside(self, request: Request, *, users: bool, here: bool) -> Response | None:
+        """Nobody is logged in: say what to do about it.
+
+        Raises:
+            Denied: To programs always, and to persons where there is nothing that they could do.
+        """
+        person = for_person(request) and request.method in ("GET", "HEAD")
+        if users:
+            if person:
+                return to_login(request)
+            raise Denied.unknown()
+        if self.guards.needs_code():
+            if person:
+                return to_login(request, "/setup")
+            raise Denied(503, "no-users", "this reading room has no administrator yet", "Open /setup in a browser")
+        raise Denied(
+            403,
+            "no-users",
+            "this reading room has no users, so that only the person at its own machine may come in"
+            if not here
+            else "this reading room has no users yet",
+            "Make the first user there, or start the server with --login always",
+        )
+
+    async def _meant(self, headers: Headers, receive: Receive, who: Identity | None, *, https: bool) -> Receive:
+        """Make sure that the person meant it: an unsafe request comes from a page of ours, and brings its value.
+
+        Raises:
+            Denied: It does not.
+        """
+        if addresses.foreign_origin(headers, https=https):
+            raise Denied(403, "origin", "a page of another site sent this")
+        if who is not None and who.via == "token":
+            return receive
+        if who is not None and who.via == "local" and not addresses.from_browser(headers):
+            return receive
+        if who is not None:
+            expected = who.csrf
+        else:
+            visitor = sessions.cookie_of(headers, sessions.VISITOR, https=https)
+            expected = csrf_of(visitor) if visitor else ""
+        given = headers.get("x-csrf-token", "")
+        if not given and is_form(headers):
+            given, receive = await csrf_in_form(receive)
+        if not (given.isascii() and same(given, expected)):
+            raise Denied(403, "csrf", "this page is too old", "Load it again, and repeat what you did")
+        return receive
+
+
+def _slow_down(wait: float) -> None:
+    if wait:
+        raise Denied.too_many(wait)

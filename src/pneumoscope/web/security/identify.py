@@ -1,0 +1,84 @@
+"""From a request to the identity behind it: a token, a session's cookie, or the person at this machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pneumoscope.web.security import sessions
+from pneumoscope.web.security.addresses import forwarded
+from pneumoscope.web.security.denial import Denied
+from pneumoscope.web.security.keys import digest, is_token
+from pneumoscope.web.security.who import LOCAL, Identity, scopes_of
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
+    from starlette.datastructures import Headers
+
+    from pneumoscope.web.security.state import Guards
+    from pneumoscope.worklist import Worklist
+
+__all__ = ["at_this_machine", "identify"]
+
+_UNTOUCHED = ("/api/v1/events",)
+"""Paths that an open page asks for by itself: they do not keep a session going."""
+
+
+def identify(
+    guards: Guards,
+    worklist: Worklist,
+    *,
+    headers: Headers,
+    path: str,
+    address: IPv4Address | IPv6Address | None,
+    https: bool,
+) -> Identity | None:
+    """Find who asks; called in a thread, for it asks the store.
+
+    A token goes before a cookie, and a token that is wrong is never made good by a cookie.
+
+    Raises:
+        Denied: There is a token, and it is wrong.
+    """
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":  # others are those of a proxy before us
+        return _of_token(worklist, token.strip())
+    if secret := sessions.cookie_of(headers, sessions.SESSION, https=https):
+        found = sessions.find(worklist, secret, guards.policy, used=path not in _UNTOUCHED)
+        if found is not None:
+            return found
+    if _local(guards, worklist, headers, address):
+        return replace(LOCAL, csrf=guards.local_csrf)
+    return None
+
+
+def at_this_machine(headers: Headers, address: IPv4Address | IPv6Address | None) -> bool:
+    """Whether the request was made on this machine and went through no proxy, behind which anybody may be."""
+    return address is not None and address.is_loopback and not forwarded(headers)
+
+
+def _local(guards: Guards, worklist: Worklist, headers: Headers, address: IPv4Address | IPv6Address | None) -> bool:
+    policy = guards.policy
+    if not policy.loopback or policy.login == "always" or not at_this_machine(headers, address):
+        return False
+    return policy.login == "never" or not guards.has_users(worklist)
+
+
+def _of_token(worklist: Worklist, token: str) -> Identity:
+    found = worklist.tokens.get(digest(token)) if is_token(token) else None
+    if found is None:
+        raise Denied(
+            401,
+            "token",
+            "this API token is unknown, or it has expired",
+            "Make a new one on the Admin page",
+            {"WWW-Authenticate": 'Bearer realm="pneumoscope", error="invalid_token"'},
+        )
+    row, user = found
+    if not user.active or (row.expires is not None and row.expires <= datetime.now(UTC)):
+        raise Denied.unknown()
+    worklist.tokens.used(row.id)
+    # What its owner may not do any more, it may not either.
+    return Identity(user.name, user.role, frozenset(row.scopes) & scopes_of(user.role), "token", csrf="", token=row.id)

@@ -27,6 +27,7 @@ VERBS = {
     "augment": "pneumoscope.cli.augment:augment",
     "networks": "pneumoscope.cli.networks:networks",
     "train": "pneumoscope.cli.train:train",
+    "ensemble": "pneumoscope.cli.ensemble:ensemble",
     "search": "pneumoscope.cli.search:search",
     "baselines": "pneumoscope.cli.baselines:baselines",
     "frameworks": "pneumoscope.cli.frameworks:frameworks",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pneumoscope.dataset import Manifest
     from pneumoscope.training.config import TrainConfig
 
-__all__ = ["configuration", "films", "train"]
+__all__ = ["configuration", "films", "report", "train"]
 
 
 def train(  # noqa: PLR0917 - typer makes them options
@@ -51,7 +51,7 @@ def train(  # noqa: PLR0917 - typer makes them options
     from pneumoscope.training.run import train as run_training
 
     run = run_training(films(data, chosen), out, chosen, fresh=fresh)
-    _report(run.folder.path)
+    report(run.folder.path)
 
 
 def configuration(
@@ -96,7 +96,7 @@ def films(data: Path, config: TrainConfig) -> Manifest:
     return manifest
 
 
-def _report(run: Path) -> None:
+def report(run: Path) -> None:
     """The run's table, and where the figures are."""
     from rich.table import Table
 

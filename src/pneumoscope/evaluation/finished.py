@@ -71,7 +71,7 @@ class FinishedRun:
     Attributes:
         folder: Of the run.
         bundle: Its metadata.
-        history: Columns of history.csv, float64 [epochs].
+        history: Columns of history.csv, float64 [epochs]; none for an ensemble.
         parts: Predictions by part ("val", "test").
         samples: For the picture grids.
     """
@@ -93,14 +93,17 @@ class FinishedRun:
             MissingExtra: pyarrow is not installed.
         """
         folder = Path(run)
-        for name in ("bundle.onnx", "history.csv", "predictions.parquet", "samples.npz"):
+        for name in ("bundle.onnx", "predictions.parquet", "samples.npz"):
             if not (folder / name).is_file():
                 raise UsageError(f"this is no finished run: there is no {name}", where=folder, remedy=_AGAIN)
         _, bundle, _ = read_bundle(folder / "bundle.onnx")
+        joined = "members" in bundle.provenance.config  # an ensemble has learned nothing itself
+        if not joined and not (folder / "history.csv").is_file():
+            raise UsageError("this is no finished run: there is no history.csv", where=folder, remedy=_AGAIN)
         return cls(
             folder=folder,
             bundle=bundle,
-            history=_reading(folder / "history.csv", _history),
+            history={} if joined else _reading(folder / "history.csv", _history),
             parts=_reading(folder / "predictions.parquet", lambda path: _predictions(path, bundle.class_names)),
             samples=_reading(folder / "samples.npz", lambda path: _samples(path, bundle.class_names)),
         )

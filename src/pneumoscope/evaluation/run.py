@@ -82,6 +82,8 @@ def run_figures(run: str | PathLike[str]) -> list[Path]:
 def _training_figures(run: FinishedRun, folder: Path) -> list[Path]:
     from pneumoscope.evaluation.figures import curves  # noqa: PLC0415 - matplotlib waits until a figure is drawn
 
+    if not run.history:
+        return []
     # The file counts epochs from 0, people and the progress bar from 1.
     history = {**run.history, "epoch": run.history["epoch"] + 1}
     chosen = chosen_epoch(run)

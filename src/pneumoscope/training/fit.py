@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pneumoscope.networks import Network
     from pneumoscope.training.config import TrainConfig
 
-__all__ = ["Fitted", "Parts", "fit"]
+__all__ = ["Fitted", "Parts", "fit", "kept_network"]
 
 _DIRECTION = {"loss": "min", "auc": "max", "recall": "max"}
 
@@ -63,11 +63,15 @@ class Fitted:
         network: With the weights of the chosen epoch, in eval mode, on the CPU.
         epoch: Which one that was, from 0.
         epochs: How many were run.
+        minutes: Of learning, where the run's own history does not tell.
+        note: What the provenance's configuration is to say besides the run's.
     """
 
     network: Network
     epoch: int
     epochs: int
+    minutes: float | None = None
+    note: dict[str, Any] = field(default_factory=dict)
 
 
 def fit(
@@ -141,11 +145,40 @@ def fit(
             where=run,
             remedy="Lower optim.learning_rate, or check the films with `pneumoscope manifest`",
         )
-    state = torch.load(best, map_location="cpu", weights_only=True)
+    kept, epoch = _kept(learner, best)
+    return Fitted(network=kept, epoch=epoch, epochs=trainer.current_epoch)
+
+
+def kept_network(network: Network, positive: tuple[bool, ...], config: TrainConfig, run: Path) -> Network:
+    """The network of a finished run, with the weights of its chosen epoch, in eval mode.
+
+    Args:
+        network: Of the run's configuration, with any weights.
+        positive: One bool a class.
+        config: The run's.
+        run: Its folder.
+
+    Raises:
+        TrainingError: The checkpoint is gone, or does not fit.
+    """
+    checkpoint = run / "checkpoints" / ("last.ckpt" if config.optim.monitor == "last" else "best.ckpt")
+    try:
+        return _kept(Learner(network, config, positive), checkpoint)[0]
+    except (OSError, RuntimeError, KeyError, UnpicklingError) as error:
+        raise TrainingError(
+            "the checkpoint is gone, damaged, or of another network",
+            where=checkpoint,
+            remedy="Train the run again with --fresh",
+        ) from error
+
+
+def _kept(learner: Learner, checkpoint: str | Path) -> tuple[Network, int]:
+    """The network that a checkpoint keeps, and its epoch."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     learner.load_state_dict(state["state_dict"])
     kept = learner.kept.cpu().eval()
     kept.freeze(False)
-    return Fitted(network=kept, epoch=int(state["epoch"]), epochs=trainer.current_epoch)
+    return kept, int(state["epoch"])
 
 
 def _checkpoints(run: Path, config: TrainConfig) -> ModelCheckpoint:

@@ -23,7 +23,7 @@ from pneumoscope.storage import open_atomically, write_atomically
 from pneumoscope.training.export import Exported
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -117,6 +117,8 @@ def provenance(
     split: Split,
     minutes: float,
     learned_with: Sequence[str] = ("torch", "lightning"),
+    *,
+    note: Mapping[str, Any] | None = None,
 ) -> Provenance:
     """Where a bundle came from.
 
@@ -126,6 +128,7 @@ def provenance(
         split: Their parts.
         minutes: Of learning.
         learned_with: Packages of the framework.
+        note: What is to be said besides the configuration.
     """
     packages = ("pneumoscope", *learned_with, "numpy", "pillow", "onnx", "onnxruntime")
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU ({platform.machine()})"
@@ -136,7 +139,7 @@ def provenance(
         split_sha256=split.sha256,
         films={part: len(rows) for part, rows in split.parts.items()} | manifest.counts(),
         seed=config.seed,
-        config=msgspec.to_builtins(config),
+        config={**msgspec.to_builtins(config), **(note or {})},
         data=config.data.description,
         data_licence=config.data.licence,
         citation=config.data.citation,

@@ -125,6 +125,7 @@ def train(
     save_predictions(folder.predictions, manifest, split, predicted)
     # The history knows of the epochs before a kill, too.
     seconds = sum(float(row["seconds"]) for row in read_history(folder.history))
+    learning = seconds / 60 if fitted.minutes is None else fitted.minutes
     classes = tuple(ClassSpec(*pair) for pair in zip(manifest.classes, manifest.positive, strict=True))
     groups = [manifest.films[int(row)].patient for row in split.parts[judged]]
     figures = metrics_table(
@@ -149,10 +150,10 @@ def train(
         conformal=calibrated.conformal,
         band=calibrated.band,
         gate=shipped_gate() if config.data.gate else None,
-        architecture=f"{network.name} {msgspec.json.encode(network.options).decode()}"
+        architecture=f"{fitted.network.name} {msgspec.json.encode(fitted.network.options).decode()}"
         + ("" if engine is TORCH else f", learned in {engine.name}"),
-        parameters=parameters_count(network),
-        provenance=provenance(config, manifest, split, seconds / 60, engine.packages),
+        parameters=parameters_count(fitted.network),
+        provenance=provenance(config, manifest, split, learning, engine.packages, note=fitted.note),
         figures=headline(figures),
         figures_on=f"{len(groups)} {'held-out test' if judged == 'test' else 'validation'} films of "
         f"{len(set(groups))} patients"
@@ -172,7 +173,7 @@ def train(
     summary = {
         "epoch": fitted.epoch,
         "epochs": fitted.epochs,
-        "minutes": round(seconds / 60, 2),
+        "minutes": round(learning, 2),
         "parity": difference,
         "bundle_bytes": folder.bundle.stat().st_size,
         "films": meta.provenance.films,

@@ -1,0 +1,122 @@
+"""From finished runs to one bundle: their networks' mean, calibrated, judged and exported like any other run."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pneumoscope.bundle import read_bundle
+from pneumoscope.dataset import Manifest
+from pneumoscope.errors import TrainingError, UsageError
+from pneumoscope.networks.ensemble import Ensemble
+from pneumoscope.storage import write_atomically
+from pneumoscope.training.callbacks import read_history
+from pneumoscope.training.config import TrainConfig
+from pneumoscope.training.engine import TORCH, Engine
+from pneumoscope.training.export import to_onnx
+from pneumoscope.training.fit import Fitted, kept_network
+from pneumoscope.training.folder import RunFolder
+from pneumoscope.training.run import network_of, spec_of, train
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pneumoscope.networks import Network
+    from pneumoscope.training.fit import Parts
+    from pneumoscope.training.run import Run
+
+__all__ = ["ensemble"]
+
+_MEMBERS = "members.json"  # the sha256 of each member's bundle
+
+
+def ensemble(runs: Sequence[Path], out: Path, *, name: str, version: str, fresh: bool = False) -> Run:
+    """Join runs that learned from the same films, with the same split.
+
+    Nothing is learned: the mean of the logits is calibrated on the films that all of them were validated on, and judged
+    on those that none of them has seen.
+
+    Args:
+        runs: Folders of finished runs, two or more.
+        out: Folder of the joined run.
+        name: Of the bundle.
+        version: Likewise.
+        fresh: Throw away an earlier run in ``out``.
+
+    Raises:
+        UsageError: Fewer than two runs.
+        TrainingError: A folder is no finished run, or the runs do not belong together.
+        ConfigError: Their networks do not fit together.
+    """
+    if len(runs) < 2:
+        raise UsageError("an ensemble needs two runs or more", remedy="Give the folders of finished runs")
+    folders = [RunFolder(run) for run in runs]
+    for folder in folders:
+        if not folder.summary.exists():
+            raise TrainingError("this is no finished run", where=folder.path, remedy="Finish it with pneumoscope train")
+    configs = [TrainConfig.load(folder.config) for folder in folders]
+    first, manifest = configs[0], Manifest.load(folders[0].manifest)
+    for folder, config in zip(folders, configs, strict=True):
+        same = folder.split.read_bytes() == folders[0].split.read_bytes() and spec_of(config) == spec_of(first)
+        if not same or Manifest.load(folder.manifest).sha256 != manifest.sha256:
+            raise TrainingError(
+                "the runs do not have the same films, split and preprocessing",
+                where=folder.path,
+                remedy="Join runs that differ in seed, network, optimisation or augmentation only",
+            )
+    members = json.dumps({"members": [read_bundle(folder.bundle)[2] for folder in folders]}, indent=2)
+    if (out / _MEMBERS).exists() and (out / _MEMBERS).read_text() != members and not fresh:
+        raise TrainingError(
+            "the folder holds an ensemble of other runs",
+            where=out,
+            remedy="Give another --out, or --fresh to throw that one away",
+        )
+    chosen = msgspec.structs.replace(first, name=name, version=version)
+    engine = Engine(TORCH.name, _Joined(folders, configs, manifest), to_onnx, TORCH.packages)
+    joined = train(manifest, out, chosen, fresh=fresh, engine=engine)
+    write_atomically(out / _MEMBERS, members)
+    return joined
+
+
+class _Joined:
+    """Takes the place of learning: loads what the runs have learned."""
+
+    def __init__(self, folders: Sequence[RunFolder], configs: Sequence[TrainConfig], manifest: Manifest) -> None:
+        self._runs = list(zip(folders, configs, strict=True))
+        self._manifest = manifest
+
+    def __call__(
+        self, network: Network, parts: Parts, positive: tuple[bool, ...], config: TrainConfig, run: Path
+    ) -> Fitted:
+        """The mean of the members, in eval mode; there is nothing to resume."""
+        del network, parts, positive, config, run
+        members, notes = [], []
+        for folder, own in self._runs:
+            fresh = network_of(own, self._manifest, spec_of(own))
+            members.append(kept_network(fresh, self._manifest.positive, own, folder.path))
+            notes.append(_member(own, self._runs[0][1], folder))
+        return Fitted(
+            network=Ensemble(members).eval(),
+            epoch=max(note["epochs"] for note in notes) - 1,
+            epochs=sum(note["epochs"] for note in notes),
+            minutes=sum(note["minutes"] for note in notes),
+            note={"members": notes},
+        )
+
+
+def _member(config: TrainConfig, first: TrainConfig, folder: RunFolder) -> dict[str, Any]:
+    """What the provenance says of a member: its seed, time and epochs, and what differs from the first one."""
+    own, base = msgspec.to_builtins(config), msgspec.to_builtins(first)
+    differs = {
+        f"{section}.{key}": value
+        for section, values in own.items()
+        if isinstance(values, dict)
+        for key, value in values.items()
+        if value != base[section][key]
+    }
+    history = read_history(folder.history)
+    minutes = sum(float(row["seconds"]) for row in history) / 60
+    return {"seed": config.seed, "minutes": round(minutes, 2), "epochs": len(history), "differs": differs}

@@ -1,0 +1,77 @@
+"""Two runs joined: one bundle, calibrated and judged anew, that knows where it came from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from pneumoscope.bundle import read_bundle
+from pneumoscope.dataset import scan
+from pneumoscope.errors import TrainingError, UsageError
+from pneumoscope.evaluation.run import run_figures
+from pneumoscope.films.phantom import write_phantoms
+from pneumoscope.reading import Session
+from pneumoscope.training.config import TrainConfig
+from pneumoscope.training.ensemble import ensemble
+from pneumoscope.training.run import train
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [
+    pytest.mark.slow,
+    # torch's exporter speaks to its own developers, and Lightning asks for worker processes that we do not need.
+    pytest.mark.filterwarnings("ignore"),
+]
+
+_QUICK = [
+    "data.size=64",
+    "data.fractions=[0.5,0.3,0.2]",
+    "network.options.width=8",
+    "optim.epochs=1",
+    "optim.batch=16",
+    "calibration.shifted_copies=1",
+]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two runs of another seed each, and one of another split."""
+    folder = tmp_path_factory.mktemp("ensemble")
+    write_phantoms(folder / "set", count=90, seed=3, size=96)
+    manifest = scan(folder / "set")
+    plans = {"one": ["seed=0"], "two": ["seed=1", "network.options.width=16"], "other": ["data.split_seed=5"]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PNEUMOSCOPE_CACHE", str(folder / "cache"))
+        for name, changes in plans.items():
+            train(manifest, folder / name, TrainConfig.load(None, [*_QUICK, *changes]), progress=False)
+    return [folder / name for name in plans]
+
+
+def test_the_bundle_says_the_mean_and_where_it_came_from(runs: list[Path], tmp_path: Path) -> None:
+    joined = ensemble(runs[:2], tmp_path / "both", name="both", version="2")
+    members = joined.meta.provenance.config["members"]
+    assert [member["seed"] for member in members] == [0, 1]
+    assert members[1]["differs"] == {"network.options": {"width": 16}}
+    assert joined.meta.provenance.minutes == pytest.approx(sum(member["minutes"] for member in members), abs=0.01)
+    film = np.random.default_rng(1).integers(0, 256, (64, 64), dtype=np.uint8)
+    said = []
+    for folder in (runs[0], runs[1], tmp_path / "both"):
+        graph, meta, _ = read_bundle(folder / "bundle.onnx")
+        said.append(Session(graph, meta, where=folder).run(film))
+    for one, two, both in zip(*said, strict=True):
+        np.testing.assert_allclose(both, (one + two) / 2, atol=1e-4)
+    assert run_figures(tmp_path / "both")
+    again = ensemble(runs[:2], tmp_path / "both", name="both", version="2")
+    assert again.minutes == 0.0
+
+
+def test_runs_that_do_not_belong_together_are_refused(runs: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="two runs"):
+        ensemble(runs[:1], tmp_path / "x", name="x", version="1")
+    with pytest.raises(TrainingError, match="same films, split"):
+        ensemble(runs[1:], tmp_path / "x", name="x", version="1")
+    with pytest.raises(TrainingError, match="no finished run"):
+        ensemble([runs[0], tmp_path], tmp_path / "x", name="x", version="1")

@@ -53,7 +53,7 @@ def denied(request: Request, no: Denied) -> Response:
 def problem(request: Request, no: Denied) -> Response:
     """The same as a problem document."""
     told = {
-        "type": "about:blank",
+        "type": f"urn:pneumoscope:problem:{no.code}",
         "title": HTTPStatus(no.status_code).phrase,
         "status": no.status_code,
         "detail": no.what,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pneumoscope.web.security import sessions
@@ -44,9 +43,9 @@ def identify(
     """
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":  # others are those of a proxy before us
-        return _of_token(worklist, token.strip())
+        return _of_token(guards, worklist, token.strip())
     if secret := sessions.cookie_of(headers, sessions.SESSION, https=https):
-        found = sessions.find(worklist, secret, guards.policy, used=path not in _UNTOUCHED)
+        found = sessions.find(worklist, secret, guards.policy, now=guards.now(), used=path not in _UNTOUCHED)
         if found is not None:
             return found
     if _local(guards, worklist, headers, address):
@@ -66,7 +65,7 @@ def _local(guards: Guards, worklist: Worklist, headers: Headers, address: IPv4Ad
     return policy.login == "never" or not guards.has_users(worklist)
 
 
-def _of_token(worklist: Worklist, token: str) -> Identity:
+def _of_token(guards: Guards, worklist: Worklist, token: str) -> Identity:
     found = worklist.tokens.get(digest(token)) if is_token(token) else None
     if found is None:
         raise Denied(
@@ -77,7 +76,7 @@ def _of_token(worklist: Worklist, token: str) -> Identity:
             {"WWW-Authenticate": 'Bearer realm="pneumoscope", error="invalid_token"'},
         )
     row, user = found
-    if not user.active or (row.expires is not None and row.expires <= datetime.now(UTC)):
+    if not user.active or (row.expires is not None and row.expires <= guards.now()):
         raise Denied.unknown()
     worklist.tokens.used(row.id)
     # What its owner may not do any more, it may not either.

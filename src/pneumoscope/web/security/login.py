@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
@@ -100,7 +100,7 @@ async def log_in(
 def _attempt(
     guards: Guards, worklist: Worklist, *, name: str, password: str, address: str, action: str
 ) -> UserRow | None:
-    now = datetime.now(UTC)
+    now = guards.now()
     known = worklist.users.get(name) if _NAME.fullmatch(name) else None
     kept = None if known is None else worklist.users.password_of(name)
     locked = known is not None and known.locked_until is not None and known.locked_until > now

@@ -140,7 +140,7 @@ def _enter(request: Request, here: Here, user: str, target: str) -> Response:
     """Begin a session; the one that the browser came with, if any, ends."""
     guards, https = guards_of(request.app), request.state.https
     sessions.end(here.worklist, sessions.cookie_of(request.headers, sessions.SESSION, https=https))
-    secret = sessions.begin(here.worklist, user, guards.policy)
+    secret = sessions.begin(here.worklist, user, guards.policy, now=guards.now())
     answer = RedirectResponse(target, 303)
     sessions.give_cookie(answer, sessions.SESSION, secret, https=https)
     sessions.forget_cookie(answer, sessions.VISITOR, https=https)

@@ -9,7 +9,7 @@ References:
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pneumoscope.web.security.keys import csrf_of, digest, new_secret
@@ -57,7 +57,7 @@ def forget_cookie(response: Response, name: str, *, https: bool) -> None:
     response.delete_cookie(_full(name, https=https), path="/", httponly=True, samesite="strict", secure=https)
 
 
-def begin(worklist: Worklist, user: str, policy: Policy) -> str:
+def begin(worklist: Worklist, user: str, policy: Policy, *, now: datetime) -> str:
     """Start a session with a new secret.
 
     Returns:
@@ -67,17 +67,18 @@ def begin(worklist: Worklist, user: str, policy: Policy) -> str:
         NotFound: There is no such user.
     """
     secret = new_secret()
-    worklist.sessions.start(digest(secret), user=user, csrf="", expires=datetime.now(UTC) + policy.idle)
+    worklist.sessions.start(digest(secret), user=user, csrf="", expires=now + policy.idle)
     return secret
 
 
-def find(worklist: Worklist, secret: str, policy: Policy, *, used: bool = True) -> Identity | None:
+def find(worklist: Worklist, secret: str, policy: Policy, *, now: datetime, used: bool = True) -> Identity | None:
     """Who holds this cookie.
 
     Args:
         worklist: The store.
         secret: The cookie's.
         policy: With the two ends of a session: not used for so long, and so long at all.
+        now: The time, aware.
         used: This request is a person's doing, so that the session goes on.
 
     Returns:
@@ -88,7 +89,6 @@ def find(worklist: Worklist, secret: str, policy: Policy, *, used: bool = True) 
     if known is None:
         return None
     session, user = known
-    now = datetime.now(UTC)
     last = session.created + policy.absolute
     if now >= min(last, session.expires) or not user.active:
         worklist.sessions.end(key)

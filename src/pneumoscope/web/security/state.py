@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pneumoscope.web.security.firstrun import FirstRun
@@ -51,6 +53,10 @@ class Turns:
         self._locks[number].release()
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(slots=True)
 class Guards:
     """The memory of the guards.
@@ -66,6 +72,7 @@ class Guards:
         turns: Who tries a name, one at a time.
         least_seconds: A login that fails takes at least so long, so that its time tells nothing.
         checking: Passwords that are checked at once; each takes 64 MiB.
+        now: The time, aware.
     """
 
     policy: Policy
@@ -78,6 +85,7 @@ class Guards:
     turns: Turns = field(default_factory=Turns)
     least_seconds: float = 0.3
     checking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    now: Callable[[], datetime] = _now
     _users: bool = False
 
     @classmethod

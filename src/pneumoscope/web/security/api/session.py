@@ -71,7 +71,7 @@ async def change_password(request: Request, here: Here, who: Reader, change: New
     def changed() -> str:
         here.worklist.users.set_password(who.name, guards.passwords.hash(change.new), by=who.name)
         here.worklist.sessions.end_all(who.name)
-        return sessions.begin(here.worklist, who.name, guards.policy)
+        return sessions.begin(here.worklist, who.name, guards.policy, now=guards.now())
 
     answer = Response(status_code=204)
     secret = await run_in_threadpool(changed)

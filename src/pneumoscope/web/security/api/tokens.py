@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from pneumoscope.web.context import Here
 from pneumoscope.web.security.api.shapes import NewToken, TokenId, TokenOut, Tokens
 from pneumoscope.web.security.denial import Denied
 from pneumoscope.web.security.keys import TOKEN_MARK, digest, new_token
+from pneumoscope.web.security.state import guards_of
 from pneumoscope.web.security.who import Reader, no_token
 
 __all__ = ["router"]
@@ -36,7 +37,7 @@ def some_tokens(
 
 
 @router.post("", status_code=201)
-def make(here: Here, who: Reader, new: NewToken) -> TokenOut:
+def make(request: Request, here: Here, who: Reader, new: NewToken) -> TokenOut:
     """Make a token for myself, with some of what I may do. ``token`` is in this answer, and never again.
 
     A token makes no tokens: what was stolen with one ends when it is revoked.
@@ -55,7 +56,7 @@ def make(here: Here, who: Reader, new: NewToken) -> TokenOut:
         user=who.name,
         scopes=sorted(set(new.scopes)),
         prefix=token[:_SHOWN],
-        expires=datetime.now(UTC) + timedelta(days=new.days),
+        expires=guards_of(request.app).now() + timedelta(days=new.days),
         by=who.name,
     )
     return TokenOut.of(row, token)

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from pneumoscope import __version__
 from pneumoscope.settings import NOTICE
+from pneumoscope.web.api import document, problems
 from pneumoscope.web.context import Context
 
 if TYPE_CHECKING:
@@ -26,10 +27,10 @@ _ROUTERS = (
     "pneumoscope.web.api.read",
     "pneumoscope.web.api.studies",
     "pneumoscope.web.api.pictures",
+    "pneumoscope.web.api.reports",
     "pneumoscope.web.api.bundles",
     "pneumoscope.web.api.numbers",
     "pneumoscope.web.api.events",
-    "pneumoscope.web.api.reports",
     "pneumoscope.web.api.reference",
     "pneumoscope.web.security.pages",
     "pneumoscope.web.security.api",
@@ -49,11 +50,11 @@ def create_app(config: WebConfig) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        context.open()
         try:
+            context.open()
             yield
         finally:
-            context.close()
+            await context.close()
 
     app = FastAPI(
         title="pneumoscope",
@@ -66,6 +67,8 @@ def create_app(config: WebConfig) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.context = context
+    problems.install(app)
+    document.install(app)
     for name in _ROUTERS:
         if _there(name):
             app.include_router(import_module(name).router)

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
-from pneumoscope.errors import PneumoscopeError
+from pneumoscope.errors import NotFound, PneumoscopeError
+from pneumoscope.settings import Settings
+from pneumoscope.web.metrics import Metrics
+from pneumoscope.web.pictures.thumbnails import Thumbnails
+from pneumoscope.web.storehouse import open_blobs, open_folder, secret_key
+from pneumoscope.web.watch import Watch
 
 if TYPE_CHECKING:
     from pneumoscope.web.config import WebConfig
     from pneumoscope.web.engine import Bundles, Engine
-    from pneumoscope.worklist import BlobStore, Worklist
+    from pneumoscope.worklist import Worklist
+    from pneumoscope.worklist.blobs import BlobStore
 
 __all__ = ["Context", "Here", "NotReady", "context"]
 
+_LOG = logging.getLogger(__name__)
 _Part = TypeVar("_Part")
+_HOUR = 3600.0
 
 
 class NotReady(PneumoscopeError):
@@ -31,14 +43,24 @@ class Context:
 
     Attributes:
         config: The settings.
+        metrics: For Prometheus.
+        thumbnails: Small pictures on disk.
+        closing: The server is stopping: streams are to end.
+        trouble: Why the bundle in use could not be loaded; None if nothing is wrong.
     """
 
     def __init__(self, config: WebConfig) -> None:
         self.config = config
+        self.metrics = Metrics()
+        self.thumbnails = Thumbnails(config.data / "thumbnails")
+        self.closing = False
+        self.trouble: PneumoscopeError | None = None
         self._worklist: Worklist | None = None
-        self._blobs: BlobStore | None = None
         self._engine: Engine | None = None
         self._bundles: Bundles | None = None
+        self._watch: Watch | None = None
+        self._drawing: CapacityLimiter | None = None
+        self._stop = threading.Event()
 
     @property
     def worklist(self) -> Worklist:
@@ -48,7 +70,7 @@ class Context:
     @property
     def blobs(self) -> BlobStore:
         """The store of films."""
-        return _there(self._blobs)
+        return self.worklist.blobs
 
     @property
     def engine(self) -> Engine:
@@ -61,20 +83,103 @@ class Context:
         return _there(self._bundles)
 
     @property
-    def started(self) -> bool:
-        """Whether the server has opened its parts."""
-        return self._engine is not None
+    def watch(self) -> Watch:
+        """Tells of changes of the worklist."""
+        return _there(self._watch)
+
+    @property
+    def drawing(self) -> CapacityLimiter:
+        """How many pictures are drawn at the same time."""
+        return _there(self._drawing)
+
+    @property
+    def keep_days(self) -> int:
+        """After how many days studies are deleted; 0 keeps them. An administrator's setting goes first."""
+        value = self.worklist.settings.get("keep_days")
+        return value if isinstance(value, int) and value >= 0 else self.config.keep_days
 
     def open(self) -> None:
-        """Open the database, the films and the engine.
+        """Open the database, the films and the engine; call it in the event loop's thread.
 
         Raises:
             PneumoscopeError: One of them cannot be opened.
         """
-        raise NotImplementedError
+        from pneumoscope.web.engine import Bundles, Engine  # noqa: PLC0415 - both import this module's errors
+        from pneumoscope.web.engine.job import Privacy  # noqa: PLC0415
+        from pneumoscope.worklist import open_worklist  # noqa: PLC0415
 
-    def close(self) -> None:
+        config = self.config
+        settings = replace(Settings.from_environment(), max_pixels=config.max_pixels)
+        workers = config.workers or settings.cpu_threads()
+        open_folder(config.data)
+        self._worklist = open_worklist(config.database_url, open_blobs(config))
+        self._bundles = Bundles(self._worklist, config.data / "bundles", config.model)
+        self._engine = Engine(
+            self._bundles,
+            settings,
+            Privacy.of(config, secret_key(config.data)),
+            workers=workers,
+            queue=config.queue,
+            readers=config.readers,
+            metrics=self.metrics,
+        )
+        studies = self._worklist.studies
+        self._watch = Watch(lambda: studies.changes_since(2**62)[0])
+        self._drawing = CapacityLimiter(workers)
+        threading.Thread(target=self._warm, name="warm", daemon=True).start()
+        threading.Thread(target=self._tidy, name="tidy", daemon=True).start()
+
+    async def close(self) -> None:
         """Finish the readings in hand and close everything."""
+        self.closing = True
+        self._stop.set()
+        if self._watch is not None:
+            await self._watch.close()
+        if self._engine is not None:
+            self._engine.close()
+        if self._worklist is not None:
+            self._worklist.close()
+        self._worklist = self._engine = self._bundles = self._watch = None
+
+    def changed(self) -> None:
+        """The worklist has changed: look at once, and not in a second."""
+        if self._watch is not None:
+            self._watch.soon()
+
+    def _warm(self) -> None:
+        try:
+            self.engine.warm()
+        except PneumoscopeError as error:
+            if not self._stop.is_set():
+                self.trouble = error
+                _LOG.error("the bundle in use cannot be loaded: %s", error)  # noqa: TRY400 - the message says it all
+
+    def _tidy(self) -> None:
+        """Once an hour: delete what is older than it may be, and small pictures of films that are gone."""
+        while not self._stop.is_set():
+            try:
+                self.tidy()
+            except PneumoscopeError as error:
+                if not self._stop.is_set():
+                    _LOG.warning("tidying up: %s", error)
+            self._stop.wait(_HOUR)
+
+    def tidy(self) -> None:
+        """Delete what is older than it may be, and small pictures of films that are gone."""
+        days, studies = self.keep_days, self.worklist.studies
+        if days:
+            from pneumoscope.worklist.retention import sweep  # noqa: PLC0415
+
+            sweep(self.worklist, days)
+
+        def known(sha256: str) -> bool:
+            try:
+                studies.film(sha256)
+            except NotFound:
+                return False
+            return True
+
+        self.thumbnails.sweep(known)
 
 
 def _there(part: _Part | None) -> _Part:

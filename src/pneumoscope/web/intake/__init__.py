@@ -1,0 +1,1 @@
+"""From bytes to films: received to a limit, unpacked, without identity, filed."""

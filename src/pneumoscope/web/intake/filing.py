@@ -1,0 +1,118 @@
+"""From an outcome to the worklist, and back from a film that is known already. Everything here waits for the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pneumoscope.reports.json import to_dict
+from pneumoscope.worklist.records import EvidenceMap, NewFilm, NewReading
+
+if TYPE_CHECKING:
+    from pneumoscope.web.context import Context
+    from pneumoscope.web.engine import Choice, Outcome
+    from pneumoscope.worklist.records import ReadingRow, Source
+
+__all__ = ["Filed", "Sender", "document_of", "file_outcome", "find_filed", "new_reading"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends films, and by which way."""
+
+    name: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """A reading in the worklist."""
+
+    study: str
+    reading_id: str
+    document: dict[str, Any]
+
+    @classmethod
+    def of(cls, row: ReadingRow) -> Filed:
+        """As the store has it."""
+        return cls(row.study, row.id, row.document)
+
+
+def document_of(outcome: Outcome, finding: str) -> dict[str, Any]:
+    """The reading as the contract's object."""
+    return to_dict(outcome.reading, finding=finding)
+
+
+def find_filed(context: Context, sha256: str, choice: Choice) -> Filed | None:
+    """The reading of a film that was read in just this way before."""
+    if context.worklist.studies.of_film(sha256) is None:
+        return None
+    row = context.worklist.studies.reading_for(
+        sha256, context.bundles.get(choice.bundle).sha256, preset=choice.preset, forced=choice.force, choice=choice.key
+    )
+    return None if row is None else Filed.of(row)
+
+
+def file_outcome(context: Context, outcome: Outcome, choice: Choice, sender: Sender) -> Filed:
+    """Put a film and its reading into the worklist; a film that is there already gets one more reading.
+
+    Raises:
+        StorageError: The disk or the database cannot be written. Then nothing of it is kept.
+    """
+    studies = context.worklist.studies
+    finding = context.bundles.get(choice.bundle).meta.finding
+    reading = new_reading(outcome, choice, finding)
+    film = outcome.reading.film
+    sha256 = str(film.sha256)
+    known = studies.of_film(sha256)
+    if known is None:
+        known = studies.add(
+            [_new_film(outcome, reading, sha256)],
+            label=film.path,
+            source=sender.source,
+            by=sender.name,
+            key=outcome.study,
+        )
+        if outcome.thumbnail:
+            context.thumbnails.put(sha256, outcome.thumbnail)
+    row = _same(context, sha256, outcome, choice)
+    if row is None:  # the film was there, and was read otherwise
+        row = studies.add_reading(known.id, sha256, reading, by=sender.name)
+    return Filed.of(row)
+
+
+def _same(context: Context, sha256: str, outcome: Outcome, choice: Choice) -> ReadingRow | None:
+    model = outcome.reading.model
+    return context.worklist.studies.reading_for(
+        sha256, model.sha256 if model else "", preset=choice.preset, forced=choice.force, choice=choice.key
+    )
+
+
+def new_reading(outcome: Outcome, choice: Choice, finding: str) -> NewReading:
+    """The reading as the store takes it."""
+    evidence = outcome.reading.evidence
+    return NewReading(
+        document=document_of(outcome, finding),
+        evidence=None if evidence is None else EvidenceMap.of(evidence),
+        seconds=outcome.seconds,
+        preset=choice.preset,
+        forced=choice.force,
+        choice=choice.key,
+    )
+
+
+def _new_film(outcome: Outcome, reading: NewReading, sha256: str) -> NewFilm:
+    film, radiograph = outcome.reading.film, outcome.radiograph
+    return NewFilm(
+        sha256=sha256,
+        kept=outcome.kept,
+        name=film.path,
+        readings=(reading,),
+        format=film.format,
+        rows=film.rows,
+        columns=film.columns,
+        white=None if radiograph is None else radiograph.white,
+        spacing_mm=None if radiograph is None else radiograph.spacing_mm,
+        facts={} if radiograph is None else dict(radiograph.facts),
+        statistics=outcome.statistics,
+    )

@@ -16,7 +16,7 @@ from pneumoscope.dataset.pixels import open_film
 from pneumoscope.dataset.progress import counted
 from pneumoscope.dataset.sources import find_source
 from pneumoscope.errors import DatasetError, FilmError
-from pneumoscope.films.quiet import quietly
+from pneumoscope.quiet import quietly
 from pneumoscope.settings import Settings
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from pneumoscope.domain.radiograph import FilmInfo, Radiograph
 from pneumoscope.errors import FilmError, FilmTooLarge, UnreadableFilm, UnsupportedFilm
 from pneumoscope.films.codestream import inflated_size_within, picture_size, sequential_scan_without_end
 from pneumoscope.films.grayscale import shown
-from pneumoscope.films.quiet import quietly
 from pneumoscope.films.refuse import check_size, cut_short, damaged
 from pneumoscope.films.tones import Tones, gray_of
+from pneumoscope.quiet import quietly
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -21,9 +21,9 @@ from PIL import (
 
 from pneumoscope.errors import FilmError, FilmTooLarge, UnsupportedFilm
 from pneumoscope.films.codestream import png_is_whole
-from pneumoscope.films.quiet import quietly
 from pneumoscope.films.refuse import check_size, cut_short, damaged, raise_cut_short
 from pneumoscope.films.tones import COLOUR, Tones, gray_of, is_colour, over_black
+from pneumoscope.quiet import quietly
 
 if TYPE_CHECKING:
     from collections.abc import Callable

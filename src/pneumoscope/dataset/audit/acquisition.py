@@ -19,7 +19,7 @@ from PIL import Image, JpegImagePlugin
 from pneumoscope.dataset.audit.jpeg import jpeg_quality
 from pneumoscope.dataset.audit.markers import find_markers
 from pneumoscope.dataset.audit.tones import border_widths, histogram_measures, sharpness_measures
-from pneumoscope.films.quiet import quietly
+from pneumoscope.quiet import quietly
 
 if TYPE_CHECKING:
     from pathlib import Path

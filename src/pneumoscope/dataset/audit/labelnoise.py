@@ -13,7 +13,7 @@ import numpy as np
 
 from pneumoscope.dataset.audit.report import LabelNoise, Suspect
 from pneumoscope.errors import MissingExtra
-from pneumoscope.films.quiet import quietly
+from pneumoscope.quiet import quietly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

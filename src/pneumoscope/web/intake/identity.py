@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from pneumoscope.films.quiet import quietly
+from pneumoscope.quiet import quietly
 from pneumoscope.web.intake.strip import bare_jpeg
 
 if TYPE_CHECKING:

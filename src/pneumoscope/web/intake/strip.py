@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, JpegImagePlugin, PngImagePlugin
 
-from pneumoscope.films.quiet import quietly
+from pneumoscope.quiet import quietly
 
 if TYPE_CHECKING:
     import numpy as np

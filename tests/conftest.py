@@ -1,8 +1,13 @@
-"""What all tests share: where the real films are, if they are anywhere."""
+"""What all tests share: where the real films are, if they are anywhere, and a real PostgreSQL."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import uuid
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -10,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -159,3 +164,61 @@ def judged() -> SimpleNamespace:
     centre = np.array([[2.4, -1.2, -1.2], [-1.3, 1.7, 0.3], [-1.0, 0.3, 1.4]])
     p = softmax(centre[labels] + generator.normal(size=(300, 3)) * 1.3, axis=1)
     return SimpleNamespace(labels=labels, p=p, patients=generator.integers(180, size=300))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """URL of a real PostgreSQL: that of PNEUMOSCOPE_TEST_POSTGRES, or a server of our own for the session."""
+    given = os.environ.get("PNEUMOSCOPE_TEST_POSTGRES")
+    if given:
+        yield given
+        return
+    tools = {name: found for name in ("initdb", "pg_ctl") if (found := _postgres_tool(name))}
+    if len(tools) < 2:
+        pytest.skip("PostgreSQL is not installed (initdb, pg_ctl), and PNEUMOSCOPE_TEST_POSTGRES is not set")
+    root = os.geteuid() == 0
+    if root and subprocess.run(["id", "postgres"], capture_output=True, check=False).returncode:  # noqa: S607
+        pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
+    folder = Path(tempfile.mkdtemp(prefix="pneumoscope-pg-"))  # short: a socket's path may have 107 characters
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def do(*command: str) -> None:
+        line = ["runuser", "-u", "postgres", "--", *command] if root else list(command)
+        subprocess.run(line, check=True, cwd=folder, stdout=subprocess.DEVNULL, timeout=120)
+
+    if root:
+        shutil.chown(folder, "postgres")
+    data, log = str(folder / "data"), str(folder / "log")
+    try:
+        do(tools["initdb"], "-D", data, "-A", "trust", "-U", "pneumoscope", "-N")
+        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        do(tools["pg_ctl"], "-D", data, "-l", log, "-o", options, "-w", "start")
+        yield f"postgresql://pneumoscope@127.0.0.1:{port}/postgres"
+    finally:
+        if (folder / "data" / "postmaster.pid").exists():
+            do(tools["pg_ctl"], "-D", data, "-m", "immediate", "-w", "stop")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _postgres_tool(name: str) -> str | None:
+    """Debian keeps the server's programs out of the PATH."""
+    places = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return shutil.which(name) or (str(places[-1]) if places else None)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind, as a person would name it."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'shared.db'}"
+    from sqlalchemy import create_engine, text
+
+    url: str = request.getfixturevalue("postgres")
+    name = f"t{uuid.uuid4().hex[:12]}"
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return f"{url.rpartition('/')[0]}/{name}"

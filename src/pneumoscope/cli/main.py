@@ -37,6 +37,7 @@ VERBS = {
     "compare": "pneumoscope.cli.compare:compare",
     "bundles": "pneumoscope.cli.bundles:bundles",
     "read": "pneumoscope.cli.read:read",
+    "serve": "pneumoscope.cli.serve:serve",
 }
 """The verbs in the order of the path, and where each lives; its help is its docstring."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from pneumoscope import __version__
+from pneumoscope.errors import PneumoscopeError
 from pneumoscope.settings import NOTICE
 from pneumoscope.web.api import document, problems
 from pneumoscope.web.context import Context
@@ -53,6 +54,9 @@ def create_app(config: WebConfig) -> FastAPI:
         try:
             context.open()
             yield
+        except PneumoscopeError as error:
+            context.failed = error
+            raise
         finally:
             await context.close()
 

@@ -46,6 +46,7 @@ class Context:
         metrics: For Prometheus.
         thumbnails: Small pictures on disk.
         closing: The server is stopping: streams are to end.
+        failed: Why the server could not start.
         trouble: Why the bundle in use could not be loaded; None if nothing is wrong.
     """
 
@@ -54,6 +55,7 @@ class Context:
         self.metrics = Metrics()
         self.thumbnails = Thumbnails(config.data / "thumbnails")
         self.closing = False
+        self.failed: PneumoscopeError | None = None
         self.trouble: PneumoscopeError | None = None
         self._worklist: Worklist | None = None
         self._engine: Engine | None = None

@@ -98,4 +98,5 @@ def page(
         "notice": NOTICE,
         "version": __version__,
     }
+    name = name.removesuffix(".html")
     return templates().TemplateResponse(request, f"{name}.html", {**shared, **values}, status_code=status)

@@ -50,6 +50,7 @@ export async function call(method, path, { query, json, signal } = {}) {
     throw unreachable();
   }
   const text = await answer.text();
+  if (answer.status === 401) logIn();
   if (!answer.ok) throw problemOf(answer.status, text, answer.headers.get("Retry-After"));
   return text ? JSON.parse(text) : null;
 }
@@ -67,6 +68,11 @@ export function unreachable() {
     detail: navigator.onLine ? "The server does not answer" : "This device is offline",
     remedy: "It is tried again when the connection is back",
   });
+}
+
+/** Log in again, and come back here. */
+export function logIn() {
+  location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
 /** An answer that is not 2xx, whatever its body. */

@@ -1,0 +1,137 @@
+"""A server with drawn films behind it, and a real browser before it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("playwright.sync_api")
+
+import uvicorn
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from pneumoscope.films.phantom import Kind, draw_phantom
+from pneumoscope.web.app import create_app
+from pneumoscope.web.config import WebConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+SIZES = {"laptop": (1366, 768), "phone": (390, 844)}
+
+
+@pytest.fixture(scope="session")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A running reading room on a free port of this machine: its address."""
+    app = create_app(WebConfig(data=tmp_path_factory.mktemp("room"), workers=1, max_bytes=4 * 2**20))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    until = time.monotonic() + 30
+    while not server.started:
+        assert thread.is_alive(), "the server did not start"
+        assert time.monotonic() < until, "the server did not start in time"
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(20)
+    listening.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's chromium."""
+    with sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield chromium
+        chromium.close()
+
+
+@dataclass
+class Watched:
+    """A page, and what it did that it should not."""
+
+    page: Page
+    context: BrowserContext
+    wrong: list[str]
+    hosts: set[str]
+
+
+@pytest.fixture
+def look(browser: Browser, room: str) -> Iterator[Callable[..., Watched]]:
+    """Open a page of the room: `look("/", size="phone", theme="light")`; it must not log errors or call other hosts."""
+    opened: list[Watched] = []
+
+    def opens(path: str = "/", size: str = "laptop", theme: str = "dark", **given: Any) -> Watched:
+        width, height = SIZES[size]
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="light" if theme == "light" else "dark",
+            has_touch=size == "phone",
+            is_mobile=size == "phone",
+            **given,
+        )
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        watched = Watched(page, context, [], set())
+        page.on("console", lambda message: message.type == "error" and watched.wrong.append(message.text))
+        page.on("pageerror", lambda error: watched.wrong.append(str(error)))
+        page.on("request", lambda request: watched.hosts.add(request.url.split("/")[2]))
+        opened.append(watched)
+        page.goto(room + path)
+        return watched
+
+    yield opens
+    for watched in opened:
+        watched.context.close()
+        assert not watched.wrong, watched.wrong
+        assert watched.hosts <= {room.split("/")[2], ""}, watched.hosts
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Drawn films by what they are for."""
+    folder = tmp_path_factory.mktemp("films")
+    wanted: dict[str, tuple[int, Kind]] = {
+        "pneumonia": (2, "bacterial"),
+        "viral": (3, "viral"),
+        "normal": (34, "normal"),
+    }
+    made = {}
+    for name, (seed, kind) in wanted.items():
+        made[name] = folder / f"{name}.jpeg"
+        Image.fromarray(draw_phantom(seed, kind, rows=600).pixels).save(made[name], quality=92)
+    made["cat"] = folder / "cat.png"
+    y, x = np.mgrid[:300, :400]
+    colours = np.stack([x * 255 // 400, y * 255 // 300, 255 - x * 255 // 400], axis=-1).astype(np.uint8)
+    Image.fromarray(colours).save(made["cat"])
+    made["broken"] = folder / "broken.jpeg"
+    made["broken"].write_bytes(made["normal"].read_bytes()[:900])
+    made["zip"] = folder / "films.zip"
+    with zipfile.ZipFile(made["zip"], "w") as archive:
+        for name in ("pneumonia", "normal"):
+            archive.write(made[name], f"inside/{name}.jpeg")
+    return made

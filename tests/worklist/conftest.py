@@ -1,0 +1,137 @@
+"""A store of each kind, a clock that is moved by hand, and films and readings of nobody."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pytest
+
+from pneumoscope.domain.evidence import Evidence, zone_shares
+from pneumoscope.settings import NOTICE
+from pneumoscope.worklist import open_worklist
+from pneumoscope.worklist.blobs import LocalBlobs
+from pneumoscope.worklist.records import EvidenceMap, NewFilm, NewReading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from pneumoscope.worklist import Worklist
+
+
+@dataclass
+class Clock:
+    """Stands still until it is moved."""
+
+    at: datetime = field(default_factory=lambda: datetime(2026, 3, 1, 12, tzinfo=UTC))
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def forward(self, **by: float) -> datetime:
+        self.at += timedelta(**by)
+        return self.at
+
+
+class MakeReading(Protocol):
+    def __call__(
+        self, probability: float | None = 0.9, *, bundle: str = "standard", refusal: str = "not-a-chest", **more: Any
+    ) -> NewReading: ...
+
+
+class MakeFilm(Protocol):
+    def __call__(self, name: str, *readings: NewReading, **more: Any) -> NewFilm: ...
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> LocalBlobs:
+    return LocalBlobs(tmp_path / "films")
+
+
+@pytest.fixture
+def worklist(database: str, blobs: LocalBlobs, clock: Clock) -> Iterator[Worklist]:
+    """Empty, on SQLite and on PostgreSQL."""
+    store = open_worklist(database, blobs, clock=clock)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def sqlite_worklist(tmp_path: Path, blobs: LocalBlobs, clock: Clock) -> Iterator[Worklist]:
+    """Empty, on SQLite alone: for what has nothing to do with the database's kind."""
+    store = open_worklist(f"sqlite:///{tmp_path / 'one.db'}", blobs, clock=clock)
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def new_reading() -> MakeReading:
+    """A reading in the form of the contract; None as probability is a refusal."""
+
+    def make(
+        probability: float | None = 0.9, *, bundle: str = "standard", refusal: str = "not-a-chest", **more: Any
+    ) -> NewReading:
+        read = probability is not None
+        values = np.linspace(-1, 2, 12, dtype=np.float32).reshape(3, 4)
+        seen = Evidence(values, zone_shares(values), (0.0, 1.5, 30.0, 40.25), 0.75)
+        document = {
+            "film": {"path": "a.png", "sha256": None, "format": "PNG", "rows": 30, "columns": 42},
+            "status": "read" if read else "refused",
+            "refusal": None if read else {"code": refusal, "reason": "why", "remedy": "what"},
+            "mended": [],
+            "warnings": [],
+            "probabilities": None,
+            "pneumonia": None,
+            "pattern": None,
+            "evidence": None,
+            "model": {"name": bundle, "version": "1", "sha256": hashlib.sha256(bundle.encode()).hexdigest()},
+            "software": {"name": "pneumoscope", "version": "0"},
+            "notice": NOTICE,
+        }
+        if probability is not None:
+            called = probability >= 0.5
+            document |= {
+                "probabilities": {"normal": 1 - probability, "bacterial": probability, "viral": 0.0},
+                "pneumonia": {
+                    "probability": probability,
+                    "threshold": 0.5,
+                    "lower": None,
+                    "preset": "balanced",
+                    "call": "pneumonia" if called else "no pneumonia",
+                },
+                "pattern": {"call": "bacterial" if called else None, "set": ["bacterial"], "coverage": 0.9},
+            }
+        return NewReading(document, EvidenceMap.of(seen) if read else None, **({"seconds": 0.25} | more))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def new_film(new_reading: MakeReading) -> MakeFilm:
+    """A film of a name; its bytes follow from the name."""
+
+    def make(name: str, *readings: NewReading, **more: Any) -> NewFilm:
+        data = f"the film {name}".encode()
+        return NewFilm(hashlib.sha256(data).hexdigest(), data, name, readings or (new_reading(),), **more)
+
+    return make
+
+
+@pytest.fixture
+def add(worklist: Worklist, new_film: MakeFilm, new_reading: MakeReading) -> Callable[..., str]:
+    """Add a study of one film: ``add("name", 0.9)``; its id."""
+
+    def study(name: str, probability: float | None = 0.9, **more: Any) -> str:
+        film = new_film(name, new_reading(probability))
+        return worklist.studies.add([film], **({"label": name, "source": "web", "by": "anna"} | more)).id
+
+    return study

@@ -14,6 +14,7 @@ from pneumoscope.evaluation.judge import judge
 from pneumoscope.evaluation.judgement import SCHEMA_VERSION, Judgement, schema
 from pneumoscope.evaluation.judging.groups import subgroups
 from pneumoscope.evaluation.predictions import PredictionTable
+from pneumoscope.statistics.calibration import calibration_line
 from pneumoscope.statistics.discrimination import delong
 from pneumoscope.statistics.metrics import metrics_table
 from pneumoscope.statistics.multiple import holm
@@ -78,12 +79,24 @@ def test_figures_are_those_of_scikit_learn(whole: Judgement, judged: SimpleNames
     assert every["macro F1"].value == pytest.approx(metrics.f1_score(judged.labels, by_class, average="macro"))
     assert every["macro recall"].value == pytest.approx(metrics.balanced_accuracy_score(judged.labels, by_class))
     assert every["MCC"].value == pytest.approx(metrics.matthews_corrcoef(judged.labels, by_class))
+    areas = metrics.roc_auc_score(judged.labels, judged.p, average="macro", multi_class="ovr")
+    assert every["macro AUC"].value == pytest.approx(areas)
+    one_hot = np.eye(3)[judged.labels]
+    precision = metrics.average_precision_score(one_hot, judged.p, average="macro")
+    assert every["macro average precision"].value == pytest.approx(precision)
+    sides = metrics.multilabel_confusion_matrix(judged.labels, by_class)  # [C, 2, 2]
+    assert every["macro specificity"].value == pytest.approx(np.mean(sides[:, 0, 0] / sides[:, 0].sum(axis=1)))
+    assert every["macro NPV"].value == pytest.approx(np.mean(sides[:, 0, 0] / sides[:, :, 0].sum(axis=1)))
     assert every["log loss"].value == pytest.approx(metrics.log_loss(judged.labels, judged.p))
     assert (np.array(over.confusion.cells) == metrics.confusion_matrix(judged.labels, by_class)).all()
     for c, one in enumerate(over.classes):
         figures = rows_of(one.metrics)
         assert figures["AUC"].value == pytest.approx(metrics.roc_auc_score(judged.labels == c, judged.p[:, c]))
         assert figures["recall"].value == pytest.approx((by_class == c)[judged.labels == c].mean())
+        assert figures["Brier"].value == pytest.approx(metrics.brier_score_loss(judged.labels == c, judged.p[:, c]))
+        line = calibration_line(judged.labels == c, judged.p[:, c])
+        assert figures["calibration slope"].value == pytest.approx(line.slope)
+        assert figures["calibration intercept"].value == pytest.approx(line.intercept)
 
 
 def test_every_figure_has_an_interval_around_it(whole: Judgement) -> None:
@@ -100,6 +113,15 @@ def test_every_figure_has_an_interval_around_it(whole: Judgement) -> None:
         assert row.high is not None
         assert row.low <= row.value <= row.high, row
         assert row.low < row.high or row.name == "specificity", row
+
+
+def test_observed_less_predicted_balances_the_books(whole: Judgement, judged: SimpleNamespace) -> None:
+    row = rows_of(whole.overall)["observed less predicted"]
+    gap = (judged.labels > 0) - judged.p[:, 1:].sum(axis=1)
+    assert row.value == pytest.approx(gap.mean())
+    people = [gap[judged.patients == name] for name in np.unique(judged.patients)]
+    error = np.std([own.sum() - gap.mean() * len(own) for own in people]) * len(people) ** 0.5 / len(gap)
+    assert (row.high - row.low) / 2 == pytest.approx(1.96 * error, rel=0.2)
 
 
 def test_the_runs_table_and_the_judgement_agree(whole: Judgement, judged: SimpleNamespace) -> None:
@@ -205,7 +227,46 @@ def test_one_kind_of_films_is_a_stated_limit(judged: SimpleNamespace, kind: str)
     known, unknown = ("recall", "specificity") if kind == "with" else ("specificity", "recall")
     assert at[known].value is not None
     assert at[unknown].value is None
+    everything = [*found.overall, *(row for point in found.points for row in point.metrics)]
+    assert all(row.why for row in everything if row.value is None or row.low is None)
     assert b"NaN" not in found.to_json()
+
+
+def test_a_slope_with_hardly_an_error_has_a_value_and_a_reason_for_no_interval() -> None:
+    """One film on the wrong side: a third of the resamples does not draw it, and has an infinite slope."""
+    score = np.concatenate([np.linspace(0.01, 0.3, 60), np.linspace(0.7, 0.99, 60), [0.8]])
+    labels = np.concatenate([np.zeros(60), np.ones(60), [0]]).astype(int)
+    table = PredictionTable(
+        tuple(map(str, range(121))),
+        labels,
+        np.stack([1 - score, score], 1),
+        ("normal", "tb"),
+        (1,),
+        "tb",
+        {"half": 0.5},
+    )
+    found = judge(table, draws=200)
+    slope = rows_of(found.overall)["calibration slope"]
+    assert slope.value == pytest.approx(calibration_line(labels, score).slope)
+    assert slope.low is None
+    assert "of 200 resamples can be computed: in the others the probabilities separate the classes" in slope.why
+    assert rows_of(found.overall)["observed less predicted"].low is not None
+    assert any("No interval can be computed for calibration slope" in limit for limit in found.limits)
+
+
+def test_a_figure_that_few_resamples_have_keeps_its_value() -> None:
+    """One patient has the only called film: the draws of the other alone have no correlation."""
+    score = np.full(60, 0.1)
+    score[0] = 0.9
+    labels = np.zeros(60, dtype=int)
+    labels[:30] = 1
+    patients = np.where(np.arange(60) < 1, "one", "other")  # half of the draws of two patients have no film of one
+    table = PredictionTable(
+        tuple(map(str, range(60))), labels, np.stack([1 - score, score], 1), ("normal", "tb"), (1,), "tb",
+        {"half": 0.5}, patients=patients,
+    )  # fmt: skip
+    mcc = rows_of(judge(table, draws=200).points[0].metrics)["MCC"]
+    assert mcc.value == pytest.approx(metrics.matthews_corrcoef(labels, score >= 0.5))
 
 
 @pytest.mark.parametrize("n", [1, 2, 10])
@@ -232,7 +293,13 @@ def test_ties_and_perfection(judged: SimpleNamespace) -> None:
     assert auc.low < 1
     f1 = rows_of(found.points[0].metrics)["F1"]
     assert (f1.value, f1.low, f1.high) == (1, None, None)  # the resamples agree, which is no certainty
-    assert any("resamples of these films all agree" in limit for limit in found.limits)
+    assert "resamples all agree" in f1.why
+    slope = rows_of(found.overall)["calibration slope"]
+    assert slope.value is None
+    assert "separate the classes wholly" in slope.why
+    told = [limit for limit in found.limits if limit.startswith("No ")]
+    assert any("value can be computed for calibration slope, calibration intercept: the prob" in one for one in told)
+    assert any("interval" in one and "F1" in one and "resamples all agree" in one for one in told)
     assert all(at.metric.low is not None and at.metric.low < 1 for at in found.fixed)
     assert b"NaN" not in found.to_json()
 

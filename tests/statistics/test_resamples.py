@@ -118,6 +118,7 @@ def test_ranked_figures_of_weights_are_those_of_repeated_films(seed: int) -> Non
     for row, times in enumerate(weights.astype(int)):
         y, s = np.repeat(labels, times), np.repeat(p, times)
         assert ranking.average_precisions(weights)[row] == pytest.approx(metrics.average_precision_score(y, s))
+        assert ranking.areas(weights)[row] == pytest.approx(metrics.roc_auc_score(y, s))
         curve = roc_curve(y, s)
         for target in (0.5, 0.8, 0.95, 1.0):
             recall = curve.sensitivity[curve.specificity >= target - 1e-12].max()
@@ -177,6 +178,15 @@ def test_separated_resamples_have_no_line() -> None:
         Calibrations([0, 1], [0.2, 0.8])
     with pytest.raises(ValueError, match="alike"):
         Calibrations([0, 1], [0.5, 0.5])
+
+
+@pytest.mark.parametrize("p", [[0.2, 0.8, 0.9], [0.5, 0.5, 0.5]])
+def test_calibration_in_the_large_needs_no_line(p: list[float]) -> None:
+    once = np.ones((1, 3))
+    shift = Calibrations([0, 1, 1], p, line=False).in_the_large(once)
+    assert expit(logit(p) + shift).sum() == pytest.approx(2, abs=1e-6)
+    with pytest.raises(ValueError, match="both classes"):
+        Calibrations([1, 1, 1], p, line=False)
 
 
 @pytest.mark.slow

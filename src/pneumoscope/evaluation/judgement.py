@@ -121,7 +121,8 @@ class OfClass:
 
     Attributes:
         name: Of the class.
-        metrics: "recall", "specificity", "precision", "NPV", "F1", "AUC", "average precision".
+        metrics: "recall", "specificity", "precision", "NPV", "F1", "AUC", "average precision", "Brier", "ECE",
+            "calibration slope", "calibration intercept".
     """
 
     name: str
@@ -133,9 +134,10 @@ class OverClasses:
     """All classes at once, for a system with more than two; a film is called its likeliest class.
 
     Attributes:
-        metrics: "accuracy", "balanced accuracy", "macro recall", "macro precision", "macro F1", "MCC",
-            "Cohen's kappa", "log loss", "Brier", "ECE" (of the likeliest class), and "A against B AUC" for the
-            pairs of classes that are the finding.
+        metrics: "accuracy", "macro recall" (balanced accuracy), "macro specificity", "macro precision", "macro NPV",
+            "macro F1", "MCC", "Cohen's kappa", "macro AUC" and "macro average precision" (each class against all
+            others), "log loss", "Brier", "ECE" (of the likeliest class), and "A against B AUC" for the pairs of
+            classes that are the finding.
         classes: One by one.
         confusion: C by C.
     """
@@ -197,7 +199,8 @@ class Judgement:
         positive: Names of the classes that are the finding.
         counts: How many films.
         overall: Figures without a threshold: "AUC", "average precision", "Brier", "ECE", "log loss",
-            "calibration slope", "calibration intercept".
+            "calibration slope", "calibration intercept", "calibration in the large" (the intercept with the slope
+            held at 1), "observed less predicted" (share of the finding less the mean probability).
         points: At the frozen operating points.
         best: At the threshold that is best on these very films (Youden): shown beside the others, and optimistic.
         three_way: With two thresholds; None for a system with one.

@@ -20,7 +20,9 @@ __all__ = [
     "confusion_cells",
     "kappas",
     "macro_f1s",
+    "macro_npvs",
     "macro_precisions",
+    "macro_specificities",
     "mccs",
 ]
 
@@ -40,6 +42,24 @@ def balanced_accuracies(cells: Floats) -> Floats:
 def macro_precisions(cells: Floats) -> Floats:
     """Mean precision of the classes; one that is never called has 0, as in scikit-learn."""
     found: Floats = np.nan_to_num(_shares(_right(cells), cells.sum(axis=1)), nan=0.0).mean(axis=1)
+    return found
+
+
+def macro_specificities(cells: Floats) -> Floats:
+    """Mean over the classes of the share of the other films that are not called it; NaN where one has no others."""
+    total = cells.sum(axis=(1, 2))[:, None]
+    others = total - cells.sum(axis=2)
+    wrong = cells.sum(axis=1) - _right(cells)
+    found: Floats = _shares(others - wrong, others).mean(axis=1)
+    return found
+
+
+def macro_npvs(cells: Floats) -> Floats:
+    """Mean over the classes of the share that are of another class, of those not called it; NaN where all are."""
+    total = cells.sum(axis=(1, 2))[:, None]
+    cleared = total - cells.sum(axis=1)
+    missed = cells.sum(axis=2) - _right(cells)
+    found: Floats = _shares(cleared - missed, cleared).mean(axis=1)
     return found
 
 

@@ -182,7 +182,7 @@ def percentile_estimate(
     """
     normal_quantile(confidence)  # says no to an impossible confidence
     if len(found) * 2 < draws or len(found) == 0:
-        raise ValueError(f"only {len(found)} of {draws} resamples can be computed: there are too few films")
+        raise ValueError(f"only {len(found):,} of {draws:,} resamples can be computed")
     low, high = np.quantile(found, [0.5 - confidence / 2, 0.5 + confidence / 2])
     return Estimate(
         value=value, low=min(float(low), value), high=max(float(high), value), n=n, groups=groups, draws=len(found)

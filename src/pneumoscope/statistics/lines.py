@@ -28,25 +28,29 @@ class Calibrations:
     Args:
         labels: 0 or 1, [N].
         p: Probability of class 1, [N]; clipped to 1e-12 from 0 and 1.
+        line: Whether slope and intercept are asked for, which not all films have.
 
     Raises:
-        ValueError: One class only, probabilities all alike, classes that p separates wholly, NaN, or lengths that
-            differ.
+        ValueError: One class only, NaN, or lengths that differ; and for the line, probabilities that are all alike or
+            separate the classes wholly.
     """
 
-    def __init__(self, labels: ArrayLike, p: ArrayLike) -> None:
+    def __init__(self, labels: ArrayLike, p: ArrayLike, *, line: bool = True) -> None:
         truth, values = probabilities(labels, p, both_classes=True)
         self._x = logit(np.clip(values, _TINY, 1 - _TINY))
         self._y = truth.astype(np.float64)
+        self._start, self._shift = (1.0, 0.0), 0.0
+        once = np.ones((1, len(truth)))
+        if not line:
+            self._shift = float(self.in_the_large(once)[0])
+            return
         if np.ptp(self._x) == 0:
             raise ValueError("all probabilities are alike: there is no line through one point")
         if _separate(self._x, truth[None], ~truth[None]).item():
             raise ValueError("the probabilities separate the classes wholly: the slope is infinite")
-        self._start, self._shift = (1.0, 0.0), 0.0
-        found = self.lines(np.ones((1, len(truth))))[0]
+        found = self.lines(once)[0]
         if np.isfinite(found).all():
             self._start = (float(found[0]), float(found[1]))  # resamples lie near, and come to rest sooner
-        self._shift = float(self.in_the_large(np.ones((1, len(truth))))[0])
 
     def lines(self, weights: Floats) -> Floats:
         """Slope and intercept of the regression of the label on the logit, float64 [D, 2].

@@ -42,6 +42,7 @@ class Metric:
         k: How many of them, for a proportion; else None.
         method: Whose interval: "Wilson", "DeLong" ("Wilson of pairs" for an AUC of 0 or 1) or "bootstrap".
         films: Which films: "val", "test".
+        why: Why it has no value, or its value no interval, in words; empty where it has both.
     """
 
     name: str
@@ -52,11 +53,12 @@ class Metric:
     k: int | None
     method: str
     films: str = ""
+    why: str = ""
 
     def __str__(self) -> str:
         """One line, as printed."""
         if self.value is None:
-            return f"{self.name}: cannot be computed on these films"
+            return f"{self.name}: cannot be computed on these films{self.why and f' ({self.why})'}"
         counts = f"{self.k}/{self.n}" if self.k is not None else f"n = {self.n}"
         if self.low is None or self.high is None:
             return f"{self.name}: {self.value:.3f} (its interval cannot be computed; {counts})"

@@ -1,4 +1,4 @@
-"""Figures of the order of the films, of many resamples at once: average precision, one rate where the other is held.
+"""Figures of the order of the films, of many resamples at once: AUC, average precision, one rate where another is held.
 
 Each takes how often every film was drawn, float64 [D, N], and gives float64 [D], or [D, K] for K targets.
 """
@@ -65,6 +65,16 @@ class Ranking:
         gained = np.diff(tp, axis=0, prepend=0.0)
         total = tp[-1]
         return np.where(total > 0, (gained * precision).sum(axis=0) / np.where(total > 0, total, 1.0), np.nan)
+
+    def areas(self, weights: Floats) -> Floats:
+        """Area under the ROC curve, tied films on half; NaN with one class only."""
+        tp, called = self._counts(weights)
+        fp = called - tp
+        steps = np.diff(fp, axis=0, prepend=0.0)
+        before = np.concatenate([np.zeros_like(tp[:1]), tp[:-1]])
+        below = tp[-1] * fp[-1]
+        area = (steps * (tp + before)).sum(axis=0) / 2
+        return np.where(below > 0, area / np.where(below > 0, below, 1.0), np.nan)
 
     def recalls(self, weights: Floats, specificities: Sequence[float]) -> Floats:
         """The highest recall of any threshold with at least each specificity, [D, K]; NaN with one class only."""

@@ -116,7 +116,7 @@ class Resamples:
         drawn = np.concatenate([statistic(np.ascontiguousarray(times.T)[self.numbers].T) for times in self._times()])
         for computed in np.isfinite(drawn).sum(axis=0):
             if computed < least * self.draws:
-                raise ValueError(f"only {computed} of {self.draws} resamples can be computed: there are too few films")
+                raise ValueError(f"only {computed:,} of {self.draws:,} resamples can be computed")
         return [self._estimate(float(value), column) for value, column in zip(values, drawn.T, strict=True)]
 
     def _estimate(self, value: float, drawn: Floats) -> Estimate:

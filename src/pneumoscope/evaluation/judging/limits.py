@@ -9,8 +9,11 @@ import numpy as np
 from pneumoscope.evaluation.judging.groups import GROUPS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pneumoscope.evaluation.judgement import Judgement
     from pneumoscope.evaluation.predictions import PredictionTable
+    from pneumoscope.statistics.metrics import Metric
 
 __all__ = ["limits_of"]
 
@@ -57,16 +60,11 @@ def limits_of(table: PredictionTable, judgement: Judgement) -> tuple[str, ...]:
     distinct = len(np.unique(table.score))
     if distinct < min(len(table), 20):
         found.append(f"The system gives only {distinct} different probabilities: many films are tied.")
-    missing = [row.name for row in judgement.overall if row.value is None]
     every = [*judgement.overall, *(row for point in judgement.points for row in point.metrics)]
-    bare = list(dict.fromkeys(row.name for row in every if row.value is not None and row.low is None))
-    if bare:
-        found.append(
-            f"No interval can be computed for {', '.join(bare)}: the resamples of these films all agree, or too few of "
-            "them have the figure."
-        )
-    if missing and counts.positives and counts.negatives:
-        found.append(f"Could not be computed on these films: {', '.join(missing)}.")
+    if counts.positives and counts.negatives:
+        found += _told("No value can be computed", [row for row in every if row.value is None])
+    bare = [row for row in every if row.value is not None and row.low is None]
+    found += _told("No interval can be computed", bare)
     if len(table.strata) and any(len(np.unique(names)) > GROUPS + 1 for names in table.strata.values()):
         found.append(f"Of each stratum the {GROUPS} largest groups are judged.")
     if table.sha256 is not None and (copies := len(table) - len(set(table.sha256))) > _COPIES * len(table):
@@ -76,3 +74,11 @@ def limits_of(table: PredictionTable, judgement: Judgement) -> tuple[str, ...]:
         "sick are sicker or the films are made otherwise."
     )
     return tuple(found)
+
+
+def _told(what: str, rows: Sequence[Metric]) -> list[str]:
+    """The figures that lack something, those with the same reason in one sentence."""
+    by_reason: dict[str, dict[str, None]] = {}
+    for row in rows:
+        by_reason.setdefault(row.why, {})[row.name] = None
+    return [f"{what} for {', '.join(names)}{why and f': {why}'}." for why, names in by_reason.items()]

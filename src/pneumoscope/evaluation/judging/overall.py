@@ -40,11 +40,8 @@ def overall(table: PredictionTable, rows: Rows) -> tuple[Metric, ...]:
     one = np.ones(len(truth))
     likely = np.where(truth, score, 1 - score)
 
-    def lines() -> Callable[[Floats], Floats]:
-        return Calibrations(truth, score).lines
-
     def in_the_large() -> Callable[[Floats], Floats]:
-        calibrations = Calibrations(truth, score)
+        calibrations = Calibrations(truth, score, line=False)
         return lambda weights: calibrations.in_the_large(weights)[:, None]
 
     return (
@@ -53,8 +50,9 @@ def overall(table: PredictionTable, rows: Rows) -> tuple[Metric, ...]:
         rows.sums("Brier", _mean, np.stack([(score - truth) ** 2, one], axis=1)),
         rows.sums("ECE", _calibration_error, _in_bins(truth, score)),
         rows.sums("log loss", _mean, np.stack([-np.log(np.maximum(likely, _TINY)), one], axis=1)),
-        *rows.weights(("calibration slope", "calibration intercept"), lines, least=_LINES),
+        *_lines(truth, score, rows),
         *rows.weights(("calibration in the large",), in_the_large),
+        rows.sums("observed less predicted", _mean, np.stack([truth - score, one], axis=1)),
     )
 
 
@@ -70,16 +68,19 @@ def over_classes(table: PredictionTable, rows: Rows) -> OverClasses | None:
     own, top = p[np.arange(len(p)), labels], p.max(axis=1)
     squares = ((p - np.eye(count)[labels]) ** 2).sum(axis=1)
 
-    def of_cells(name: str, statistic: Callable[[Floats], Floats]) -> Metric:
-        return rows.sums(name, lambda x: statistic(x.reshape(-1, count, count)), cells)
+    def of_cells(name: str, statistic: Callable[[Floats], Floats], otherwise: str = "") -> Metric:
+        return rows.sums(name, lambda x: statistic(x.reshape(-1, count, count)), cells, otherwise=otherwise)
 
     metrics = (
         rows.rate("accuracy", called == labels),
-        of_cells("macro recall", agreement.balanced_accuracies),
+        of_cells("macro recall", agreement.balanced_accuracies, "a class has no films"),
+        of_cells("macro specificity", agreement.macro_specificities, "all films are of one class"),
         of_cells("macro precision", agreement.macro_precisions),
+        of_cells("macro NPV", agreement.macro_npvs, "all films are called one class"),
         of_cells("macro F1", agreement.macro_f1s),
-        of_cells("MCC", agreement.mccs),
-        of_cells("Cohen's kappa", agreement.kappas),
+        of_cells("MCC", agreement.mccs, "all films, or all calls, are of one class"),
+        of_cells("Cohen's kappa", agreement.kappas, "chance alone agrees wholly"),
+        *_macro(table, rows),
         rows.sums("log loss", _mean, np.stack([-np.log(np.maximum(own, _TINY)), one], axis=1)),
         rows.sums("Brier", _mean, np.stack([squares, one], axis=1)),
         rows.sums("ECE", _calibration_error, _in_bins(called == labels, top)),
@@ -127,7 +128,36 @@ def _of_class(table: PredictionTable, c: int, called: Mask, rows: Rows) -> OfCla
             rows.sums("F1", _f1, cells),
             rows.area("AUC", truth, score),
             *_precision("average precision", truth, score, rows),
+            rows.sums("Brier", _mean, np.stack([(score - truth) ** 2, np.ones(len(truth))], axis=1)),
+            rows.sums("ECE", _calibration_error, _in_bins(truth, score)),
+            *_lines(truth, score, rows),
         ),
+    )
+
+
+def _macro(table: PredictionTable, rows: Rows) -> list[Metric]:
+    """Means over the classes, each against all others, of what needs the order of the films."""
+
+    def statistic() -> Callable[[Floats], Floats]:
+        ranked = [Ranking(table.labels == c, table.probabilities[:, c]) for c in range(len(table.classes))]
+
+        def means(weights: Floats) -> Floats:
+            areas = np.mean([one.areas(weights) for one in ranked], axis=0)
+            precisions = np.mean([one.average_precisions(weights) for one in ranked], axis=0)
+            return np.stack([areas, precisions], axis=1)
+
+        return means
+
+    return rows.weights(("macro AUC", "macro average precision"), statistic, otherwise="a class has no films")
+
+
+def _lines(truth: Mask, score: Floats, rows: Rows) -> list[Metric]:
+    """Slope and intercept of the calibration line. Resamples without errors have an infinite slope: an open end."""
+    return rows.weights(
+        ("calibration slope", "calibration intercept"),
+        lambda: Calibrations(truth, score).lines,
+        least=_LINES,
+        otherwise="the probabilities separate the classes wholly, and the slope is infinite",
     )
 
 

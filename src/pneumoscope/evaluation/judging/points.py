@@ -10,11 +10,15 @@ from pneumoscope.bundle import THREE_WAY
 from pneumoscope.evaluation.judgement import AtPoint, Confusion, ThreeWay
 from pneumoscope.statistics.agreement import balanced_accuracies, class_f1s, confusion_cells, kappas, mccs
 from pneumoscope.statistics.operating import choose, youden
+from pneumoscope.statistics.rows import ONE_KIND
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from pneumoscope.evaluation.predictions import PredictionTable
+    from pneumoscope.statistics.metrics import Metric
     from pneumoscope.statistics.rows import Rows
 
     Floats = NDArray[np.float64]
@@ -70,16 +74,20 @@ def _at(table: PredictionTable, rows: Rows, preset: str, threshold: float, *, ch
     truth, called = table.truth, table.score >= threshold
     cells = confusion_cells(truth.astype(np.int64), called.astype(np.int64), 2)  # [N, 4]
     counts = cells.sum(axis=0).astype(int).tolist()
+
+    def of_cells(name: str, statistic: Callable[[Floats], Floats], otherwise: str) -> Metric:
+        return rows.sums(name, lambda x: statistic(x.reshape(-1, 2, 2)), cells, otherwise=otherwise)
+
     metrics = (
         rows.rate("recall", called, truth),
         rows.rate("specificity", ~called, ~truth),
         rows.rate("precision", truth, called),
         rows.rate("NPV", ~truth, ~called),
-        rows.sums("F1", lambda x: class_f1s(x.reshape(-1, 2, 2))[:, 1], cells),
+        of_cells("F1", lambda x: class_f1s(x)[:, 1], "no film has the finding, and none is called"),
         rows.rate("accuracy", called == truth),
-        rows.sums("balanced accuracy", lambda x: balanced_accuracies(x.reshape(-1, 2, 2)), cells),
-        rows.sums("MCC", lambda x: mccs(x.reshape(-1, 2, 2)), cells),
-        rows.sums("Cohen's kappa", lambda x: kappas(x.reshape(-1, 2, 2)), cells),
+        of_cells("balanced accuracy", balanced_accuracies, ONE_KIND),
+        of_cells("MCC", mccs, "all films, or all calls, are of one kind"),
+        of_cells("Cohen's kappa", kappas, "chance alone agrees wholly"),
     )
     return AtPoint(
         preset=preset,

@@ -162,13 +162,9 @@ def not_computed(facts: Facts) -> tuple[str, ...]:
     """What these films, or what was asked for, could not give."""
     judgement = facts.judgement
     lines = []
-    lost = [words.label(m.name) for m in judgement.overall if m.value is None]
-    if lost:
-        lines.append(f"{', '.join(lost)}: cannot be computed on these films.")
+    lines += [f"{words.label(m.name)}: {_why(m)}." for m in judgement.overall if m.value is None]
     for point in judgement.points:
-        lost = [words.label(m.name) for m in point.metrics if m.value is None]
-        if lost:
-            lines.append(f"{', '.join(lost)} at {point.preset}: cannot be computed on these films.")
+        lines += [f"{words.label(m.name)} at {point.preset}: {_why(m)}." for m in point.metrics if m.value is None]
     if not judgement.points:
         lines.append("Calls: no threshold was frozen before these films were seen.")
     if not facts.both_kinds:
@@ -182,6 +178,10 @@ def not_computed(facts: Facts) -> tuple[str, ...]:
     if not facts.readers:
         lines.append("Readers: nobody read these films for comparison.")
     return tuple(lines)
+
+
+def _why(metric: Metric) -> str:
+    return metric.why or f"{words.NO_VALUE} on these films"
 
 
 def limits_section(facts: Facts) -> Section:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pneumoscope.statistics.metrics import Metric
 
 __all__ = [
+    "NO_INTERVAL",
     "NO_VALUE",
     "cell",
     "counted",
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 NO_VALUE = "cannot be computed"
+NO_INTERVAL = "no interval"
 
 _LABELS = {
     "recall": ("Recall (sensitivity)", "of the films with {finding}, those called"),
@@ -48,7 +50,15 @@ _LABELS = {
         "Calibration in the large",
         "intercept with the slope held at 1: 0 is perfect; above 0 the probabilities are too low on the whole",
     ),
-    "macro recall": ("Macro recall", "mean over the classes"),
+    "observed less predicted": (
+        "Observed less predicted",
+        "share of {finding} less the mean probability: 0 is perfect; above 0 the probabilities are too low",
+    ),
+    "macro recall": ("Macro recall", "mean over the classes; balanced accuracy"),
+    "macro specificity": ("Macro specificity", "mean over the classes"),
+    "macro NPV": ("Macro NPV", "mean over the classes"),
+    "macro AUC": ("Macro ROC AUC", "mean over the classes, each against all others"),
+    "macro average precision": ("Macro average precision", "mean over the classes, each against all others"),
     "macro precision": ("Macro precision", "mean over the classes"),
     "macro F1": ("Macro F1", "mean over the classes"),
 }
@@ -107,8 +117,8 @@ def cell(metric: Metric | None, *, faint: bool = False) -> Cell:
     if metric is None:
         return Cell("not judged", faint=True)
     if metric.value is None:
-        return Cell(NO_VALUE, (counts(metric),), faint=True)
-    return Cell(value(metric), tuple(part for part in (interval(metric), counts(metric)) if part), faint=faint)
+        return Cell(NO_VALUE, (metric.why or counts(metric),), faint=True)
+    return Cell(value(metric), (interval(metric) or NO_INTERVAL, counts(metric)), faint=faint)
 
 
 def counted(number_of: int, noun: str) -> str:

@@ -41,6 +41,7 @@ _ROUTERS = (
     "pneumoscope.web.pages.study",
     "pneumoscope.web.pages.models",
     "pneumoscope.web.pages.dashboard",
+    "pneumoscope.web.pages.account",
     "pneumoscope.web.pages.admin",
 )
 

@@ -157,4 +157,3 @@ def _day(text: str) -> datetime | None:
     except ValueError:
         return None
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
-

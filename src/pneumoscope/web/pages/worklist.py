@@ -14,6 +14,7 @@ from pneumoscope.web.context import Here
 from pneumoscope.web.pages import words
 from pneumoscope.web.pages.filters import CALLS, ORDERS, REFUSALS, Filters, views
 from pneumoscope.web.pages.render import page
+from pneumoscope.web.pages.trouble import PageRoute
 from pneumoscope.web.pages.words import SOURCES, VERDICTS
 from pneumoscope.web.security.who import Admin, Reader, Writer
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["router"]
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 _LIMIT = 50
 _COUNTED = 10_000  # above it the number of studies is not counted to the end
@@ -116,7 +117,16 @@ def delete(
         return _back(request, "", 0)
     if confirmed:
         return _back(request, "delete", here.worklist.studies.delete([row.id for row in found], by=who.name))
-    return page(request, who, "worklist_delete", title="Delete studies", active="worklist", rows=found, filters=filters, say=words)
+    return page(
+        request,
+        who,
+        "worklist_delete",
+        title="Delete studies",
+        active="worklist",
+        rows=found,
+        filters=filters,
+        say=words,
+    )
 
 
 def _shown(worklist: Worklist, filters: Filters) -> Shown:

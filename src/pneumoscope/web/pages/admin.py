@@ -1,0 +1,197 @@
+"""Admin: users and roles, everybody's tokens, the audit log, retention and settings.
+
+What is done to users and tokens is done by the API's own functions, so that there is one set of rules.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from pneumoscope.errors import PneumoscopeError
+from pneumoscope.web.context import Here
+from pneumoscope.web.pages import words
+from pneumoscope.web.pages.configured import configured
+from pneumoscope.web.pages.history import told
+from pneumoscope.web.pages.render import page
+from pneumoscope.web.pages.trouble import PageRoute
+from pneumoscope.web.security.api import tokens as token_api
+from pneumoscope.web.security.api import users as user_api
+from pneumoscope.web.security.api.shapes import NewUser, UserChange
+from pneumoscope.web.security.denial import Denied
+from pneumoscope.web.security.passwords import LEAST
+from pneumoscope.web.security.who import Admin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False, prefix="/admin", route_class=PageRoute)
+
+_TABS = {"users": "Users", "tokens": "API tokens", "log": "Audit log", "settings": "Settings"}
+_LONGEST = 36_500  # days
+
+Text = Annotated[str, Form(max_length=1000)]
+
+
+@router.get("")
+def users(request: Request, here: Here, who: Admin, done: str = "") -> HTMLResponse:
+    """Who may log in."""
+    return _users(request, here, who, done=done)
+
+
+@router.post("/users", response_model=None)
+def make_user(
+    request: Request, here: Here, who: Admin, *, name: Text, role: Text, password: Text
+) -> HTMLResponse | RedirectResponse:
+    """Make a user."""
+
+    def make() -> None:
+        user_api.make(request, here, who, NewUser.model_validate({"name": name, "role": role, "password": password}))
+
+    return _tried(request, here, who, make, f"{name} may log in now.", user=name)
+
+
+@router.post("/users/{name}", response_model=None)
+def change_user(
+    request: Request, here: Here, who: Admin, name: str, *, what: Text, value: Text = ""
+) -> HTMLResponse | RedirectResponse:
+    """Change one thing of a user: ``what`` is role, active, password, unlock or sessions."""
+
+    def change() -> None:
+        if what == "sessions":
+            user_api.end_sessions(here, who, name)
+            return
+        wanted: dict[str, object] = {
+            "role": {"role": value},
+            "active": {"active": value == "yes"},
+            "password": {"password": value},
+            "unlock": {"unlock": True},
+        }.get(what, {what: value})
+        user_api.change(request, here, who, name, UserChange.model_validate(wanted))
+
+    done = {
+        "role": f"{name} is {value} now.",
+        "active": f"{name} may log in again." if value == "yes" else f"{name} is shut out.",
+        "password": f"{name} has a new password, and is logged out everywhere.",
+        "unlock": f"{name} is unlocked.",
+        "sessions": f"{name} is logged out everywhere.",
+    }
+    return _tried(request, here, who, change, done.get(what, "Done."))
+
+
+@router.get("/tokens")
+def tokens(request: Request, here: Here, who: Admin) -> HTMLResponse:
+    """Everybody's keys for programs."""
+    return _draw(request, who, "tokens", tokens=here.worklist.tokens.list(), say=words)
+
+
+@router.post("/tokens/{token}/revoke")
+def revoke(here: Here, who: Admin, token: str) -> RedirectResponse:
+    """Revoke a key."""
+    token_api.revoke(here, who, token)
+    return RedirectResponse("/admin/tokens", status_code=303)
+
+
+@router.get("/log")
+def log(
+    request: Request,
+    here: Here,
+    who: Admin,
+    *,
+    actor: str = "",
+    action: str = "",
+    cursor: str = "",
+    verify: bool = False,
+) -> HTMLResponse:
+    """The audit log, newest first; with ``verify`` its chain is computed again."""
+    found = here.worklist.audit.page(limit=50, cursor=cursor or None, actor=actor or None, action=action or None)
+    return _draw(
+        request,
+        who,
+        "log",
+        lines=tuple(told(entry) for entry in found.items),
+        next=found.next,
+        actor=actor,
+        action=action,
+        cursor=cursor,
+        check=here.worklist.audit.verify() if verify else None,
+        say=words,
+    )
+
+
+@router.get("/settings")
+def settings(request: Request, here: Here, who: Admin, done: str = "") -> HTMLResponse:
+    """What is kept, for how long, and how the server was started."""
+    return _draw(
+        request,
+        who,
+        "settings",
+        keep_days=here.keep_days,
+        given_days=here.config.keep_days,
+        totals=here.worklist.numbers.totals(),
+        configured=configured(here.config),
+        done=bool(done),
+        say=words,
+    )
+
+
+@router.post("/settings/retention")
+def retention(here: Here, who: Admin, days: Annotated[int, Form(ge=0, le=_LONGEST)]) -> RedirectResponse:
+    """For how many days studies are kept; 0 keeps them."""
+    here.worklist.settings.set("keep_days", days, by=who.name)
+    return RedirectResponse("/admin/settings?done=retention", status_code=303)
+
+
+def _users(
+    request: Request, here: Here, who: Admin, *, done: str = "", wrong: str = "", user: str = "", status: int = 200
+) -> HTMLResponse:
+    return _draw(
+        request,
+        who,
+        "users",
+        users=here.worklist.users.list(),
+        me=who.name,
+        local=who.via == "local",
+        least=LEAST,
+        done=done[:200],
+        wrong=wrong,
+        user=user,
+        status=status,
+        say=words,
+    )
+
+
+def _tried(
+    request: Request, here: Here, who: Admin, act: Callable[[], None], done: str, *, user: str = ""
+) -> HTMLResponse | RedirectResponse:
+    """Do it and go back to the users; what is refused is said on their page."""
+    try:
+        act()
+    except Denied as no:
+        wrong, status = f"{no.what}. {no.remedy}", no.status_code
+    except PneumoscopeError as error:
+        wrong, status = f"{error.what}. {error.remedy}", 400
+    except ValueError:  # pydantic's, of a value that no form of ours sends
+        wrong, status = "The form has a value that cannot be. Try again", 422
+    else:
+        return RedirectResponse(f"/admin?{urlencode({'done': done})}", status_code=303)
+    return _users(request, here, who, wrong=f"{wrong[:1].upper()}{wrong[1:]}.", user=user, status=status)
+
+
+def _draw(request: Request, who: Admin, tab: str, *, status: int = 200, **values: object) -> HTMLResponse:
+    return page(
+        request,
+        who,
+        f"admin_{tab}",
+        title=f"{_TABS[tab]} - Admin",
+        active="admin",
+        status=status,
+        tab=tab,
+        tabs=_TABS,
+        **values,
+    )

@@ -1,0 +1,162 @@
+"""One study: its films, what was read of them, what persons said, what can be taken away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from pneumoscope.gate.facts import age_years
+from pneumoscope.reports.formats import FORMATS
+from pneumoscope.web.context import Here
+from pneumoscope.web.pages import words
+from pneumoscope.web.pages.cards import card
+from pneumoscope.web.pages.filters import Filters
+from pneumoscope.web.pages.history import told
+from pneumoscope.web.pages.points import points_shown
+from pneumoscope.web.pages.render import page
+from pneumoscope.web.pages.trouble import PageRoute
+from pneumoscope.web.security.who import Admin, Reader, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pneumoscope.bundle import BundleMeta
+    from pneumoscope.web.engine import Bundles
+    from pneumoscope.worklist.records import FilmRow, ReadingRow, StudyDetail
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute, prefix="/studies/{study}")
+
+_COMMENT = 4000  # characters
+_SEX = {"F": "female", "M": "male", "O": "other"}
+
+
+@dataclass(frozen=True, slots=True)
+class FilmShown:
+    """One film: its row, its readings newest first, and what its file tells."""
+
+    row: FilmRow
+    readings: tuple[ReadingRow, ...]
+    facts: dict[str, str]
+
+
+@router.get("")
+def show(request: Request, study: str, here: Here, who: Reader, *, reading: str = "", film: str = "") -> HTMLResponse:
+    """The page; of several films, the one that is asked for, else the one that the summary is of."""
+    detail = here.worklist.studies.detail(study)
+    filters = Filters.of(request.query_params)
+    films = tuple(_film(row, detail) for row in detail.films)
+    shown, chosen = _chosen(films, detail.study.lead, film, reading)
+    metas = _metas(here.bundles)
+    cards = tuple(card(row, metas.get(row.bundle_sha256)) for row in shown.readings)
+    by_id = {one.id: one for one in cards}
+    newest = detail.verdicts[0] if detail.verdicts else None
+    return page(
+        request,
+        who,
+        "study",
+        title=detail.study.label,
+        active="worklist",
+        detail=detail,
+        films=films,
+        film=shown,
+        reading=chosen,
+        card=by_id.get(chosen.id) if chosen else None,
+        cards=cards,
+        rows=dict(zip(by_id, shown.readings, strict=True)),
+        differ=len({one.call for one in cards}) > 1,
+        verdict=newest,
+        answers=words.answers(metas.get(chosen.bundle_sha256) if chosen else None),
+        bundles=[(known, points_shown(known.meta)) for known in here.bundles.all()],
+        in_use=here.bundles.in_use,
+        reports=tuple(FORMATS.values()),
+        history=tuple(told(entry) for entry in reversed(detail.history)),
+        neighbours=here.worklist.studies.neighbours(study, filters.query()),
+        filters=filters,
+        can_delete=who.may("admin"),
+        say=words,
+    )
+
+
+@router.post("/verdict")
+def give_verdict(
+    request: Request,
+    study: str,
+    here: Here,
+    who: Writer,
+    *,
+    kind: Annotated[str, Form()],
+    corrected_to: Annotated[str, Form(max_length=100)] = "",
+    comment: Annotated[str, Form(max_length=_COMMENT)] = "",
+    then: Annotated[str, Form()] = "",
+) -> RedirectResponse:
+    """Agree or correct, then stay, or go to the next study of the worklist."""
+    filters = Filters.of(request.query_params)
+    after = here.worklist.studies.neighbours(study, filters.query()).next if then == "next" else None
+    if kind == "correct":
+        here.worklist.verdicts.give(study, "correct", corrected_to or None, comment.strip(), by=who.name)
+    else:
+        here.worklist.verdicts.give(study, "agree", comment=comment.strip(), by=who.name)
+    return RedirectResponse(filters.url(f"/studies/{after or study}"), status_code=303)
+
+
+@router.post("/note")
+def write_note(
+    request: Request, study: str, here: Here, who: Writer, *, note: Annotated[str, Form(max_length=_COMMENT)] = ""
+) -> RedirectResponse:
+    """Write the note."""
+    here.worklist.studies.note(study, note.strip(), by=who.name)
+    return RedirectResponse(Filters.of(request.query_params).url(f"/studies/{study}"), status_code=303)
+
+
+@router.post("/delete")
+def delete(request: Request, study: str, here: Here, who: Admin) -> RedirectResponse:
+    """Delete the study; the question was asked before, by the dialog or on the worklist's own page."""
+    filters = Filters.of(request.query_params)
+    deleted = here.worklist.studies.delete([study], by=who.name)
+    search = "&".join(part for part in (filters.search(cursor=""), f"done=delete&n={deleted}") if part)
+    return RedirectResponse(f"/worklist?{search}", status_code=303)
+
+
+def _film(row: FilmRow, detail: StudyDetail) -> FilmShown:
+    readings = tuple(reading for reading in detail.readings if reading.film == row.sha256)
+    return FilmShown(row, readings, _facts(row))
+
+
+def _chosen(films: tuple[FilmShown, ...], lead: str, film: str, reading: str) -> tuple[FilmShown, ReadingRow | None]:
+    """The film and the reading that are shown: what was asked for if it is there, else what the summary is of."""
+    for each in films:
+        for row in each.readings:
+            if reading and row.id == reading:
+                return each, row
+    by_name = {each.row.sha256: each for each in films}
+    shown = by_name.get(film) or by_name.get(lead) or films[0]
+    return shown, shown.readings[0] if shown.readings else None
+
+
+def _metas(bundles: Bundles) -> Mapping[str, BundleMeta]:
+    """What the bundles that are here say of themselves, by their hash."""
+    return {known.sha256: known.meta for known in bundles.all()}
+
+
+def _facts(row: FilmRow) -> dict[str, str]:
+    """What is known of a film, in words."""
+    size = f"{row.columns} x {row.rows} pixels" if row.rows and row.columns else ""
+    spacing = f"{row.spacing_mm[0]:.3g} x {row.spacing_mm[1]:.3g} mm a pixel" if row.spacing_mm else ""
+    age = age_years(row.facts)
+    of_age = "" if age is None else f"{age:.0f} years" if age >= 2 else f"{12 * age:.0f} months"
+    found = {
+        "File": row.name,
+        "Format": ", ".join(part for part in (row.format or "not recognised", size, spacing) if part),
+        "Kept": words.bytes_of(row.bytes),
+        "Age": of_age,
+        "Sex": _SEX.get(row.facts.get("PatientSex", ""), ""),
+        "View": row.facts.get("ViewPosition", ""),
+        "Modality": row.facts.get("Modality", ""),
+        "sha256": row.sha256,
+    }
+    return {name: value for name, value in found.items() if value}

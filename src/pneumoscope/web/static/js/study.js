@@ -1,0 +1,82 @@
+// One study: keys for going about and for the verdict, reading again, and word of what others change.
+
+import { Problem, ROOT, post } from "./api.js";
+import { el } from "./dom.js";
+import { bind } from "./keys.js";
+import { localise } from "./times.js";
+import { announce, toast } from "./toast.js";
+import "./viewer/mount.js";
+
+const study = document.getElementById("study");
+const press = (id) => document.getElementById(id)?.click();
+
+function agree() {
+  const form = document.getElementById("verdict");
+  if (!form) return;
+  form.querySelector('input[value="agree"]').checked = true;
+  form.requestSubmit(document.getElementById("give-next") ?? document.getElementById("give"));
+}
+
+function correct() {
+  const radio = document.getElementById("correct");
+  if (!radio) return;
+  radio.checked = true;
+  const list = document.getElementById("corrected-to");
+  list.focus();
+  list.scrollIntoView({ block: "nearest" });
+}
+
+bind("Study", [
+  { keys: ["n", "]"], say: "Next study", run: () => press("next") },
+  { keys: ["p", "["], say: "Previous study", run: () => press("previous") },
+  { keys: ["u"], say: "Back to the worklist", run: () => press("back") },
+  { keys: ["a"], say: "Agree, and go to the next study", run: agree },
+  { keys: ["c"], say: "Correct to ...", run: correct },
+]);
+
+// Whoever chooses what it should be means "correct".
+document.getElementById("corrected-to")?.addEventListener("change", () => {
+  document.getElementById("correct").checked = true;
+});
+
+document.getElementById("delete")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  document.getElementById("delete-dialog").showModal();
+});
+
+document.getElementById("again")?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const form = event.target;
+  const button = form.querySelector("button");
+  const [bundle, preset] = form.elements.with.value.split("|");
+  button.disabled = true;
+  button.textContent = "Reading ...";
+  announce("Reading.");
+  try {
+    const query = { bundle, preset, film: form.dataset.film, force: form.elements.force.checked || null };
+    await post(`/studies/${form.dataset.study}/readings`, undefined, query);
+    own = true;
+    location.reload();
+  } catch (error) {
+    toast(error instanceof Problem ? error.sentence : "The server does not answer. Try again.", { stay: true });
+    button.disabled = false;
+    button.textContent = "Read again";
+  }
+});
+
+// Somebody else read, judged or deleted it: say so, and leave the page as it is.
+let own = false; // the change is this page's
+addEventListener("submit", () => (own = true));
+const events = new EventSource(`${ROOT}/events`);
+events.addEventListener("changed", (event) => {
+  if (own || !JSON.parse(event.data).ids.includes(study.dataset.id)) return;
+  const told = document.getElementById("changed");
+  told.replaceChildren(
+    el("span", {}, "This study has just been changed."),
+    el("button", { class: "button", type: "button", onclick: () => location.reload() }, "Show"),
+  );
+  told.hidden = false;
+});
+addEventListener("pagehide", () => events.close());
+
+localise();

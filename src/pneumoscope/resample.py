@@ -69,7 +69,7 @@ def stretched(
     picture = _resized(pixels, size, size, box, quick=quick)
     black, white = _percentiles(np.cumsum(picture.histogram()), low, high)
     table = _stretched(np.arange(256, dtype=np.float32), black, white)
-    found: NDArray[np.uint8] = table[np.asarray(picture)]
+    found: NDArray[np.uint8] = table.take(np.asarray(picture))
     return found
 
 

@@ -101,5 +101,5 @@ def examine(film: Radiograph, spec: GateSpec) -> Look:
     """
     lungs = lung_finder().find(film)
     inputs = gate_inputs(lungs.features, lungs.probability, lungs.seen)
-    head = gate_head()
-    return Look(film, lungs, head.answers(inputs), float(head.distance(inputs)), spec)
+    answers, distance = gate_head().judge(inputs)
+    return Look(film, lungs, answers, float(distance), spec)

@@ -26,9 +26,14 @@ def sharpness(seen: NDArray[np.uint8]) -> float:
     """
     gray = seen.astype(np.float32)
     first, second = gray[1:] - gray[:-1], gray[:, 1:] - gray[:, :-1]
-    down, across = np.abs(first[1:] - first[:-1]).mean(), np.abs(second[:, 1:] - second[:, :-1]).mean()
-    coarse = np.abs(gray[8:] - gray[:-8]).mean() + np.abs(gray[:, 8:] - gray[:, :-8]).mean()
-    return float((down + across) / (2 * coarse)) if coarse > 0 else 0.0
+    fine = _size(first[1:] - first[:-1]) + _size(second[:, 1:] - second[:, :-1])
+    coarse = _size(gray[8:] - gray[:-8]) + _size(gray[:, 8:] - gray[:, :-8])
+    return fine / (2 * coarse) if coarse > 0 else 0.0
+
+
+def _size(difference: NDArray[np.float32]) -> float:
+    """Mean of the absolute values, in place: what is given is used up."""
+    return float(np.add.reduce(np.abs(difference, out=difference), axis=None)) / difference.size
 
 
 def clipped_share(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> float:

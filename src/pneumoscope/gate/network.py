@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -24,7 +24,7 @@ _SHIPPED = Path(__file__).with_name("gate.npz")
 _REMEDY = "Install pneumoscope again"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class GateHead:
     """What was learned of the lung-field network's features; D numbers in, A logits and a distance out.
 
@@ -52,16 +52,12 @@ class GateHead:
 
     def standard(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Centred and scaled, and bounded: one wild number must not decide alone."""
-        bounded: NDArray[np.float32] = np.clip((inputs - self.mean) / self.scale, -6, 6)
+        bounded: NDArray[np.float32] = np.minimum(np.maximum((inputs - self.mean) / self.scale, -6), 6)
         return bounded
 
     def answers(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits in the order of ``ANSWERS``, the mean over the networks: float32 [..., A] of [..., D]."""
-        x = self.standard(inputs)[..., None, None, :]  # [..., 1, 1, D] @ [E, D, H]
-        hidden = np.maximum(x @ self.first + self.first_bias[:, None], 0)
-        logits = hidden @ self.second + self.second_bias[:, None]  # [..., E, 1, A]
-        mean: NDArray[np.float32] = logits[..., 0, :].mean(axis=-2, dtype=np.float32)
-        return mean
+        return self._answered(self.standard(inputs))
 
     def distance(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """How far from the films that the head has learned from: root mean square of the whitened features, [...].
@@ -69,9 +65,33 @@ class GateHead:
         A Mahalanobis distance (Lee et al., "A simple unified framework for detecting out-of-distribution samples",
         NeurIPS 2018) to the one class of films that are fit; 1 is usual.
         """
-        laid = self.standard(inputs)[..., : len(self.axes)] @ self.axes / self.spread
-        root: NDArray[np.float32] = np.sqrt((laid**2).mean(axis=-1, dtype=np.float32))
+        return self._away(self.standard(inputs))
+
+    def judge(self, inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Both ``answers`` and ``distance``, standardised once."""
+        x = self.standard(inputs)
+        return self._answered(x), self._away(x)
+
+    def _answered(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        first, first_bias, second, second_bias, _ = self._joined
+        return np.maximum(x @ first + first_bias, 0) @ second + second_bias
+
+    def _away(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        laid = x[..., : len(self.axes)] @ self._joined[4]
+        root: NDArray[np.float32] = np.sqrt(np.square(laid).mean(axis=-1, dtype=np.float32))
         return root
+
+    @cached_property
+    def _joined(self) -> tuple[NDArray[np.float32], ...]:
+        """The networks side by side, so that all answer with two products, and the axes in units of their spread."""
+        networks, numbers, _ = self.first.shape
+        return (
+            np.ascontiguousarray(np.moveaxis(self.first, 0, 1).reshape(numbers, -1)),
+            self.first_bias.ravel(),
+            self.second.reshape(-1, self.second.shape[-1]) / np.float32(networks),
+            self.second_bias.mean(axis=0, dtype=np.float32),
+            self.axes / self.spread,
+        )
 
     def to_bytes(self) -> bytes:
         """As a file; half precision, which moves a logit by less than a hundredth."""

@@ -23,21 +23,32 @@ def two_largest(on: NDArray[np.bool_]) -> NDArray[np.bool_]:
     Returns:
         bool [h, w].
     """
-    labels = components(on)
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    order = np.argsort(sizes)[::-1][:2]
-    kept = np.zeros(len(sizes), dtype=np.bool_)
-    kept[[part for part in order.tolist() if sizes[part] > 0 and sizes[part] >= _LEAST * sizes[order[0]]]] = True
-    chosen: NDArray[np.bool_] = kept[labels]
+    lengths, parts = _runs(on)
+    sizes: dict[int, int] = {}
+    for part, length in zip(parts, lengths.tolist(), strict=True):
+        sizes[part] = sizes.get(part, 0) + length
+    order = sorted(sizes, key=lambda part: (-sizes[part], -part))[:2]
+    kept = {part for part in order if sizes[part] >= _LEAST * sizes[order[0]]}
+    chosen = on.copy()
+    if len(kept) < len(sizes):
+        chosen[on] = np.repeat([part in kept for part in parts], lengths)
     return chosen
 
 
 def components(on: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Label 4-connected parts: int64 [h, w], 0 outside, 1 for the part whose last place comes first.
+    """Label 4-connected parts: int64 [h, w], 0 outside, 1 for the part whose last place comes first."""
+    lengths, parts = _runs(on)
+    _, part = np.unique(np.array(parts, dtype=np.int64), return_inverse=True)
+    labels = np.zeros(on.shape, dtype=np.int64)
+    labels[on] = np.repeat(part + 1, lengths)
+    return labels
 
-    By runs: a row's places in a line are one, and runs of neighbouring rows that touch are joined. A lung mask of
-    64 x 64 has some hundred runs, so this takes no time beside a network.
+
+def _runs(on: NDArray[np.bool_]) -> tuple[NDArray[np.int64], list[int]]:
+    """The runs of a mask, row by row: their lengths, and for each the last run of its part.
+
+    Places of a row that follow one another are a run, and runs of neighbouring rows that touch are joined. The lungs of
+    a 64 x 64 mask have some eighty runs, so this takes no time beside a network.
     """
     height, width = on.shape
     padded = np.zeros((height, width + 2), dtype=np.bool_)
@@ -48,7 +59,7 @@ def components(on: NDArray[np.bool_]) -> NDArray[np.int64]:
     # start to the last that starts before its end.
     low = np.searchsorted(last + width + 1, first, side="right").tolist()
     high = np.searchsorted(first + width + 1, last, side="left").tolist()
-    root = list(range(len(first)))
+    root = list(range(len(low)))
     for run, (above, until) in enumerate(zip(low, high, strict=True)):
         for other in range(above, until):
             one = other
@@ -58,7 +69,4 @@ def components(on: NDArray[np.bool_]) -> NDArray[np.int64]:
             root[one] = run  # a later run is always a root still: the last run of a part names it
     for run in reversed(range(len(root))):
         root[run] = root[root[run]]
-    _, part = np.unique(np.array(root, dtype=np.int64), return_inverse=True)
-    labels = np.zeros(on.shape, dtype=np.int64)
-    labels[on] = np.repeat(part + 1, last - first)
-    return labels
+    return last - first, root

@@ -18,6 +18,7 @@ __all__ = ["LungField", "box_of"]
 
 _LUNG = 0.5  # probability from which a place is lung
 _TAIL = 0.005  # share of the lungs that may lie beyond each side of the box: a stray spot does not move it
+_TAILS = (_TAIL, 1 - _TAIL)
 _LEAST_AREA = 0.04  # of the film; lungs smaller than this were not found
 _LEAST_SIDE = 0.2  # of the film, for each side of the box
 
@@ -102,9 +103,9 @@ def box_of(
         (top, left, bottom, right), each 0 to 1 of the film; None if there is too little lung.
     """
     on = two_largest(probability >= _LUNG) if lung is None else lung
-    if on.mean() < _LEAST_AREA:
+    if np.count_nonzero(on) < _LEAST_AREA * on.size:
         return None
-    weights = np.where(on, probability, 0.0).astype(np.float64)
+    weights = (probability * on).astype(np.float64)
     top, bottom = _ends(weights.sum(axis=1))
     left, right = _ends(weights.sum(axis=0))
     if bottom - top < _LEAST_SIDE or right - left < _LEAST_SIDE:
@@ -114,9 +115,11 @@ def box_of(
 
 def _ends(profile: NDArray[np.float64]) -> tuple[float, float]:
     """Where the tails of a profile end, 0 to 1, between cells by linear interpolation."""
-    edges = np.linspace(0, 1, len(profile) + 1)
-    share = np.concatenate([[0.0], profile.cumsum()]) / profile.sum()
+    places = np.flatnonzero(profile)
     # The flat ends would make the inverse ambiguous: the last empty cell before, the first empty one after.
-    first, last = int(np.flatnonzero(profile)[0]), int(np.flatnonzero(profile)[-1]) + 1
-    low, high = np.interp([_TAIL, 1 - _TAIL], share[first : last + 1], edges[first : last + 1])
-    return float(low), float(high)
+    first, last = int(places[0]), int(places[-1]) + 1
+    share = np.zeros(last - first + 1)
+    profile[first:last].cumsum(out=share[1:])
+    share /= share[-1]
+    low, high = np.interp(_TAILS, share, np.arange(first, last + 1) / len(profile)).tolist()
+    return low, high

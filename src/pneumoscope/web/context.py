@@ -154,7 +154,7 @@ class Context:
         except PneumoscopeError as error:
             if not self._stop.is_set():
                 self.trouble = error
-                _LOG.error("the bundle in use cannot be loaded: %s", error)  # noqa: TRY400 - the message says it all
+                _LOG.error("the bundle in use cannot be loaded: %s", error)
 
     def _tidy(self) -> None:
         """Once an hour: delete what is older than it may be, and small pictures of films that are gone."""

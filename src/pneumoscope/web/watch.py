@@ -39,7 +39,7 @@ class Watch:
         self._task: asyncio.Task[None] | None = None
         self._nudge = asyncio.Event()
 
-    async def after(self, seen: int, timeout: float) -> int:  # noqa: ASYNC109 - a stream's own pace, not a deadline
+    async def after(self, seen: int, timeout: float) -> int:
         """The number of the latest change; waits until it is above ``seen``, or for so many seconds."""
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._look())

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI says of the routes, and what it cannot know: the Reading, problems, who may ask."""
+"""The OpenAPI document: what FastAPI says of the routes, and what it cannot know: the Reading, and problems."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ router = APIRouter(prefix="/api/v1", tags=["numbers"])
 
 @router.get("/numbers", summary="Numbers of the last days")
 def numbers(here: Here, _: Reader, days: Annotated[int, Query(ge=1, le=3660)] = 30) -> dict[str, Any]:
-    """Readings a day, calls, refusals, scores of the bundle in use, input statistics, seconds, agreement. Days are UTC."""
+    """Readings a day, calls, refusals, scores of the bundle in use, inputs, seconds, agreement; by days of UTC."""
     store = here.worklist.numbers
     bundle = here.bundles.get()
     return {

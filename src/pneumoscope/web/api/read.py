@@ -91,7 +91,7 @@ Chosen = Annotated[Choice, Depends(choice)]
         }
     },
 )
-async def read(
+async def read(  # noqa: PLR0917 - FastAPI gives them by name
     request: Request,
     here: Here,
     who: Writer,

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Path, Query, Response
 from starlette.concurrency import run_in_threadpool
 
 from pneumoscope.errors import FilmError, NotFound, UsageError
-from pneumoscope.gate import remended
 from pneumoscope.films import load
+from pneumoscope.gate import remended
 from pneumoscope.reading import operating_point
 from pneumoscope.reports.formats import find_format
 from pneumoscope.reports.given import Given

@@ -36,7 +36,7 @@ __all__ = ["Asked", "router", "wanted"]
 router = APIRouter(prefix="/api/v1/studies", tags=["studies"])
 
 
-def wanted(
+def wanted(  # noqa: PLR0917 - FastAPI gives them by name
     order: Annotated[Literal["newest", "urgency"], Query()] = "newest",
     call: Annotated[str | None, Query(max_length=64)] = None,
     status: Annotated[Literal["read", "refused"] | None, Query()] = None,

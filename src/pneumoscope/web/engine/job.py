@@ -138,8 +138,8 @@ def _keep(data: bytes, film: Radiograph, privacy: Privacy) -> tuple[bytes, str |
         return stripped(data, film), None, ()
     try:
         bare = without_identity(data, secret=privacy.secret)
-    except Exception:
-        # Whatever a foreign file makes pydicom say: identity that cannot be taken out is not kept.
+    except Exception:  # noqa: BLE001 - whatever a foreign file makes pydicom say
+        # Identity that cannot be taken out is not kept.
         _LOG.exception("the identity of a film cannot be removed; it is not kept")
         return b"", None, ("the patient's identity cannot be taken out of the file: the film was read but not kept",)
     return (data if privacy.identity else bare.data), bare.study, ()

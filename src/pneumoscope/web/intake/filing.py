@@ -1,4 +1,4 @@
-"""From an outcome to the worklist, and back from a film that is known already. Everything here waits for the database."""
+"""From an outcome to the worklist, and back from a film that is known already. All of it waits for the database."""
 
 from __future__ import annotations
 

@@ -26,25 +26,29 @@ if TYPE_CHECKING:
 
 __all__ = ["KEPT", "Anonymous", "without_identity"]
 
+# fmt: off
 _NUMBERS = (
-    "SamplesPerPixel PlanarConfiguration NumberOfFrames Rows Columns PixelAspectRatio BitsAllocated BitsStored HighBit "
-    "PixelRepresentation SmallestImagePixelValue LargestImagePixelValue PixelPaddingValue PixelPaddingRangeLimit "
-    "WindowCenter WindowWidth RescaleSlope RescaleIntercept PixelSpacing ImagerPixelSpacing NominalScannedPixelSpacing "
-    "LossyImageCompressionRatio RedPaletteColorLookupTableDescriptor GreenPaletteColorLookupTableDescriptor "
-    "BluePaletteColorLookupTableDescriptor LUTDescriptor"
-).split()
+    "SamplesPerPixel", "PlanarConfiguration", "NumberOfFrames", "Rows", "Columns", "PixelAspectRatio",
+    "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "SmallestImagePixelValue",
+    "LargestImagePixelValue", "PixelPaddingValue", "PixelPaddingRangeLimit", "WindowCenter", "WindowWidth",
+    "RescaleSlope", "RescaleIntercept", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing",
+    "LossyImageCompressionRatio", "RedPaletteColorLookupTableDescriptor", "GreenPaletteColorLookupTableDescriptor",
+    "BluePaletteColorLookupTableDescriptor", "LUTDescriptor",
+)
 _CODES = (
-    "Modality ViewPosition BodyPartExamined PatientSex Laterality ImageLaterality PatientOrientation "
-    "PhotometricInterpretation PresentationIntentType PresentationLUTShape VOILUTFunction LossyImageCompression "
-    "LossyImageCompressionMethod PixelIntensityRelationship BurnedInAnnotation"
-).split()
+    "Modality", "ViewPosition", "BodyPartExamined", "PatientSex", "Laterality", "ImageLaterality",
+    "PatientOrientation", "PhotometricInterpretation", "PresentationIntentType", "PresentationLUTShape",
+    "VOILUTFunction", "LossyImageCompression", "LossyImageCompressionMethod", "PixelIntensityRelationship",
+    "BurnedInAnnotation",
+)
 _BYTES = (
-    "PixelData FloatPixelData DoubleFloatPixelData RedPaletteColorLookupTableData GreenPaletteColorLookupTableData "
-    "BluePaletteColorLookupTableData LUTData"
-).split()
+    "PixelData", "FloatPixelData", "DoubleFloatPixelData", "RedPaletteColorLookupTableData",
+    "GreenPaletteColorLookupTableData", "BluePaletteColorLookupTableData", "LUTData",
+)
+# fmt: on
 _TABLES = ("ModalityLUTSequence", "VOILUTSequence")
 
-KEPT = frozenset({*_NUMBERS, *_CODES, *_BYTES, *_TABLES, "PatientAge", "RescaleType", "SOPClassUID"})
+KEPT = frozenset({*_NUMBERS, *_CODES, *_BYTES, *_TABLES, "PatientAge", "SOPClassUID"})
 """Keywords of the attributes that are kept."""
 
 _CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
@@ -86,6 +90,7 @@ def without_identity(data: bytes, *, secret: bytes) -> Anonymous:
     """
     from pydicom import dcmread  # noqa: PLC0415 - slow to import, and most films are not DICOM
     from pydicom.dataset import Dataset, FileMetaDataset  # noqa: PLC0415
+    from pydicom.uid import UID  # noqa: PLC0415
 
     with quietly():
         came = dcmread(BytesIO(data), force=True)
@@ -100,13 +105,13 @@ def without_identity(data: bytes, *, secret: bytes) -> Anonymous:
         kept.PatientIdentityRemoved = "YES"
         kept.DeidentificationMethod = _METHOD
         kept.DeidentificationMethodCodeSequence = [_code(*each) for each in _METHOD_CODES]
-        syntax = came.file_meta.get("TransferSyntaxUID") or _guessed_syntax(came)
+        syntax = str(came.file_meta.get("TransferSyntaxUID") or _guessed_syntax(came))
         meta = FileMetaDataset()
-        meta.TransferSyntaxUID = syntax
+        meta.TransferSyntaxUID = UID(syntax)
         meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = kept.SOPClassUID, kept.SOPInstanceUID
         kept.file_meta = meta
         kept.set_original_encoding(*came.original_encoding)
-        _clean_pixels(kept, str(syntax))
+        _clean_pixels(kept, syntax)
         out = BytesIO()
         kept.save_as(out, enforce_file_format=True)
     study = str(came.get("StudyInstanceUID") or "").strip()
@@ -145,15 +150,11 @@ def _kept(came: Dataset, keyword: str) -> DataElement | None:
         return _table(element)
     if keyword in _BYTES:
         return element
-    values = [str(each) for each in _values(element.value)]
-    if not values:
-        return None
     if keyword == "PatientAge":
         return _age(element)
-    if keyword == "RescaleType":
-        return element if values[0] in ("US", "OD", "HU") else None
+    values = [str(each) for each in _values(element.value)]
     fits = _is_number if keyword in _NUMBERS else _CODE_STRING.fullmatch
-    return element if all(fits(each) for each in values) else None
+    return element if values and all(fits(each) for each in values) else None
 
 
 def _age(element: DataElement) -> DataElement | None:

@@ -140,7 +140,7 @@ async def _of_part(part: UploadFile, config: WebConfig) -> AsyncIterator[Given]:
 
 def _digest(upload: Upload) -> str:
     upload.file.seek(0)
-    digest = hashlib.file_digest(upload.file, "sha256")  # type: ignore[arg-type]  # a spooled file it is
+    digest = hashlib.file_digest(upload.file, "sha256")
     return digest.hexdigest()
 
 

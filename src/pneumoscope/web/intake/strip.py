@@ -100,7 +100,7 @@ def bare_jpeg(data: bytes) -> bytes:
 
 
 def _kept_application(marker: int, payload: bytes) -> bytes:
-    """What the decoder needs of application segments: JFIF's density without its thumbnail, Adobe's colour transform."""
+    """What the decoder needs of application segments: JFIF without its thumbnail, Adobe's colour transform."""
     if marker == _APP0 and payload[:5] == b"JFIF\x00" and len(payload) >= 12:
         return _segment(marker, payload[:12] + b"\x00\x00")
     if marker == _APP14 and payload[:5] == b"Adobe" and len(payload) >= 12:

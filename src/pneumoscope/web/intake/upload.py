@@ -12,12 +12,13 @@ from starlette.concurrency import run_in_threadpool
 from pneumoscope.errors import PneumoscopeError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from starlette.requests import Request
 
 __all__ = ["TooMuch", "Upload", "counted", "receive"]
 
+_HEAD = 1024  # bytes that tell what a file is
 _IN_MEMORY = 4 * 2**20  # bytes of one upload; what is larger lies in an unnamed file, which no kill can leave behind
 
 
@@ -55,28 +56,32 @@ class Upload:
         self.file.close()
 
 
-def too_much(limit: int) -> TooMuch:
-    """The error for more than ``limit`` bytes."""
-    return TooMuch(
-        f"the request is larger than {limit / 1e6:,.0f} MB",
-        remedy="Send fewer films at once, or have an administrator raise the limit",
-    )
+def _hold(size: int, limit: int) -> None:
+    """Hold a size to its limit."""
+    if size > limit:
+        raise TooMuch(
+            f"the request is larger than {limit / 1e6:,.0f} MB",
+            remedy="Send fewer films at once, or have an administrator raise the limit",
+        )
 
 
-async def counted(request: Request, limit: int) -> AsyncIterator[bytes]:
+def _announced(request: Request) -> int:
+    """How many bytes the request says it has; 0 if it does not say."""
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isdecimal() else 0
+
+
+async def counted(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
     """The body, piece by piece.
 
     Raises:
         TooMuch: More than ``limit`` bytes were announced, or came. The rest is not read.
     """
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
-        raise too_much(limit)
+    _hold(_announced(request), limit)
     seen = 0
     async for piece in request.stream():
         seen += len(piece)
-        if seen > limit:
-            raise too_much(limit)
+        _hold(seen, limit)
         yield piece
 
 
@@ -97,15 +102,12 @@ async def receive(request: Request, *, name: str, limit: int, zip_limit: int) ->
     file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - the caller closes it
     try:
         async for piece in counted(request, zip_limit):
-            if len(head) < 1024:
-                head = (head + piece)[:1024]
+            if len(head) < _HEAD:
+                head = (head + piece)[:_HEAD]
                 allowed = zip_limit if head[:2] == b"PK" else limit
-                announced = request.headers.get("content-length", "")
-                if announced.isdecimal() and int(announced) > allowed:
-                    raise too_much(allowed)
+                _hold(_announced(request), allowed)
             size += len(piece)
-            if size > allowed:
-                raise too_much(allowed)
+            _hold(size, allowed)
             digest.update(piece)
             if size > _IN_MEMORY:
                 await run_in_threadpool(file.write, piece)

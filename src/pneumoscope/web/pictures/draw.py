@@ -63,8 +63,10 @@ def eye_jpeg(film: Radiograph, longest: int | None = None) -> bytes:
         scale = longest / side
         small = resize(pixels, max(1, round(film.rows * scale)), max(1, round(film.columns * scale)))
         shown = _eight_bits(small, film.white)
+    elif pixels.dtype == np.uint8 and film.white == 255:
+        shown = pixels.astype(np.uint8, copy=False)
     else:
-        shown = pixels if pixels.dtype == np.uint8 and film.white == 255 else _eight_bits(pixels, film.white)
+        shown = _eight_bits(pixels, film.white)
     out = BytesIO()
     Image.fromarray(shown).save(out, "JPEG", quality=90)
     return out.getvalue()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -26,7 +26,8 @@ def thumbnail(film: Radiograph) -> bytes:
     scale = min(1.0, LONGEST / max(film.rows, film.columns))
     rows, columns = max(1, round(film.rows * scale)), max(1, round(film.columns * scale))
     step = max(1, min(film.rows // rows, film.columns // columns) // 4)  # four pixels for one are enough to average
-    small = resize(np.ascontiguousarray(film.pixels[::step, ::step]), rows, columns)
+    few: Any = np.ascontiguousarray(film.pixels[::step, ::step])
+    small = resize(few, rows, columns)
     out = BytesIO()
     Image.fromarray(stretch(small, _LOW, _HIGH)).save(out, "JPEG", quality=82, optimize=True)
     return out.getvalue()

@@ -83,7 +83,7 @@ def new_reading() -> MakeReading:
         read = probability is not None
         values = np.linspace(-1, 2, 12, dtype=np.float32).reshape(3, 4)
         seen = Evidence(values, zone_shares(values), (0.0, 1.5, 30.0, 40.25), 0.75)
-        document = {
+        document: dict[str, Any] = {
             "film": {"path": "a.png", "sha256": None, "format": "PNG", "rows": 30, "columns": 42},
             "status": "read" if read else "refused",
             "refusal": None if read else {"code": refusal, "reason": "why", "remedy": "what"},

@@ -13,8 +13,9 @@ from pneumoscope.worklist.records import NewFilm, Query
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pneumoscope.worklist import Worklist
     from tests.worklist.conftest import Clock, MakeFilm, MakeReading
+
+    from pneumoscope.worklist import Worklist
 
 
 def test_a_study_comes_back_as_it_was_given(
@@ -79,9 +80,7 @@ def test_the_same_film_by_another_bundle_is_another_reading(
     worklist: Worklist, new_film: MakeFilm, new_reading: MakeReading
 ) -> None:
     first = worklist.studies.add([new_film("a", new_reading(0.9))], label="", source="web", by="anna")
-    later = worklist.studies.add(
-        [new_film("a", new_reading(0.2, bundle="small"))], label="", source="web", by="anna"
-    )
+    later = worklist.studies.add([new_film("a", new_reading(0.2, bundle="small"))], label="", source="web", by="anna")
     assert (later.id, later.bundle, later.call) == (first.id, "small 1", "no pneumonia")
     assert [row.bundle for row in worklist.studies.detail(first.id).readings] == ["small 1", "standard 1"]
 
@@ -118,9 +117,7 @@ def test_films_of_one_examination_join(worklist: Worklist, new_film: MakeFilm) -
     assert [film.position for film in worklist.studies.detail(first.id).films] == [0, 1]
 
 
-def test_a_film_without_examination_takes_the_one_it_comes_again_with(
-    worklist: Worklist, new_film: MakeFilm
-) -> None:
+def test_a_film_without_examination_takes_the_one_it_comes_again_with(worklist: Worklist, new_film: MakeFilm) -> None:
     add = worklist.studies.add
     first = add([new_film("a")], label="", source="web", by="anna")
     assert add([new_film("a"), new_film("b")], label="", source="node", by="node", key="k").id == first.id
@@ -244,7 +241,9 @@ def test_a_film_of_another_study_is_not_read_into_this_one(
         worklist.studies.add_reading(first, new_film("b").sha256, new_reading(), by="anna")
 
 
-@pytest.mark.parametrize("name", ["nul\x00byte", "half \udce9 a name", "line\nbreak\x1b[2J", "x" * 5000, "\u202egnp.exe"])
+@pytest.mark.parametrize(
+    "name", ["nul\x00byte", "half \udce9 a name", "line\nbreak\x1b[2J", "x" * 5000, "\u202egnp.exe"]
+)
 def test_any_name_is_kept_as_one_harmless_line(worklist: Worklist, new_film: MakeFilm, name: str) -> None:
     from dataclasses import replace
 

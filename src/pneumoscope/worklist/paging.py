@@ -19,14 +19,17 @@ from pneumoscope.worklist.tables import microseconds, study, study_word
 from pneumoscope.worklist.texts import LAST, terms_of
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Connection, Row, Select
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select
 
     from pneumoscope.worklist.records import Query
 
 __all__ = ["count", "neighbours", "page"]
 
 _MOST = 500  # rows a page
-_RARE = 2000  # studies: a word of fewer is looked up first, one of more is looked for on the way along the order
+_RARE = 2000  # studies: if fewer are found by words, they are looked up first; if more, on the way along the order
+_FREQUENT = 50_000  # rows up to which words are told apart by how frequent they are
 
 _ORDERS = {
     "newest": (study.c.received, study.c.id),
@@ -107,28 +110,34 @@ def _conditions(connection: Connection, query: Query) -> list[ColumnElement[bool
 def _search(connection: Connection, text: str) -> ColumnElement[bool]:
     """Studies that have a word for each term.
 
-    The rarest term, if it is rare, is looked up first; all others are asked of each study on the way. So a rare word
-    does not walk through all studies, and a frequent one does not collect them all before the first is shown.
+    If few have, they are looked up first; if many have, each study is asked on the way along the order. So a rare
+    word does not walk through all studies, and a frequent one does not collect them all before the first is shown.
     """
     terms = terms_of(text)
     if not terms:
         return study.c.id == ""  # only signs: nothing is found by them
-    sizes = {term: _size(connection, term) for term in terms}
-    rarest = min(terms, key=lambda term: sizes[term])
-    conditions: list[ColumnElement[bool]] = [
-        exists().where(study_word.c.study == study.c.id, _begins(term))
-        for term in terms
-        if term != rarest or sizes[term] >= _RARE
-    ]
-    if sizes[rarest] < _RARE:
-        conditions.append(study.c.id.in_(select(study_word.c.study).where(_begins(rarest))))
-    return and_(*conditions)
+    sizes = {term: _size(connection, _having([term]), _FREQUENT if len(terms) > 1 else _RARE) for term in terms}
+    rarest_first = sorted(terms, key=lambda term: sizes[term])
+    having = _having(rarest_first)
+    if sizes[rarest_first[0]] < _RARE or (len(terms) > 1 and _size(connection, having, _RARE) < _RARE):
+        return study.c.id.in_(having)
+    return and_(*(exists().where(study_word.c.study == study.c.id, _begins(study_word, term)) for term in terms))
 
 
-def _size(connection: Connection, term: str) -> int:
-    some: Select[Any] = select(study_word.c.study).where(_begins(term)).limit(_RARE)
-    return int(connection.execute(select(func.count()).select_from(some.subquery())).scalar_one())
+def _having(terms: Sequence[str]) -> Select[tuple[str]]:
+    """Studies that have a word for each term, from the first term's on; some more than once."""
+    first = study_word.alias()
+    chosen = select(first.c.study).where(_begins(first, terms[0]))
+    for term in terms[1:]:
+        other = study_word.alias()
+        chosen = chosen.where(exists().where(other.c.study == first.c.study, _begins(other, term)))
+    return chosen
 
 
-def _begins(term: str) -> ColumnElement[bool]:
-    return and_(study_word.c.word >= term, study_word.c.word < term + LAST)
+def _size(connection: Connection, having: Select[tuple[str]], cap: int) -> int:
+    """How many, ``cap`` for that many or more."""
+    return int(connection.execute(select(func.count()).select_from(having.limit(cap).subquery())).scalar_one())
+
+
+def _begins(words: FromClause, term: str) -> ColumnElement[bool]:
+    return and_(words.c.word >= term, words.c.word < term + LAST)

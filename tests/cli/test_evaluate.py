@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -79,6 +82,26 @@ def test_a_table_alone(run: Any, table: Path, tmp_path: Path) -> None:
     done = run("evaluate", table, "--out", tmp_path / "out", "--threshold", "mine=0.3", *QUICK)
     assert done.code == 0, done.err
     assert [point.preset for point in Judgement.load(tmp_path / "out" / "judgement.json").points] == ["mine"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_person_sees_each_step_and_a_file_sees_none(table: Path, tmp_path: Path) -> None:
+    import pty
+
+    keeper, terminal = pty.openpty()
+    command = [sys.executable, "-m", "pneumoscope", "evaluate", "--table", str(table), "--draws", "100"]
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path / "out")], stdout=subprocess.PIPE, stderr=terminal, check=False, text=True
+    )
+    os.close(terminal)
+    seen = os.read(keeper, 100_000).decode()
+    os.close(keeper)
+    assert done.returncode == 0
+    steps = [step.removesuffix(" ...") for step in seen.split("\r\x1b[K")]
+    assert steps[1:4] == ["judging", "writing tables", "report"]
+    assert "report: figure roc" in steps
+    assert steps[-2:] == ["report: model card and sheets", ""]
+    assert "\x1b" not in done.stdout
 
 
 @pytest.mark.usefixtures("no_report")

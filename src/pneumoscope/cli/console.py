@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from rich.console import Console, RenderableType
     from rich.progress import Progress
 
-__all__ = ["PIPE_WIDTH", "hush_libraries", "output", "progress", "show"]
+__all__ = ["PIPE_WIDTH", "hush_libraries", "output", "progress", "show", "stepping"]
 
 PIPE_WIDTH = 1000
 """Columns of a table that goes into a file or a pipe, where a cut line would be lost for good."""
@@ -54,6 +54,29 @@ def progress(total: int | None, *, wanted: bool = True) -> Iterator[Progress | N
     with bar:
         bar.add_task("films", total=total)
         yield bar
+
+
+@contextmanager
+def stepping(*, bars: Collection[str] = ()) -> Iterator[Callable[[str], None]]:
+    """A line on standard error that names the step at hand, each in the place of the last; gone at the end.
+
+    Nothing is written where no person looks at it.
+
+    Args:
+        bars: Steps that show a bar of their own; the line makes room for it.
+    """
+
+    def tell(name: str) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[K{'' if name in bars else name + ' ...'}")
+            sys.stderr.flush()
+
+    try:
+        yield tell
+    finally:
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
 
 
 @contextmanager

@@ -103,7 +103,7 @@ def evaluate(  # noqa: PLR0917 - typer makes them options
 
     Example: pneumoscope evaluate standard chest_xray --part test --out evaluation
     """
-    from pneumoscope.cli.console import hush_libraries
+    from pneumoscope.cli.console import hush_libraries, stepping
     from pneumoscope.cli.extras import need
     from pneumoscope.errors import UsageError
 
@@ -132,19 +132,21 @@ def evaluate(  # noqa: PLR0917 - typer makes them options
         from pneumoscope.evaluation.readers import reader_points
 
         persons = () if readers is None else reader_points(readers, judged.table)
-        done = run_evaluation(
-            judged.table,
-            out,
-            reader=judged.reader,
-            bundle=judged.bundle,
-            run=judged.run,
-            readers=persons,
-            draws=draws,
-            seed=seed,
-            stress_films=stress_films if stress else 0,
-            sanity=sanity,
-            progress=True,
-        )
+        with stepping(bars=("stress", "evidence")) as step:
+            done = run_evaluation(
+                judged.table,
+                out,
+                reader=judged.reader,
+                bundle=judged.bundle,
+                run=judged.run,
+                readers=persons,
+                draws=draws,
+                seed=seed,
+                stress_films=stress_films if stress else 0,
+                sanity=sanity,
+                progress=True,
+                step=step,
+            )
     _tell(done)
     if judged.table.refused:
         raise typer.Exit(3)

@@ -83,7 +83,7 @@ def evaluate(
         stress_films: Films of the corruption sweep, drawn by chance; 0 leaves it out.
         sanity: Check the evidence.
         progress: Show bars if a person looks at standard error.
-        step: Told the name of each step as it begins.
+        step: Told the name of each step as it begins, those of the report too.
 
     Raises:
         MissingExtra: pyarrow, matplotlib or jinja2 is not installed.
@@ -124,7 +124,15 @@ def evaluate(
 
     with timed("report"):
         pages = write_report(
-            folder, table, judgement, stress=swept, sanity=checked, readers=readers, bundle=bundle, run=run
+            folder,
+            table,
+            judgement,
+            stress=swept,
+            sanity=checked,
+            readers=readers,
+            bundle=bundle,
+            run=run,
+            step=lambda name: step(f"report: {name}"),
         )
     return Evaluated(judgement, swept, checked, (*pages, *files), seconds)
 

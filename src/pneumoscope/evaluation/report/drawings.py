@@ -12,7 +12,7 @@ from pneumoscope.evaluation.report.performance import several_groups
 from pneumoscope.evaluation.report.svg import inline_svg
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from pneumoscope.evaluation.report.facts import Facts
@@ -22,14 +22,20 @@ __all__ = ["Album", "draw_performance"]
 
 
 class Album:
-    """The drawn figures by key, in the order they were drawn."""
+    """The drawn figures by key, in the order they were drawn.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Args:
+        folder: Where they go.
+        step: Told the name of each as its drawing begins.
+    """
+
+    def __init__(self, folder: Path, step: Callable[[str], None] = lambda _: None) -> None:
+        self.folder, self._step = folder, step
         self._pictures: dict[str, Picture] = {}
 
     def path(self, key: str) -> Path:
-        """Where a figure goes, without a suffix."""
+        """Where a figure goes that is now drawn, without a suffix."""
+        self._step(f"figure {key.replace('_', ' ')}")
         return self.folder / key
 
     def keep(self, files: list[Path], title: str, caption: str, *, wide: bool = False) -> None:

@@ -83,9 +83,8 @@ def _report(facts: Facts, target: Path, step: Callable[[str], None]) -> tuple[li
     from pneumoscope.evaluation.report import checks, drawings, drawn_checks, films, performance, summary  # noqa: PLC0415
     from pneumoscope.evaluation.report.pictures import Viewer  # noqa: PLC0415
 
-    album = drawings.Album(make_folder(target / "figures"))
+    album = drawings.Album(make_folder(target / "figures"), step)
     viewer = Viewer(facts)
-    step("figures")
     drawings.draw_performance(facts, album)
     drawn_checks.draw_checks(facts, album)
     drawn_checks.draw_training(facts, album)

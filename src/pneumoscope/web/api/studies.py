@@ -159,7 +159,7 @@ async def _again(here: Context, film: FilmRow, chosen: Choice, by: str, *, wait:
         source = Film(lambda: here.worklist.studies.kept(film.sha256), film.name, film.sha256)
         outcome = await here.engine.read(source, chosen, wait=wait)
         known = await run_in_threadpool(here.bundles.get, chosen.bundle)
-        reading = new_reading(outcome, chosen, known.meta.finding)
+        reading = new_reading(outcome, chosen, known.meta)
         row = await run_in_threadpool(
             lambda: here.worklist.studies.add_reading(film.study, film.sha256, reading, by=by)
         )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pneumoscope.reading import operating_point
 from pneumoscope.reports.json import to_dict
 from pneumoscope.worklist.records import EvidenceMap, NewFilm, NewReading
 
 if TYPE_CHECKING:
+    from pneumoscope.bundle import BundleMeta
     from pneumoscope.web.context import Context
     from pneumoscope.web.engine import Choice, Outcome
     from pneumoscope.worklist.records import ReadingRow, Source
@@ -47,9 +49,8 @@ def find_filed(context: Context, sha256: str, choice: Choice) -> Filed | None:
     """The reading of a film that was read in just this way before."""
     if context.worklist.studies.of_film(sha256) is None:
         return None
-    row = context.worklist.studies.reading_for(
-        sha256, context.bundles.get(choice.bundle).sha256, preset=choice.preset, forced=choice.force, choice=choice.key
-    )
+    known = context.bundles.get(choice.bundle)
+    row = _same(context, sha256, known.sha256, choice, known.meta)
     return None if row is None else Filed.of(row)
 
 
@@ -60,8 +61,8 @@ def file_outcome(context: Context, outcome: Outcome, choice: Choice, sender: Sen
         StorageError: The disk or the database cannot be written. Then nothing of it is kept.
     """
     studies = context.worklist.studies
-    finding = context.bundles.get(choice.bundle).meta.finding
-    reading = new_reading(outcome, choice, finding)
+    meta = context.bundles.get(choice.bundle).meta
+    reading = new_reading(outcome, choice, meta)
     film = outcome.reading.film
     sha256 = str(film.sha256)
     known = studies.of_film(sha256)
@@ -75,27 +76,28 @@ def file_outcome(context: Context, outcome: Outcome, choice: Choice, sender: Sen
         )
         if outcome.thumbnail:
             context.thumbnails.put(sha256, outcome.thumbnail)
-    row = _same(context, sha256, outcome, choice)
+    model = outcome.reading.model
+    row = _same(context, sha256, model.sha256 if model else "", choice, meta)
     if row is None:  # the film was there, and was read otherwise
         row = studies.add_reading(known.id, sha256, reading, by=sender.name)
     return Filed.of(row)
 
 
-def _same(context: Context, sha256: str, outcome: Outcome, choice: Choice) -> ReadingRow | None:
-    model = outcome.reading.model
+def _same(context: Context, sha256: str, bundle: str, choice: Choice, meta: BundleMeta) -> ReadingRow | None:
+    """The newest reading of a film by a bundle in the way of a choice."""
     return context.worklist.studies.reading_for(
-        sha256, model.sha256 if model else "", preset=choice.preset, forced=choice.force, choice=choice.key
+        sha256, bundle, preset=operating_point(meta, choice.preset).preset, forced=choice.force, choice=choice.key
     )
 
 
-def new_reading(outcome: Outcome, choice: Choice, finding: str) -> NewReading:
+def new_reading(outcome: Outcome, choice: Choice, meta: BundleMeta) -> NewReading:
     """The reading as the store takes it."""
     evidence = outcome.reading.evidence
     return NewReading(
-        document=document_of(outcome, finding),
+        document=document_of(outcome, meta.finding),
         evidence=None if evidence is None else EvidenceMap.of(evidence),
         seconds=outcome.seconds,
-        preset=choice.preset,
+        preset=operating_point(meta, choice.preset).preset,
         forced=choice.force,
         choice=choice.key,
     )

@@ -37,6 +37,7 @@ _ROUTERS = (
     "pneumoscope.web.security.api",
     "pneumoscope.web.pages.assets",
     "pneumoscope.web.pages.read",
+    "pneumoscope.web.pages.viewer",
     "pneumoscope.web.pages.worklist",
     "pneumoscope.web.pages.study",
     "pneumoscope.web.pages.models",

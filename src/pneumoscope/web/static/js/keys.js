@@ -88,7 +88,7 @@ export function sheet() {
           "dl",
           {},
           ...entries.flatMap(({ keys, say }) => [
-            el("dt", {}, ...keys.flatMap((key, i) => [i ? " or " : "", ...(key === " " ? [el("kbd", { class: "key" }, "Space")] : cap(key))])),
+            el("dt", {}, ...keys.flatMap((key) => (key === " " ? [el("kbd", { class: "key" }, "Space")] : cap(key)))),
             el("dd", {}, say),
           ]),
         ),

@@ -136,7 +136,7 @@ function done(item, answer, milliseconds) {
 
 /** An answer with the addresses of its pictures. */
 function complete(answer) {
-  const film = answer.reading.film.rows ? answer.reading.film.sha256 : null; // without rows nothing could be decoded
+  const film = answer.reading.film.rows ? answer.reading.film.sha256 : null; // without rows it could not be decoded
   const reading = answer.reading_id;
   return {
     ...answer,

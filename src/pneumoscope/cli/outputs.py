@@ -1,4 +1,4 @@
-"""Where the readings of ``pneumoscope read`` go: the terminal, a CSV file, a folder of pictures."""
+"""Where the readings of ``pneumoscope read`` go: the terminal, a CSV file, folders of pictures and reports."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pneumoscope.bundle import Band
+from pneumoscope.cli.reports import ReportFolder
 from pneumoscope.cli.rowfile import RowFile
 from pneumoscope.domain.reading import INDETERMINATE
 from pneumoscope.reports import csv as csv_report
 from pneumoscope.settings import NOTICE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.progress import Progress
 
     from pneumoscope.domain.reading import Reading
     from pneumoscope.reading import Reader
+    from pneumoscope.reports.formats import Format
 
 __all__ = ["Outputs", "open_outputs", "picture_name"]
 
@@ -28,7 +30,15 @@ _TABLE_ROWS = 300
 
 
 @contextmanager
-def open_outputs(reader: Reader, *, json: bool, csv: Path | None, evidence: Path | None) -> Iterator[Outputs]:
+def open_outputs(
+    reader: Reader,
+    *,
+    json: bool,
+    csv: Path | None,
+    evidence: Path | None,
+    report: Path | None = None,
+    formats: Sequence[Format] = (),
+) -> Iterator[Outputs]:
     """Open all outputs before the first film is read, and print what is held back whatever happens.
 
     Raises:
@@ -41,7 +51,8 @@ def open_outputs(reader: Reader, *, json: bool, csv: Path | None, evidence: Path
         if csv is not None:
             rows = stack.enter_context(RowFile(csv, csv_report.header(reader.meta.class_names, reader.meta.finding)))
         folder = None if evidence is None else make_folder(evidence)
-        outputs = Outputs(reader, json=json, rows=rows, pictures=folder)
+        reports = None if report is None else ReportFolder(make_folder(report), formats, reader)
+        outputs = Outputs(reader, json=json, rows=rows, pictures=folder, reports=reports)
         try:
             yield outputs
         except BaseException:
@@ -57,11 +68,20 @@ class Outputs:
         bar: A progress bar that has to step aside while a table is printed.
     """
 
-    def __init__(self, reader: Reader, *, json: bool, rows: RowFile | None, pictures: Path | None) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        *,
+        json: bool,
+        rows: RowFile | None,
+        pictures: Path | None,
+        reports: ReportFolder | None = None,
+    ) -> None:
         self._reader = reader
         self._json = json
         self._rows = rows
         self._pictures = pictures
+        self._reports = reports
         self._held: list[Reading] = []
         self.bar: Progress | None = None
         self._counts = {"read": 0, "refused": 0, "called": 0, INDETERMINATE: 0}
@@ -85,6 +105,8 @@ class Outputs:
             self._rows.write(csv_report.row(reading, meta.class_names))
         if self._pictures is not None and reading.status == "read":
             self._draw(reading, self._pictures)
+        if self._reports is not None:
+            self._reports.write(reading)
         if self._json:
             from pneumoscope.reports.json import to_json
 

@@ -33,6 +33,18 @@ def read(  # noqa: PLR0917 - typer makes them options
     evidence: Annotated[
         Path | None, typer.Option("--evidence", metavar="DIR", help="Write one picture a film with its evidence.")
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="DIR", help="Write reports of each film, also of those that are refused."),
+    ] = None,
+    formats: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAMES",
+            help="Of the reports, with commas between: html (the default), pdf, fhir, sr, json.",
+        ),
+    ] = None,
     model: Annotated[str | None, typer.Option(help="A shipped bundle's name, or a bundle's path.")] = None,
     preset: Annotated[
         str | None,
@@ -54,8 +66,9 @@ def read(  # noqa: PLR0917 - typer makes them options
 ) -> None:
     """Read films and say what is in them.
 
-    Prints a table for people, or JSON; writes CSV and pictures of the evidence. What is no whole, frontal chest film is
-    refused, with a reason and without a number; what is only turned or inverted is mended. Research use only.
+    Prints a table for people, or JSON; writes CSV, pictures of the evidence, and reports (HTML, PDF, FHIR, DICOM SR).
+    What is no whole, frontal chest film is refused, with a reason and without a number; what is only turned or inverted
+    is mended. Research use only.
 
     Exit code 0: all films read; 3: some refused; 2: wrong usage; 4: the bundle cannot be used; 5: disk full.
 
@@ -65,14 +78,16 @@ def read(  # noqa: PLR0917 - typer makes them options
 
     from pneumoscope.cli.outputs import open_outputs
     from pneumoscope.cli.paths import find_films
+    from pneumoscope.cli.reports import wanted_formats
     from pneumoscope.reading import load
     from pneumoscope.settings import Settings
 
     settings = Settings.from_environment()
     settings = replace(settings, threads=settings.threads if threads is None else threads)
+    wanted = wanted_formats(report, formats)
     films = find_films(paths)
     reader = load(model, preset=preset, coverage=coverage, mend=not no_mend, force=force, settings=settings)
-    with open_outputs(reader, json=json, csv=csv, evidence=evidence) as outputs:
+    with open_outputs(reader, json=json, csv=csv, evidence=evidence, report=report, formats=wanted) as outputs:
         refused = _read_all(reader, films, outputs, batch=batch, total=_count(paths))
     if refused:
         raise typer.Exit(3)

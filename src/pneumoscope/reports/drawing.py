@@ -72,7 +72,8 @@ def evidence_layer(evidence: Evidence, size: tuple[int, int], scale: float) -> N
         uint8 [rows, columns, 4]: red, green, blue, and opacity (not multiplied in).
     """
     colours, opacity = _paint(_spread(evidence, size, scale), scale_limit(evidence))
-    return np.rint(np.concatenate([colours, opacity * 255], axis=-1)).astype(np.uint8)
+    layer: NDArray[np.uint8] = np.rint(np.concatenate([colours, opacity * 255], axis=-1)).astype(np.uint8)
+    return layer
 
 
 def scale_limit(evidence: Evidence) -> float:

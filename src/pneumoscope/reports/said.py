@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pneumoscope.domain.reading import INDETERMINATE
 from pneumoscope.reports.table import plain
@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from pneumoscope.domain.reading import Finding, Pattern, Reading
     from pneumoscope.reports.given import Given
 
-__all__ = ["CAVEAT", "PRELIMINARY", "Said", "percent", "say"]
+__all__ = ["CAVEAT", "PRELIMINARY", "SIDES", "Said", "Tone", "percent", "say"]
 
 CAVEAT = "A pattern is a radiographic impression, not microbiology: it does not name the germ."
+SIDES = "R, L: as if facing the patient."
 PRELIMINARY = "Preliminary: read by a program, not confirmed by a person."
 
+Tone: TypeAlias = Literal["called", "absent", "open", "refused", "forced"]
+
+_FORCED = "forced: "
 _SEX = {"F": "female", "M": "male", "O": "other"}
 _AGE = {"D": "day", "W": "week", "M": "month", "Y": "year"}
 
@@ -30,12 +34,14 @@ class Said:
     """A reading in words and the few numbers that a page draws; nothing here knows of HTML or of paper.
 
     Attributes:
-        film: Its name, without what is not printable.
+        film: The name of its file without its folders, which may tell of people; without what is not printable.
         headline: The call, or that the film was refused.
-        tone: What the headline is: "called", "absent", "open" or "refused".
+        tone: What the headline is: "called", "absent", "open" or "refused"; "forced" if the gate refused the film and
+            it was read all the same, so that the call looks like no call to rely on.
         lead: One or two sentences under it: where the call was made, or why the film was refused.
         remedy: What to do about a refusal; empty if it was read.
-        meaning: What the operating point means, sentence by sentence; empty if it is not known.
+        meaning: What the operating point means, sentence by sentence; empty if it is not known, or does not hold since
+            the reading was forced.
         name: Of the finding; empty if refused.
         probability: Of the finding; None if refused.
         marks: Thresholds of the call, rising, those within [0, 1].
@@ -44,14 +50,14 @@ class Said:
         evidence: Where the evidence lies, one sentence; empty if refused.
         zones: Share by zone; empty if refused or if nothing speaks for the finding.
         mended: What was put right before reading.
-        warnings: What a person should know.
+        warnings: What a person should know; that the reading was forced stands in the lead.
         facts: What stands at the end: name and value.
         notice: Research use only.
     """
 
     film: str
     headline: str
-    tone: Literal["called", "absent", "open", "refused"]
+    tone: Tone
     lead: str
     remedy: str
     meaning: tuple[str, ...]
@@ -77,17 +83,19 @@ def say(reading: Reading, given: Given) -> Said:
     """
     found, refusal = reading.finding, reading.refusal
     zones = {} if reading.evidence is None else reading.evidence.zones
+    forced = next((text for text in reading.warnings if text.startswith(_FORCED)), "")
     if refusal is not None or found is None:
         headline, lead = "Refused", f"No reading was made: {refusal.reason}." if refusal else "No reading was made."
     else:
-        headline, lead = _capital(found.call), _lead(found)
+        headline = f"{_capital(found.call)}{' (forced)' if forced else ''}"
+        lead = f"{_forced(forced)}{_lead(found)}"
     return Said(
-        film=plain(reading.film.path),
+        film=plain(_name(reading.film.path)),
         headline=headline,
-        tone=_tone(found),
+        tone=_tone(found, forced),
         lead=plain(lead),
         remedy=plain(f"{refusal.remedy}.") if refusal and refusal.remedy else "",
-        meaning=_meaning(given.meaning, found),
+        meaning=() if forced else _meaning(given.meaning, found),
         name=found.name if found else "",
         probability=found.probability if found else None,
         marks=() if found is None else tuple(m for m in (found.lower, found.threshold) if m is not None and 0 < m <= 1),
@@ -95,8 +103,8 @@ def say(reading: Reading, given: Given) -> Said:
         pattern=_pattern(reading.pattern),
         evidence=_evidence(reading),
         zones=zones if any(zones.values()) else {},
-        mended=tuple(plain(text) for text in reading.mended),
-        warnings=tuple(plain(text) for text in reading.warnings),
+        mended=tuple(plain(_mended(text)) for text in reading.mended),
+        warnings=tuple(plain(text) for text in reading.warnings if text != forced),
         facts=_facts(reading, given.film, given.when()),
         notice=reading.notice,
     )
@@ -111,15 +119,19 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
-def _tone(found: Finding | None) -> Literal["called", "absent", "open", "refused"]:
-    if found is None:
-        return "refused"
+def _tone(found: Finding | None, forced: str) -> Tone:
+    if found is None or forced:
+        return "refused" if found is None else "forced"
     return "called" if found.call == found.name else "open" if found.call == INDETERMINATE else "absent"
+
+
+def _forced(warning: str) -> str:
+    return f"{_capital(warning)}. Nothing vouches for what follows. " if warning else ""
 
 
 def _lead(found: Finding) -> str:
     if found.lower is None:
-        return f"Called from {percent(found.threshold)} (operating point: {found.preset})."
+        return f"{_capital(found.name)} is called from {percent(found.threshold)} (operating point: {found.preset})."
     told = [
         f"no {found.name} below {percent(found.lower)}" if found.lower > 0 else f"no {found.name} is never said",
         f"{found.name} from {percent(found.threshold)}" if found.threshold <= 1 else f"{found.name} is never called",
@@ -134,12 +146,12 @@ def _meaning(meaning: Meaning | None, found: Finding | None) -> tuple[str, ...]:
         return ()
     name, of = found.name, _enough(meaning)
     calls, wrong = round(of * meaning.sensitivity.value), of - round(of * meaning.specificity.value)
-    first = "On the films that it was chosen on"
+    first = "On the films that this operating point was chosen on, it"
     if meaning.left_open is not None:
-        first += f", this setting left {round(of * meaning.left_open.value)} of {of} open. Of those that it decided"
+        first += f" left {_none(round(of * meaning.left_open.value))} of {of} open. Of those that it decided, it"
     return (
-        f"{first}, it called {calls} of {of} with {name} and missed {of - calls}; of {of} without {name} it wrongly "
-        f"called {wrong}.",
+        f"{first} called {calls} of {of} with {name} and missed {_none(of - calls)}; of {of} without {name} it wrongly "
+        f"called {_none(wrong)}.",
         f"Sensitivity {_counted(meaning.sensitivity)}, specificity {_counted(meaning.specificity)}.",
         plain(f"Chosen on: {meaning.chosen_on}. Other films can differ."),
     )
@@ -163,8 +175,7 @@ def _counted(share: Share) -> str:
 def _pattern(pattern: Pattern | None) -> tuple[str, ...]:
     if pattern is None:
         return ()
-    called = "None is named, since the finding is not called." if pattern.call is None else f"{_capital(pattern.call)}."
-    told = [called]
+    told = [_named(pattern)]
     if pattern.coverage is not None:
         inside = ", ".join(pattern.set) or "none: the film is unlike those of every class"
         told.append(
@@ -172,6 +183,14 @@ def _pattern(pattern: Pattern | None) -> tuple[str, ...]:
             "100 films."
         )
     return (*told, CAVEAT)
+
+
+def _named(pattern: Pattern) -> str:
+    if pattern.call is None:
+        return "No pattern is named, since the finding is not called."
+    if pattern.call == INDETERMINATE:
+        return "Indeterminate pattern: the set of classes does not tell one pattern from the others."
+    return f"{_capital(pattern.call)} pattern."
 
 
 def _evidence(reading: Reading) -> str:
@@ -211,6 +230,19 @@ def _told_by(film: Radiograph) -> str:
     if facts.get("PatientSex") in _SEX:
         told.append(_SEX[facts["PatientSex"]])
     return ", ".join(told)
+
+
+def _name(path: str) -> str:
+    """The last part of a path, of this system's or of Windows'."""
+    return path.replace("\\", "/").rstrip("/").rpartition("/")[2] or path
+
+
+def _mended(words: str) -> str:
+    return f"{words} degrees clockwise" if words.startswith("turned ") else words
+
+
+def _none(number: int) -> str:
+    return str(number) if number else "none"
 
 
 def _capital(text: str) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 
 from pneumoscope.web.context import Here
 from pneumoscope.web.security.api.shapes import Entries, Entry, Word
@@ -36,8 +35,8 @@ def lines(
     actor: Word = None,
     action: Word = None,
     target: Word = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
 ) -> Entries:
     """Lines of the log, newest first. ``action`` may be the beginning of several: "study."."""
     del who

@@ -74,6 +74,7 @@ def change(request: Request, here: Here, who: Admin, name: UserName, what: UserC
 @router.delete("/{name}/sessions", status_code=204)
 def end_sessions(here: Here, who: Admin, name: UserName) -> None:
     """Log a user out everywhere."""
+    no_token(who)
     row = here.worklist.users.get(name)
     if row is None:
         raise Denied(404, "not-found", "there is no such user")

@@ -1,0 +1,69 @@
+"""Passwords: rules and hashes."""
+
+from __future__ import annotations
+
+import pytest
+from argon2 import PasswordHasher
+
+from pneumoscope.errors import UsageError
+from pneumoscope.web.security.passwords import LEAST, MOST, Passwords, check_rules
+
+
+@pytest.fixture
+def passwords() -> Passwords:
+    return Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+@pytest.mark.parametrize("good", ["a lamp beside", "клавиша лампы", "xkcd-936-horse", "          tab"])
+def test_good_ones(good: str) -> None:
+    check_rules(good, "ada")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["", "lamp", "123456789", "1234567890", "password123", "Password123", "aaaaaaaaaaaa", "my ADA too", "a" * 257],
+)
+def test_bad_ones(bad: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_rules(bad, "ada")
+    assert not bad or bad not in str(caught.value)
+
+
+def test_the_least_length_is_ten() -> None:
+    assert LEAST == 10
+    check_rules("abcdefghik", "ada")
+    with pytest.raises(UsageError):
+        check_rules("abcdefghi", "ada")
+
+
+def test_a_hash_holds_no_password_and_differs_each_time(passwords: Passwords) -> None:
+    one, two = passwords.hash("a lamp beside"), passwords.hash("a lamp beside")
+    assert one != two
+    assert one.startswith("$argon2id$")
+    assert "lamp" not in one
+    assert passwords.check("a lamp beside", one)
+    assert not passwords.check("a lamp besidf", one)
+
+
+def test_letters_that_look_alike_to_unicode_are_alike(passwords: Passwords) -> None:
+    assert passwords.check("Ångström fi lm", passwords.hash("A\u030angstro\u0308m \ufb01 lm"))
+
+
+def test_nobody_has_no_password(passwords: Passwords) -> None:
+    assert not passwords.check("anything", None)
+    assert passwords.nobody() == passwords.nobody()
+
+
+def test_what_is_no_hash_opens_nothing(passwords: Passwords) -> None:
+    for kept in ("", "plain", "$argon2id$v=19$broken", "a" * 500):
+        assert not passwords.check(kept, kept)
+
+
+def test_a_password_of_megabytes_costs_no_more(passwords: Passwords) -> None:
+    kept = passwords.hash("a" * MOST)
+    assert passwords.check("a" * MOST, kept)
+    assert not passwords.check("a" * 5_000_000, kept)
+
+
+def test_today_it_takes_64_mib() -> None:
+    assert "$m=65536,t=3,p=4$" in Passwords().hash("a lamp beside")  # RFC 9106, second recommended option

@@ -3,7 +3,7 @@
     python scripts/give_gate.py BUNDLE.onnx [--out OTHER.onnx] [--ages 1 5] [--none]
 
 The graph stays as it is, and so do probabilities; only the metadata is written anew. --ages says which ages the bundle
-learned from: films of others get a warning where the file tells the age.
+learned from: films of others get a warning where the file tells the age. Without it, those that the bundle says.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ def main() -> None:
     parser.add_argument("--none", action="store_true")
     asked = parser.parse_args()
     graph, meta, _ = read_bundle(asked.bundle)
-    ages = tuple(asked.ages) if asked.ages else None
+    held = None if meta.gate is None else meta.gate.ages
+    ages = (asked.ages[0], asked.ages[1]) if asked.ages else held
     gate = None if asked.none else replace(shipped_gate(), ages=ages)
     write_bundle(asked.out or asked.bundle, graph, replace(meta, gate=gate))
 

@@ -30,7 +30,7 @@ def test_stretched_is_stretch_of_resize(pixels: np.ndarray, size: int, one: floa
 @pytest.mark.parametrize("box", [None, (3.25, 10.0, 290.5, 250.75)])
 def test_so_it_is_of_films_of_either_depth(dtype: type, box: tuple[float, float, float, float] | None) -> None:
     for seed in range(4):
-        pixels = draw_phantom(seed, "normal", rows=300).pixels.astype(dtype)
+        pixels: np.ndarray = draw_phantom(seed, "normal", rows=300).pixels.astype(dtype)
         pixels = pixels * dtype(257) if dtype is np.uint16 else pixels
         for size in (64, 128, 192, 300):
             apart = stretch(resize(pixels, size, size, box), 0.5, 99.5)
@@ -54,7 +54,7 @@ def test_what_is_quick_leaves_pictures_alone_that_are_not_far_too_large() -> Non
 @pytest.mark.parametrize("shape", [(1800, 1500), (768, 1001), (1031, 2003)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_what_is_quick_is_near_and_not_shifted(shape: tuple[int, int], dtype: type) -> None:
-    pixels = resize(draw_phantom(1, "normal", rows=1200).pixels, *shape).astype(dtype)
+    pixels: np.ndarray = resize(draw_phantom(1, "normal", rows=1200).pixels, *shape).astype(dtype)
     pixels = pixels * dtype(257) if dtype is np.uint16 else pixels
     exact = stretched(pixels, 128, 0.5, 99.5).astype(float)
     off = stretched(pixels, 128, 0.5, 99.5, quick=True) - exact

@@ -33,6 +33,8 @@ def test_a_file_is_a_diff_from_the_defaults(tmp_path: Path) -> None:
         ("[optim]\noptimizer = 'lion'", "lion"),
         ("[optim]\nbatch = 1", "batch must be at least 2"),
         ("[augment]\nflip = 1.5", "flip must be 0 to 1"),
+        ("[data]\nages = [5, 1]", r"years from and to"),
+        ("[data]\nages = [5]", r"years from and to"),
         ("[optim", "cannot|expected|Expected|Unclosed|invalid|Unexpected|declaration|at line"),
     ],
 )
@@ -90,3 +92,20 @@ def test_the_shipped_recipe_is_a_sound_configuration() -> None:
     config = TrainConfig.load(find_recipe("shipped"))
     assert config.name == "standard"
     assert config.data.citation
+    assert config.data.ages == (1, 5)
+
+
+def test_ages_survive_toml_and_reach_the_gate(tmp_path: Path) -> None:
+    from pneumoscope.gate import shipped_gate
+    from pneumoscope.training.run import gate_of
+
+    config = TrainConfig.load(None, ["data.gate=true", "data.ages=[0.5, 17]"])
+    (tmp_path / "ages.toml").write_text(config.to_toml())
+    gate = gate_of(TrainConfig.load(tmp_path / "ages.toml"))
+    assert gate is not None
+    assert gate.ages == (0.5, 17.0)
+    assert gate.head == shipped_gate().head
+    unknown = gate_of(TrainConfig.load(None, ["data.gate=true"]))
+    assert unknown is not None
+    assert unknown.ages is None
+    assert gate_of(TrainConfig.load(None, ["data.ages=[1, 5]"])) is None

@@ -31,6 +31,16 @@ def test_another_configuration_or_other_films_are_another_run(tmp_path: Path) ->
     assert not folder.open(TrainConfig(seed=1), manifest(), fresh=True)
 
 
+def test_a_run_from_before_a_key_was_there_is_gone_on_with(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.open(TrainConfig(), manifest(), fresh=False)
+    lines = folder.config.read_text().splitlines()
+    folder.config.write_text("\n".join(line for line in lines if not line.startswith("ages")))
+    assert folder.open(TrainConfig(), manifest(), fresh=False)
+    with pytest.raises(TrainingError, match="another configuration"):
+        folder.open(TrainConfig.load(None, ["data.ages=[1, 5]"]), manifest(), fresh=False)
+
+
 def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.docx").touch()
     for fresh in (False, True):

@@ -47,7 +47,8 @@ def clipped_share(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> float:
     rows, columns = pixels.shape
     middle = pixels[rows // 6 : rows - rows // 6, columns // 6 : columns - columns // 6]
     # In one piece, where counting goes at the memory's pace.
-    some = np.ascontiguousarray(middle[:: max(1, middle.shape[0] // _MOST), :: max(1, middle.shape[1] // _MOST)])
+    step, stride = (max(1, side // _MOST) for side in middle.shape)
+    some: NDArray[np.unsignedinteger] = np.ascontiguousarray(middle[::step, ::stride])
     low, high = int(some.min()), int(some.max())
     near = (high - low) // 64
     return max(np.count_nonzero(some <= low + near), np.count_nonzero(some >= high - near)) / some.size

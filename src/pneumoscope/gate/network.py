@@ -74,7 +74,8 @@ class GateHead:
 
     def _answered(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         first, first_bias, second, second_bias, _ = self._joined
-        return np.maximum(x @ first + first_bias, 0) @ second + second_bias
+        answered: NDArray[np.float32] = np.maximum(x @ first + first_bias, 0) @ second + second_bias
+        return answered
 
     def _away(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         laid = x[..., : len(self.axes)] @ self._joined[4]

@@ -43,6 +43,8 @@ class DataConfig(_Section, frozen=True):
         margin: Added to the lungs' box on each side, as a share of that side.
         trim: Cut off each side of the frame when a film is read (and validated), not when it is learned from.
         gate: Give the bundle the package's gate, so that it refuses what is no whole, frontal chest film.
+        ages: With a gate: years, from and to, of the patients, as [1, 5]; a reading of another patient warns, where
+            the file tells the age. [] if they are not known.
         low: Percentile of a film that becomes black.
         high: Percentile that becomes white.
         balance: How unequal classes are met: "none", "weights" (in the loss), "sampling" (of films).
@@ -66,6 +68,7 @@ class DataConfig(_Section, frozen=True):
     margin: float = 0.06
     trim: float = 0.0
     gate: bool = False
+    ages: tuple[float, ...] = ()
     low: float = 0.5
     high: float = 99.5
     balance: Literal["none", "weights", "sampling"] = "weights"
@@ -73,6 +76,11 @@ class DataConfig(_Section, frozen=True):
     description: str = ""
     licence: str = ""
     citation: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse ages that no patient has."""
+        if self.ages and not (len(self.ages) == 2 and 0 <= self.ages[0] <= self.ages[1]):
+            raise ValueError(f"ages must be [] or years from and to, as [1, 5], not {list(self.ages)}")
 
 
 class NetworkConfig(_Section, frozen=True):

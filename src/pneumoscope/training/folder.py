@@ -90,7 +90,7 @@ class RunFolder:
         if fresh and self.config.exists():
             shutil.rmtree(self.path)
         if self.config.exists():
-            if self.config.read_text() == text:
+            if self._same_run(text, config):
                 return True
             raise TrainingError(
                 "the folder holds a run with another configuration or other films",
@@ -102,3 +102,11 @@ class RunFolder:
         make_folder(self.path)
         write_atomically(self.config, text)
         return False
+
+    def _same_run(self, text: str, config: TrainConfig) -> bool:
+        """Whether the folder's configuration is the one that is asked; an older one has not every key, and means it."""
+        held = self.config.read_text()
+        if held == text:
+            return True
+        films, asked = held.partition("\n")[0], text.partition("\n")[0]
+        return films == asked and type(config).load(self.config) == config

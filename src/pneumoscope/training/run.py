@@ -33,11 +33,12 @@ from pneumoscope.training.record import headline, provenance, save_predictions, 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pneumoscope.gate import GateSpec
     from pneumoscope.networks import Network
     from pneumoscope.training.config import TrainConfig
     from pneumoscope.training.engine import Engine
 
-__all__ = ["Run", "network_of", "spec_of", "split_of", "train"]
+__all__ = ["Run", "gate_of", "network_of", "spec_of", "split_of", "train"]
 
 _INTENDED = (
     "Research on chest radiographs: a second look at frontal films of the kind it was trained on. Not a medical "
@@ -149,7 +150,7 @@ def train(
         operating_points=calibrated.operating_points,
         conformal=calibrated.conformal,
         band=calibrated.band,
-        gate=shipped_gate() if config.data.gate else None,
+        gate=gate_of(config),
         architecture=f"{fitted.network.name} {msgspec.json.encode(fitted.network.options).decode()}"
         + ("" if engine is TORCH else f", learned in {engine.name}"),
         parameters=parameters_count(fitted.network),
@@ -217,6 +218,14 @@ def network_of(config: TrainConfig, manifest: Manifest, spec: PreprocessSpec) ->
         options=config.network.options,
         seed=config.seed,
     )
+
+
+def gate_of(config: TrainConfig) -> GateSpec | None:
+    """What a film must be for the bundle to read it, and of which ages the patients were."""
+    if not config.data.gate:
+        return None
+    ages = config.data.ages
+    return replace(shipped_gate(), ages=(ages[0], ages[1]) if ages else None)
 
 
 def split_of(manifest: Manifest, config: TrainConfig) -> Split:

@@ -209,16 +209,20 @@ def _postgres_tool(name: str) -> str | None:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database of each kind, as a person would name it."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'shared.db'}"
+        yield f"sqlite:///{tmp_path / 'shared.db'}"
+        return
     from sqlalchemy import create_engine, text
 
     url: str = request.getfixturevalue("postgres")
     name = f"t{uuid.uuid4().hex[:12]}"
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return f"{url.rpartition('/')[0]}/{name}"
+    try:
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+            yield f"{url.rpartition('/')[0]}/{name}"
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    finally:
+        engine.dispose()

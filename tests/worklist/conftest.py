@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pytest
+from sqlalchemy import create_engine, delete, insert, text
 
 from pneumoscope.domain.evidence import Evidence, zone_shares
 from pneumoscope.settings import NOTICE
-from pneumoscope.worklist import open_worklist
+from pneumoscope.worklist import open_worklist, tables
+from pneumoscope.worklist.audit import FIRST
 from pneumoscope.worklist.blobs import LocalBlobs
 from pneumoscope.worklist.records import EvidenceMap, NewFilm, NewReading
 
@@ -57,19 +61,62 @@ def blobs(tmp_path: Path) -> LocalBlobs:
     return LocalBlobs(tmp_path / "films")
 
 
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the tables, to copy."""
+    folder = tmp_path_factory.mktemp("empty")
+    open_worklist(f"sqlite:///{folder / 'empty.db'}", LocalBlobs(folder / "films")).close()
+    return folder / "empty.db"
+
+
+@pytest.fixture(scope="session")
+def shared_postgres(postgres: str) -> str:
+    """One database of PostgreSQL that all tests take in turn: to make one for each takes seconds."""
+    name = f"t{uuid.uuid4().hex[:12]}"
+    engine = create_engine(postgres.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return f"{postgres.rpartition('/')[0]}/{name}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database with the tables and without studies, of each kind."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("empty_file"), tmp_path / "worklist.db")
+        return f"sqlite:///{tmp_path / 'worklist.db'}"
+    url: str = request.getfixturevalue("shared_postgres")
+    _wipe(url, LocalBlobs(tmp_path / "films"))
+    return url
+
+
 @pytest.fixture
-def worklist(database: str, blobs: LocalBlobs, clock: Clock) -> Iterator[Worklist]:
+def worklist(store_url: str, blobs: LocalBlobs, clock: Clock) -> Iterator[Worklist]:
     """Empty, on SQLite and on PostgreSQL."""
-    store = open_worklist(database, blobs, clock=clock)
+    store = open_worklist(store_url, blobs, clock=clock)
     yield store
     store.close()
 
 
 @pytest.fixture
-def sqlite_worklist(tmp_path: Path, blobs: LocalBlobs, clock: Clock) -> Iterator[Worklist]:
+def sqlite_worklist(tmp_path: Path, empty_file: Path, blobs: LocalBlobs, clock: Clock) -> Iterator[Worklist]:
     """Empty, on SQLite alone: for what has nothing to do with the database's kind."""
+    shutil.copy(empty_file, tmp_path / "one.db")
     store = open_worklist(f"sqlite:///{tmp_path / 'one.db'}", blobs, clock=clock)
     yield store
+    store.close()
+
+
+def _wipe(url: str, blobs: LocalBlobs) -> None:
+    """Empty every table; the log's triggers have to be silenced for it, which only a superuser can."""
+    store = open_worklist(url, blobs)
+    with store.database.write() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        for table in tables.metadata.tables.values():
+            connection.execute(delete(table))  # a few rows: faster than TRUNCATE, which makes new files
+        connection.execute(insert(tables.counter), {"name": "changes", "value": 0})
+        connection.execute(insert(tables.audit_head), {"one": 1, "sequence": 0, "digest": FIRST})
     store.close()
 
 

@@ -80,8 +80,8 @@ def films_read(
             if row[0] not in found and len(found) < limit:
                 found[row[0]] = (row[1], tuple(row[2:]))
     times = [at for at, _ in found.values()]
-    table = np.array([values for _, values in found.values()], dtype=np.float64).reshape(len(found), -1)
     names = (PROBABILITY, *STATISTICS)
+    table = np.array([values for _, values in found.values()], dtype=np.float64).reshape(len(found), len(names))
     return Sample(
         films=len(found),
         first=min(times, default=None),

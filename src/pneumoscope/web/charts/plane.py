@@ -42,7 +42,7 @@ def plane(name: str, title: str, points: Sequence[PlanePoint]) -> Markup:
     """
     reach = max(max(1 - point.specificity.low, 1 - point.sensitivity.low) for point in points)
     reach = min(1.0, max(0.1, ceil(reach * 20) / 20))
-    frame = Frame(width=_SIDE + 70, height=_SIDE + 54, left=58, right=12, top=10, bottom=44)
+    frame = Frame(width=_SIDE + 70, height=_SIDE + 54, left=58, right=22, top=10, bottom=44)
     step = 0.25 if reach > 0.5 else 0.1 if reach > 0.2 else 0.05 if reach > 0.1 else 0.02
     parts: list[Markup] = []
     for i in range(int(reach / step + 1e-9) + 1):
@@ -80,6 +80,6 @@ def plane(name: str, title: str, points: Sequence[PlanePoint]) -> Markup:
             tag("circle", cx=x, cy=y, r="5", class_=f"mark mark-{point.mark + 1}")
             if point.mark == 0
             else tag("rect", x=x - 4.5, y=y - 4.5, width="9", height="9", class_=f"mark mark-{point.mark + 1}"),
-            tag("text", str(which + 1), x=x + 9, y=y + 15, class_="label"),
+            tag("text", str(which + 1), x=x + 9, y=y - 8 if point.mark else y + 17, class_="label"),
         ]
     return drawing(name, title, frame, [tag("g", *parts, class_="axis"), *drawn])

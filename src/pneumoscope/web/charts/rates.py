@@ -40,7 +40,7 @@ def rate_rows(name: str, title: str, rows: Sequence[RateRow]) -> Markup:
     lowest = min(row.low for row in rows)
     start = max(0, floor(lowest * 10 - 0.2) / 10)
     start = 0.0 if start < 0.4 else start
-    frame = Frame(height=_ROW * len(rows) + 32, left=12, right=16, top=4, bottom=24)
+    frame = Frame(height=_ROW * len(rows) + 32, left=20, right=26, top=4, bottom=24)
     step = 0.25 if start < 0.4 else 0.1 if start < 0.8 else 0.05
     marks = [start + step * i for i in range(round((1 - start) / step) + 1)]
     parts: list[Markup] = []

@@ -63,7 +63,7 @@ class Frame:
     left: float = 40
     bottom: float = 24
     top: float = 10
-    right: float = 8
+    right: float = 20
 
     @property
     def inner_width(self) -> float:

@@ -40,6 +40,9 @@ ACTIONS = {
 """What was done, by the log's code."""
 
 
+_LEFT_OUT = frozenset({"new"})
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """One line: the entry, what was done, its details in a few words, and the study's id if it is of one that is."""
@@ -53,7 +56,11 @@ class Told:
 def told(entry: AuditEntry) -> Told:
     """Put a line into words; an unknown action keeps its code."""
     what = ACTIONS.get(entry.action, entry.action.replace(".", ": ").replace("-", " "))
-    parts = [f"{name.replace('_', ' ')} {_plain(value)}" for name, value in entry.detail.items() if _plain(value)]
+    parts = [
+        f"{name.replace('_', ' ')} {_plain(value)}"
+        for name, value in entry.detail.items()
+        if name not in _LEFT_OUT and _plain(value)
+    ]
     kind, _, name = entry.target.partition(":")
     there = kind == "study" and entry.action != "study.delete"
     return Told(entry, what, ", ".join(parts), name if there else "")
@@ -65,7 +72,8 @@ def _plain(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(str(each) for each in value[:5]) + (f" and {len(value) - 5} more" if len(value) > 5 else "")
+        more = f" and {len(value) - 5} more" if len(value) > 5 else ""
+        return ", ".join(_plain(each) for each in value[:5]) + more
     text = str(value)
     # Hashes and ids: their beginning tells them apart.
     return text[:12] if len(text) > 24 and text.isalnum() else text

@@ -247,7 +247,7 @@ def _prevalence(meta: BundleMeta) -> str:
     share = with_ / max(1, sum(count or 0 for count in counts))
     return (
         f"{percent(share, 0)} of the films that it learned from had {meta.finding}. Where it is rarer, the "
-        "probabilities are too high; `pneumoscope calibrate-site` fits them to a site."
+        "probabilities are too high; pneumoscope calibrate-site fits them to a site."
     )
 
 

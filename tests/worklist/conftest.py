@@ -80,14 +80,27 @@ def shared_postgres(postgres: str) -> str:
     return f"{postgres.rpartition('/')[0]}/{name}"
 
 
+@pytest.fixture
+def wiped_postgres(shared_postgres: str, tmp_path: Path) -> str:
+    """That database, without a row of the tests before."""
+    store = open_worklist(shared_postgres, LocalBlobs(tmp_path / "films"))
+    with store.database.write() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))  # silences the log's triggers
+        for table in tables.metadata.tables.values():
+            connection.execute(delete(table))  # a few rows: faster than TRUNCATE, which makes new files
+        connection.execute(insert(tables.counter), {"name": "changes", "value": 0})
+        connection.execute(insert(tables.audit_head), {"one": 1, "sequence": 0, "digest": FIRST})
+    store.close()
+    return shared_postgres
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database with the tables and without studies, of each kind."""
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("empty_file"), tmp_path / "worklist.db")
         return f"sqlite:///{tmp_path / 'worklist.db'}"
-    url: str = request.getfixturevalue("shared_postgres")
-    _wipe(url, LocalBlobs(tmp_path / "films"))
+    url: str = request.getfixturevalue("wiped_postgres")
     return url
 
 
@@ -105,18 +118,6 @@ def sqlite_worklist(tmp_path: Path, empty_file: Path, blobs: LocalBlobs, clock: 
     shutil.copy(empty_file, tmp_path / "one.db")
     store = open_worklist(f"sqlite:///{tmp_path / 'one.db'}", blobs, clock=clock)
     yield store
-    store.close()
-
-
-def _wipe(url: str, blobs: LocalBlobs) -> None:
-    """Empty every table; the log's triggers have to be silenced for it, which only a superuser can."""
-    store = open_worklist(url, blobs)
-    with store.database.write() as connection:
-        connection.execute(text("SET LOCAL session_replication_role = replica"))
-        for table in tables.metadata.tables.values():
-            connection.execute(delete(table))  # a few rows: faster than TRUNCATE, which makes new files
-        connection.execute(insert(tables.counter), {"name": "changes", "value": 0})
-        connection.execute(insert(tables.audit_head), {"one": 1, "sequence": 0, "digest": FIRST})
     store.close()
 
 

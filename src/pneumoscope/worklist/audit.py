@@ -140,17 +140,16 @@ class Audit:
         columns = [type_coerce(column, BigInteger) if column.name == "at" else column for column in audit.c]
         lines = select(*columns).order_by(audit.c.sequence)
         sequence, digest = 0, FIRST
+        many = {"yield_per": 2000}
         with self._database.read() as connection:
             head = connection.execute(select(audit_head)).first()
-            for row in connection.execute(lines, execution_options={"yield_per": 2000}):
-                values = dict(zip(audit.c.keys(), row, strict=True))
-                if (values["sequence"], values["previous"], values["digest"]) != (
-                    sequence + 1,
-                    digest,
-                    _digest(values),
-                ):
-                    return AuditCheck(sequence + 1, ok=False, first_bad=sequence + 1, head=digest)
-                sequence, digest = sequence + 1, values["digest"]
+            with connection.execute(lines, execution_options=many) as rows:
+                for row in rows:
+                    values = dict(zip(audit.c.keys(), row, strict=True))
+                    follows = values["sequence"] == sequence + 1 and values["previous"] == digest
+                    if not follows or values["digest"] != _digest(values):
+                        return AuditCheck(sequence + 1, ok=False, first_bad=sequence + 1, head=digest)
+                    sequence, digest = sequence + 1, values["digest"]
         ok = head is not None and (head.sequence, head.digest) == (sequence, digest)
         return AuditCheck(sequence, ok=ok, first_bad=None if ok else sequence + 1, head=digest)
 

@@ -1,0 +1,121 @@
+"""A database comes to the tables of this release from wherever it stands, or is refused with a reason."""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from pneumoscope.errors import StorageError, WorklistFromFuture
+from pneumoscope.worklist import open_worklist
+from pneumoscope.worklist.blobs import LocalBlobs
+from pneumoscope.worklist.database import Database
+from pneumoscope.worklist.migrate import VERSION_TABLE, migrate, revisions, upgrade
+from pneumoscope.worklist.tables import metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def opened(database: str) -> Iterator[Database]:
+    found = Database(database)
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize("start", [None, *revisions()])
+def test_every_revision_comes_to_the_same_tables(opened: Database, start: str | None) -> None:
+    if start is not None:
+        with opened.write() as connection:
+            upgrade(connection, start)
+    migrate(opened)
+    with opened.read() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True, "version_table": VERSION_TABLE}
+        )
+        assert context.get_current_revision() == revisions()[-1]
+        assert compare_metadata(context, metadata) == []
+        # Alembic does not compare these.
+        found = inspect(connection)
+        for name, table in metadata.tables.items():
+            assert set(found.get_pk_constraint(name)["constrained_columns"]) == {c.name for c in table.primary_key}
+            here = {(key["referred_table"], key["options"].get("ondelete")) for key in found.get_foreign_keys(name)}
+            assert here == {(key.column.table.name, key.ondelete) for key in table.foreign_keys}
+    migrate(opened)
+
+
+def test_the_comparison_sees_what_is_missing(opened: Database) -> None:
+    migrate(opened)
+    with opened.write() as connection:
+        connection.execute(text("DROP INDEX ix_study_changed"))
+        connection.execute(text("ALTER TABLE study DROP COLUMN note"))
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        assert len(compare_metadata(context, metadata)) == 2
+
+
+def test_a_database_of_the_future_is_left_alone(database: str, tmp_path: Path) -> None:
+    blobs = LocalBlobs(tmp_path / "films")
+    store = open_worklist(database, blobs)
+    with store.database.write() as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))  # noqa: S608
+    store.close()
+    with pytest.raises(WorklistFromFuture, match="9999") as caught:
+        open_worklist(database, blobs)
+    assert "newest pneumoscope" in caught.value.remedy
+    found = Database(database)
+    with found.read() as connection:
+        assert connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one() == "9999"  # noqa: S608
+    found.close()
+
+
+def test_tables_of_something_else_are_left_alone(opened: Database, database: str, tmp_path: Path) -> None:
+    with opened.write() as connection:
+        connection.execute(text("CREATE TABLE study (x INTEGER)"))
+    with pytest.raises(StorageError, match="something else"):
+        open_worklist(database, LocalBlobs(tmp_path / "films"))
+
+
+def test_many_that_begin_at_one_moment_make_the_tables_once(database: str, tmp_path: Path) -> None:
+    errors: list[BaseException] = []
+    gate = threading.Barrier(4)
+
+    def begin() -> None:
+        try:
+            gate.wait(20)
+            open_worklist(database, LocalBlobs(tmp_path / "films")).close()
+        except BaseException as error:  # noqa: BLE001 - shown below
+            errors.append(error)
+
+    threads = [threading.Thread(target=begin) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+
+def test_a_step_that_fails_leaves_nothing(opened: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pneumoscope.worklist.migrate.upgrade", _half)
+    with pytest.raises(StorageError):
+        migrate(opened)
+    with opened.read() as connection:
+        assert inspect(connection).get_table_names() == []
+    monkeypatch.undo()
+    migrate(opened)
+
+
+def _half(connection: object, revision: str) -> None:
+    upgrade(connection, revision)  # type: ignore[arg-type]
+    connection.execute(text("SELECT nothing FROM nowhere"))  # type: ignore[attr-defined]
+
+
+def test_revisions_are_named_in_order() -> None:
+    assert revisions() == tuple(sorted(revisions()))
+    assert all(re.fullmatch(r"\d{4}", name) for name in revisions())

@@ -23,9 +23,11 @@ from pneumoscope.errors import (
 from pneumoscope.web.context import NotReady
 from pneumoscope.web.engine import QueueFull
 from pneumoscope.web.intake.upload import TooMuch
+from pneumoscope.web.security.answers import denied, for_person
+from pneumoscope.web.security.denial import Denied
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI, Request
+    from fastapi import FastAPI, Request, Response
 
 __all__ = ["SCHEMA", "install", "problem", "problem_of"]
 
@@ -125,10 +127,12 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     return problem(422, "invalid", "; ".join(said)[:1000], "The API's reference says what each field may be")
 
 
-async def _plain(request: Request, error: Exception) -> JSONResponse:
+async def _plain(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for these
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
     request.app.state.context.metrics.problem(error.status_code, code)
     what = {404: "there is nothing at this address", 405: "this address does not take this method"}
-    headers = dict(error.headers or {})
-    return problem(error.status_code, code, what.get(error.status_code, str(error.detail)), headers=headers)
+    no = Denied(error.status_code, code, what.get(error.status_code, str(error.detail)), headers=error.headers)
+    if for_person(request):
+        return denied(request, no)
+    return problem(no.status_code, no.code, no.what, headers=dict(error.headers or {}))

@@ -15,6 +15,7 @@ from pneumoscope.reports.formats import find_format
 from pneumoscope.reports.given import Given
 from pneumoscope.reports.json import from_dict
 from pneumoscope.web.context import Context, Here
+from pneumoscope.web.security.audit import record
 from pneumoscope.web.security.who import Reader
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ router = APIRouter(prefix="/api/v1", tags=["reports"])
 )
 async def report(
     here: Here,
-    _: Reader,
+    who: Reader,
     study: str,
     form: Annotated[str, Path(description="json, html, pdf, fhir or dcm", max_length=16)],
     reading: Annotated[
@@ -56,11 +57,14 @@ async def report(
         return wanted.write(from_dict(row.document, evidence), _given(here, row))
 
     data = await run_in_threadpool(write)
+    await run_in_threadpool(
+        record, here, who, "report.export", f"study:{row.study}", format=wanted.name, reading=row.id
+    )
     headers = {"Content-Disposition": f'attachment; filename="pneumoscope-{row.id}{wanted.suffix}"'}
     if wanted.name == "html":
-        from pneumoscope.reports.html import POLICY  # noqa: PLC0415 - only where it is needed
+        from pneumoscope.reports.html import policy  # noqa: PLC0415 - only where it is needed
 
-        headers = {"Content-Security-Policy": POLICY}
+        headers = {"Content-Security-Policy": policy()}
     return Response(data, media_type=wanted.media_type, headers=headers)
 
 

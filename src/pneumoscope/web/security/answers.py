@@ -13,6 +13,8 @@ from urllib.parse import quote
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from pneumoscope.web.security.who import Identity
+
 if TYPE_CHECKING:
     from starlette.requests import Request
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["denied", "for_person", "problem", "to_login"]
 
+_TITLES = {404: "Not here", 405: "Not here", 500: "Trouble"}
 _PROGRAMS = ("/api/", "/metrics", "/static/", "/healthz", "/readyz")
 
 
@@ -36,11 +39,12 @@ def denied(request: Request, no: Denied) -> Response:
         return problem(request, no)
     from pneumoscope.web.pages.render import page  # noqa: PLC0415 - programs need no templates
 
+    found = getattr(request.state, "identity", None)
     drawn = page(
         request,
-        None,
+        found if isinstance(found, Identity) else None,
         "denied",
-        title="Not let in" if no.status_code < 500 else "Not ready",
+        title=_TITLES.get(no.status_code, "Not let in" if no.status_code < 500 else "Not ready"),
         status=no.status_code,
         what=_sentence(no.what),
         remedy=_sentence(no.remedy),

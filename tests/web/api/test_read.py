@@ -110,9 +110,7 @@ def test_a_zip_gives_its_films(asked: TestClient, picture: Callable[..., bytes],
         answer = asked.post("/api/v1/read", files=_files(("films.zip", file.getvalue())))
     else:
         answer = asked.post("/api/v1/read", content=file.getvalue(), headers={"Accept": "application/x-ndjson"})
-    readings = (
-        answer.json()["readings"] if as_form else [json.loads(line) for line in answer.text.splitlines()]
-    )
+    readings = answer.json()["readings"] if as_form else [json.loads(line) for line in answer.text.splitlines()]
     assert [(each["name"], each["reading"]["status"]) for each in readings] == [
         ("one.jpeg", "read"),
         ("two.png", "read"),
@@ -120,9 +118,7 @@ def test_a_zip_gives_its_films(asked: TestClient, picture: Callable[..., bytes],
     ]
 
 
-def test_what_is_no_film_is_refused_and_not_kept(
-    asked: TestClient, room_config: WebConfig, inside: Context
-) -> None:
+def test_what_is_no_film_is_refused_and_not_kept(asked: TestClient, room_config: WebConfig, inside: Context) -> None:
     secret = b"name,born\nJane Roe,2019-03-01\n" * 20
     answer = asked.post("/api/v1/read?name=patients.csv", content=secret)
     assert answer.status_code == 200, "a refusal is a reading, not an error"
@@ -168,7 +164,7 @@ def test_the_gate_refuses_with_a_code(
         ("", b"PK\x03\x04 and no more", 422, "bad-zip"),
     ],
 )
-def test_what_makes_no_sense_is_a_problem(  # noqa: PLR0917
+def test_what_makes_no_sense_is_a_problem(
     asked: TestClient, room_config: WebConfig, query: str, content: bytes, status: int, code: str
 ) -> None:
     answer = asked.post(f"/api/v1/read?{query}", content=content)

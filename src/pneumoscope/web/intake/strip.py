@@ -43,9 +43,9 @@ def stripped(data: bytes, film: Radiograph) -> bytes:
     """
     try:
         if film.info.format == "JPEG":
-            return bare_jpeg(data)
+            return bare_jpeg(data, _orientation(JpegImagePlugin.JpegImageFile, data))
         if film.info.format == "PNG":
-            return bare_png(data)
+            return bare_png(data, _orientation(PngImagePlugin.PngImageFile, data))
     except (ValueError, IndexError, struct.error):
         pass  # decoders forgive what this walk does not: keep the pixels
     return gray_png(film.pixels)
@@ -62,8 +62,12 @@ def gray_png(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
     return out.getvalue()
 
 
-def bare_jpeg(data: bytes) -> bytes:
+def bare_jpeg(data: bytes, turned: int = 1) -> bytes:
     """A JPEG with its tables, frames and scans alone, and its orientation if it is not upright.
+
+    Args:
+        data: The file.
+        turned: EXIF orientation that is to be kept, 1 to 8; 1 is upright.
 
     Raises:
         ValueError: The file is not built as the standard says.
@@ -71,7 +75,6 @@ def bare_jpeg(data: bytes) -> bytes:
     if data[:2] != b"\xff\xd8":
         raise ValueError("no JPEG")
     out = [b"\xff\xd8"]
-    turned = _orientation(JpegImagePlugin.JpegImageFile, data)
     exif = b"" if turned == 1 else _segment(0xE1, b"Exif\x00\x00" + _exif(turned))
     at = 2
     while True:
@@ -124,8 +127,12 @@ def _segment(marker: int, payload: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
 
 
-def bare_png(data: bytes) -> bytes:
+def bare_png(data: bytes, turned: int = 1) -> bytes:
     """A PNG with its critical chunks and those that say how to show them, and its orientation if it is not upright.
+
+    Args:
+        data: The file.
+        turned: EXIF orientation that is to be kept, 1 to 8; 1 is upright.
 
     Raises:
         ValueError: The file is not built as the standard says.
@@ -133,7 +140,6 @@ def bare_png(data: bytes) -> bytes:
     if not data.startswith(_PNG_START):
         raise ValueError("no PNG")
     out = [_PNG_START]
-    turned = _orientation(PngImagePlugin.PngImageFile, data)
     at, kind = len(_PNG_START), b""
     while kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", data, at)

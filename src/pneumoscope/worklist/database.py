@@ -59,6 +59,10 @@ class Database:
         self.sqlite = parsed.get_backend_name() == "sqlite"
         self._turn: Lock | nullcontext[None] = Lock() if self.sqlite else nullcontext()
         self.engine: Engine = _sqlite(parsed) if self.sqlite else _postgresql(parsed)
+        # A reader sees one state, as in SQLite. A writer must see what was committed while it waited for its turn.
+        one_state = {} if self.sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        self._readers = self.engine.execution_options(**one_state)
+        self._writers = self.engine.execution_options(writing=True)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -67,7 +71,7 @@ class Database:
         Raises:
             StorageError: In place of the database's errors.
         """
-        with self._reaching(), self.engine.connect() as connection, connection.begin():
+        with self._reaching(), self._readers.begin() as connection:
             yield connection
 
     @contextmanager
@@ -78,8 +82,7 @@ class Database:
             StorageError: In place of the database's errors.
         """
         # Threads of one process queue up here; SQLite's own waiting is polling, and unfair.
-        writing = self.engine.execution_options(writing=True)
-        with self._turn, self._reaching(), writing.begin() as connection:
+        with self._turn, self._reaching(), self._writers.begin() as connection:
             if not self.sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             yield connection

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,8 @@ class LocalBlobs:
         """Keep bytes and give their address."""
         address = hashlib.sha256(data).hexdigest()
         path = self._path(address)
-        with storing(path):
-            if path.is_file() and path.stat().st_size == len(data):
+        with storing(path), suppress(FileNotFoundError):  # not there yet, or deleted just now
+            if path.stat().st_size == len(data):
                 os.utime(path)  # young again: see retention.py
                 return address
         write_atomically(path, data)

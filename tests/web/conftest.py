@@ -57,7 +57,7 @@ def room_config(tmp_path: Path, tiny_bundle: Path) -> WebConfig:
 
 @pytest.fixture
 def open_room() -> Iterator[Callable[[WebConfig], TestClient]]:
-    """Open rooms, and close them at the end: `open_room(config)` gives a client of it; `.app.state.context` its parts."""
+    """Open rooms, and close them at the end: `open_room(config)` gives a client of one."""
     opened: list[TestClient] = []
 
     def opens(config: WebConfig) -> TestClient:

@@ -94,6 +94,11 @@ class Engine:
         return self._ready
 
     @property
+    def in_hand(self) -> int:
+        """Films that are read or wait."""
+        return self._in_hand
+
+    @property
     def full(self) -> bool:
         """Whether a film that came now would be refused."""
         return self._in_hand >= self.workers + self.queue

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import UTC, datetime
+from io import BytesIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
 
 from pneumoscope.domain.evidence import Evidence, zone_shares
 from pneumoscope.domain.meaning import Meaning, Share
 from pneumoscope.domain.radiograph import FilmInfo, Radiograph
 from pneumoscope.domain.reading import INDETERMINATE, Finding, ModelRef, Pattern, Reading, Refusal, Software
 from pneumoscope.reports.given import Given
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SOFTWARE = Software("pneumoscope", "0.1.0")
 MODEL = ModelRef("tiny", "1", "ab" * 32)
@@ -67,6 +75,39 @@ def given(film: Radiograph) -> Given:
         chosen_on="522 validation films",
     )
     return Given(film=film, meaning=meaning, created=datetime(2026, 3, 1, 9, 30, tzinfo=UTC))
+
+
+@pytest.fixture
+def make_dicom() -> Callable[..., bytes]:
+    """``make_dicom(PatientSex="F")``: a film as DICOM, of a person, with these attributes in place of its own."""
+
+    def make(**changed: str) -> bytes:
+        film = Dataset()
+        film.file_meta = FileMetaDataset()
+        film.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        film.SpecificCharacterSet = "ISO_IR 100"
+        film.PatientName, film.PatientID = "Müller^Jörg", "4711"
+        film.PatientComments = "lives at the station"
+        film.StudyInstanceUID, film.SeriesInstanceUID, film.SOPInstanceUID = "1.2.3.4", "1.2.3.4.5", "1.2.3.4.5.6"
+        film.SOPClassUID, film.Modality = "1.2.840.10008.5.1.4.1.1.1", "CR"
+        film.StudyDate, film.StudyTime = "20260228", "101500"
+        film.Rows, film.Columns, film.BitsAllocated, film.SamplesPerPixel = 2, 2, 8, 1
+        film.PixelData = bytes(4)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom warns of values that are wrong on purpose
+            for keyword, value in changed.items():
+                setattr(film, keyword, value)
+            out = BytesIO()
+            film.save_as(out, enforce_file_format=True)
+        return out.getvalue()
+
+    return make
+
+
+@pytest.fixture
+def dicom_film(make_dicom: Callable[..., bytes]) -> bytes:
+    """The file of a DICOM film."""
+    return make_dicom()
 
 
 # Any reading at all, for the laws

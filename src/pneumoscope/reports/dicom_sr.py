@@ -127,6 +127,8 @@ def _at(document: Dataset, when: datetime) -> None:
         setattr(document, keyword, date)
     for keyword in ("ContentTime", "SeriesTime", "InstanceCreationTime"):
         setattr(document, keyword, time)
+    for equipment in document.get("ContributingEquipmentSequence", []):
+        equipment.ContributionDateTime = f"{date}{time}+0000"
     document.TimezoneOffsetFromUTC = "+0000"
 
 

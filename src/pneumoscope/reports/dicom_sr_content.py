@@ -157,7 +157,8 @@ def concept(code: Code) -> Any:
 
 def uid(what: str) -> str:
     """A UID made of a UUID (PS3.5 section B.2), the same for the same thing."""
-    return f"2.25.{uuid5(_SPACE, what).int}"
+    # A file's name may hold what UTF-8 cannot: a byte of another encoding.
+    return f"2.25.{uuid5(_SPACE, what.encode('ascii', 'backslashreplace').decode()).int}"
 
 
 def _pattern_code(call: str) -> Code:

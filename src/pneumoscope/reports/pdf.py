@@ -50,8 +50,8 @@ def write(reading: Reading, given: Given) -> bytes:
     pdf.add_font(FAMILY, "B", font_file(BOLD))
     for number, path in enumerate(fonts):
         pdf.add_font(f"other{number}", "", path)
-    pdf.add_font("regular", "", font_file(REGULAR))  # what the bold has not
-    pdf.set_fallback_fonts(["regular", *(f"other{number}" for number in range(len(fonts)))], exact_match=False)
+    others = (f"other{number}" for number in range(len(fonts)))
+    pdf.set_fallback_fonts([FAMILY, *others], exact_match=False)  # what the bold has not, the regular may have
     pdf.add_page()
     drawn = None if given.film is None else pictures(given.film, reading)
     Page(Pen(pdf), said, drawn).draw()

@@ -67,7 +67,8 @@ def covered(path: Path) -> frozenset[int]:
     from fontTools.ttLib import TTFont, TTLibError  # noqa: PLC0415 - comes with the extra
 
     try:
-        with TTFont(path, lazy=True, fontNumber=0) as font:
+        # The file is ours to close: TTFont leaves one open that is no font.
+        with path.open("rb") as file, TTFont(file, lazy=True, fontNumber=0) as font:
             return frozenset(font.getBestCmap())
     except (TTLibError, OSError, KeyError):
         return frozenset()

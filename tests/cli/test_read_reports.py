@@ -1,0 +1,76 @@
+"""``pneumoscope read --report``, as a person runs it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pneumoscope.reports import formats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Run = Callable[..., "Ran"]
+
+    class Ran:
+        code: int
+        out: str
+        err: str
+
+
+def test_each_film_gets_its_reports_and_refused_ones_too(
+    run: Run, films: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    (films / "broken.png").write_bytes(b"no picture")
+
+    ran = run("read", films, "--model", tiny_bundle, "--report", tmp_path / "r", "--format", "html,pdf, fhir,sr,json")
+
+    made = sorted(path.name for path in (tmp_path / "r").iterdir())
+    assert ran.code == 3
+    for ending in (".html", ".pdf", ".fhir.json", ".dcm"):
+        assert len([name for name in made if name.endswith(ending)]) == 6
+    assert len(made) == 30
+    (refused,) = (tmp_path / "r").glob("broken-????????????.json")
+    assert json.loads(refused.read_text())["status"] == "refused"
+    (page,) = (tmp_path / "r").glob("broken-*.html")
+    assert "Refused" in page.read_text()
+    (page,) = (tmp_path / "r").glob("b-*.html")
+    assert page.read_text().count("<img") == 3
+    assert "On the films that this operating point was chosen on" in page.read_text()
+
+
+def test_a_page_is_what_one_gets_without_a_format(run: Run, films: Path, tiny_bundle: Path, tmp_path: Path) -> None:
+    ran = run("read", films / "a.png", "--model", tiny_bundle, "--report", tmp_path / "r")
+
+    assert ran.code == 0
+    assert [path.suffix for path in (tmp_path / "r").iterdir()] == [".html"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"), [(["--format", "pdf"], "--report DIR"), (["--report", "r", "--format", "word"], "There are:")]
+)
+def test_a_wrong_format_is_found_before_any_film(
+    run: Run, films: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], told: str
+) -> None:
+    monkeypatch.chdir(films)
+
+    ran = run("read", films, "--model", tiny_bundle, *options)
+
+    assert ran.code == 2
+    assert told in ran.err
+    assert not (films / "r").exists()
+
+
+def test_a_missing_extra_is_found_before_any_film(
+    run: Run, films: Path, tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(formats, "find_spec", lambda _: None)
+
+    ran = run("read", films, "--model", tiny_bundle, "--report", tmp_path / "r", "--format", "pdf")
+
+    assert ran.code == 2
+    assert "pip install 'pneumoscope[pdf]'" in ran.err
+    assert not (tmp_path / "r").exists()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
 import zipfile
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +27,8 @@ from pneumoscope.web.config import WebConfig
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (
@@ -80,6 +84,18 @@ class Watched:
     hosts: set[str]
 
 
+def keep(page: Page, name: str) -> None:
+    """Keep a picture of a page, where `PNEUMOSCOPE_SHOTS` names a folder."""
+    if folder := os.environ.get("PNEUMOSCOPE_SHOTS"):
+        page.screenshot(path=f"{folder}/{name}.png")
+
+
+@pytest.fixture
+def shot() -> Callable[[Page, str], None]:
+    """`shot(page, "read-dark")` keeps a picture for the eye."""
+    return keep
+
+
 @pytest.fixture
 def look(browser: Browser, room: str) -> Iterator[Callable[..., Watched]]:
     """Open a page of the room: `look("/", size="phone", theme="light")`; it must not log errors or call other hosts."""
@@ -111,6 +127,30 @@ def look(browser: Browser, room: str) -> Iterator[Callable[..., Watched]]:
         assert watched.hosts <= {room.split("/")[2], ""}, watched.hosts
 
 
+def dicom(pixels: NDArray[np.uint8]) -> bytes:
+    """A film of 12 bits with a known spacing: each value tells its place, so that no two neighbours are the same."""
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
+
+    grain = np.indices(pixels.shape).sum(axis=0) % 16
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
+    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=["film"])
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    film = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
+    film.SOPClassUID, film.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
+    film.StudyInstanceUID, film.SeriesInstanceUID = (generate_uid(entropy_srcs=[name]) for name in ("study", "series"))
+    film.Modality, film.ViewPosition, film.BodyPartExamined, film.PatientID = "DX", "PA", "CHEST", "nobody"
+    film.Rows, film.Columns = pixels.shape
+    film.SamplesPerPixel, film.PhotometricInterpretation, film.PixelRepresentation = 1, "MONOCHROME2", 0
+    film.BitsAllocated, film.BitsStored, film.HighBit = 16, 12, 11
+    film.ImagerPixelSpacing = [0.2, 0.2]
+    film.PixelData = (pixels.astype(np.uint16) * 16 + grain).astype(np.uint16).tobytes()
+    out = BytesIO()
+    film.save_as(out, enforce_file_format=True)
+    return out.getvalue()
+
+
 @pytest.fixture(scope="session")
 def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Drawn films by what they are for."""
@@ -130,6 +170,8 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     Image.fromarray(colours).save(made["cat"])
     made["broken"] = folder / "broken.jpeg"
     made["broken"].write_bytes(made["normal"].read_bytes()[:900])
+    made["deep"] = folder / "deep.dcm"
+    made["deep"].write_bytes(dicom(draw_phantom(2, "bacterial", rows=600).pixels))
     made["zip"] = folder / "films.zip"
     with zipfile.ZipFile(made["zip"], "w") as archive:
         for name in ("pneumonia", "normal"):

@@ -64,7 +64,8 @@ export function totals(items) {
     else if (item.state === "failed" || item.state === "stopped") add("not read");
     else left += 1;
   }
-  const parts = [...counts].map(([what, count]) => `${count} ${what}`);
+  const rank = (what) => ({ indeterminate: 2, refused: 3, "not read": 4 })[what] ?? (what.startsWith("no ") ? 1 : 0);
+  const parts = [...counts].sort(([a], [b]) => rank(a) - rank(b)).map(([what, count]) => `${count} ${what}`);
   if (left) parts.push(`${left} to go`);
   return parts.join(", ");
 }

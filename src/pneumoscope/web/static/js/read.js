@@ -243,15 +243,17 @@ function actions(item) {
 
 /** Read a film again that the server has: at another setting, or in spite of the gate. */
 async function again(item, choice) {
-  const { study, reading, reading_id: from } = item.answer;
+  const { study, reading } = item.answer;
+  const asked = (item.asked = (item.asked ?? 0) + 1);
   const began = performance.now();
   panel.setAttribute("aria-busy", "true");
   try {
     const rows = await post(`/studies/${encodeURIComponent(study)}/readings`, undefined, { preset: preset(), ...choice });
     const row = rows.find((each) => each.film === reading.film.sha256);
-    if (!row || item.answer.reading_id !== from) return; // a later answer was faster
+    if (!row || item.asked !== asked) return; // something else was asked for meanwhile
     done(item, { ...item.answer, reading: row.reading, reading_id: row.id }, performance.now() - began);
   } catch (problem) {
+    if (item.asked !== asked) return;
     panel.setAttribute("aria-busy", "false");
     toast(problem.sentence ?? String(problem.message), { action: { label: "Try again", run: () => again(item, choice) } });
   }

@@ -18,17 +18,29 @@ async function look() {
   changed = new Set();
   try {
     await refresh(ids);
-    if (ids.some((id) => !byId(id))) await findNew(new Set(ids));
+    if (ids.some((id) => !byId(id))) await findNew((id) => ids.includes(id));
   } catch {
     for (const id of ids) changed.add(id); // the next event tries again
   }
 }
 
-async function findNew(ids) {
+/** What happened while nobody listened: before the stream was there, and while it was broken. */
+async function catchUp() {
+  try {
+    await refresh(all().slice(0, 200).map((row) => row.dataset.id));
+    if (new URLSearchParams(location.search).has("cursor")) return; // not at the top of the list
+    let above = true; // new ones come before the first that is known
+    await findNew((id) => (above &&= !byId(id)));
+  } catch {
+    // the next event tries again
+  }
+}
+
+async function findNew(isNew) {
   const asked = search();
   const content = await fetched(`/worklist/results${asked ? `?${asked}` : ""}`);
-  const fresh = [...content.querySelectorAll("#rows tr")].filter((row) => !byId(row.dataset.id));
-  const rows = fresh.filter((row) => ids.has(row.dataset.id) || waiting.has(row.dataset.id));
+  const found = [...content.querySelectorAll("#rows tr")];
+  const rows = found.filter(({ dataset: { id } }) => (isNew(id) || waiting.has(id)) && !byId(id));
   waiting.clear();
   for (const row of rows) waiting.set(row.dataset.id, row);
   const words = content.querySelector("[data-count]")?.dataset.count;
@@ -42,8 +54,12 @@ function tell() {
   banner.replaceChildren(
     ...(n
       ? [
-          el("span", {}, n === 1 ? "1 new study" : `${n} new studies`),
-          el("button", { class: "button", type: "button", onclick: insert }, "Show"),
+          el(
+            "div",
+            {},
+            el("span", {}, n === 1 ? "1 new study" : `${n} new studies`),
+            el("button", { class: "button", type: "button", onclick: insert }, "Show"),
+          ),
         ]
       : []),
   );
@@ -69,6 +85,7 @@ async function insert() {
 /** Follow the server's events; the browser connects again by itself. */
 export function listen() {
   const events = new EventSource(`${ROOT}/events`);
+  events.addEventListener("open", catchUp);
   events.addEventListener("changed", (event) => {
     for (const id of JSON.parse(event.data).ids) changed.add(id);
     if (!timer) timer = setTimeout(look, PAUSE);

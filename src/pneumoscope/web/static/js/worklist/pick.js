@@ -93,8 +93,8 @@ export async function refresh(ids) {
   for (const id of here) {
     const old = byId(id);
     if (!old) continue;
-    if (fresh.has(id)) exchange(old, fresh.get(id));
-    else gone(old);
+    if (!fresh.has(id)) gone(old);
+    else if (fresh.get(id).dataset.changed !== old.dataset.changed) exchange(old, fresh.get(id));
   }
   count();
 }

@@ -8,14 +8,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import pytest
-
 from pneumoscope.worklist import open_worklist
 from pneumoscope.worklist.records import Query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pytest
     from tests.worklist.conftest import Clock, MakeFilm
 
     from pneumoscope.worklist import Worklist

@@ -140,7 +140,7 @@ class Numbers:
         """float64 [rows, columns]; NULL is NaN."""
         with self._database.read() as connection:
             rows = connection.execute(chosen.order_by(order.desc()).limit(_SAMPLE)).all()
-        return np.array([tuple(row) for row in rows], dtype=np.float64).reshape(len(rows), -1)
+        return np.array([tuple(row) for row in rows], dtype=np.float64).reshape(len(rows), len(chosen.selected_columns))
 
 
 def _day(column: ColumnElement[Any]) -> ColumnElement[int]:

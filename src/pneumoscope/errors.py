@@ -18,7 +18,8 @@ PneumoscopeError
 ├── WorklistError         something that the store of studies says no to
 │   ├── NotFound          no such study, film, reading, user ...
 │   ├── Taken             the name is another's already
-│   └── WorklistFromFuture  a database of a newer pneumoscope
+│   ├── WorklistFromFuture  a database of a newer pneumoscope
+│   └── LogBroken         the audit log is not as it was written                 exit 7
 └── StorageError          a disk that is full or cannot be written               exit 5
 """
 
@@ -37,6 +38,7 @@ __all__ = [
     "DatasetError",
     "FilmError",
     "FilmTooLarge",
+    "LogBroken",
     "MissingExtra",
     "NotABundle",
     "NotFound",
@@ -204,6 +206,13 @@ class WorklistFromFuture(WorklistError):
     """The database was written by a newer pneumoscope than this one."""
 
     code = "worklist-from-future"
+
+
+class LogBroken(WorklistError):
+    """A line of the audit log was changed or taken away."""
+
+    code = "log-broken"
+    exit_code = 7
 
 
 class StorageError(PneumoscopeError):

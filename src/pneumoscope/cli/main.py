@@ -38,6 +38,8 @@ VERBS = {
     "bundles": "pneumoscope.cli.bundles:bundles",
     "read": "pneumoscope.cli.read:read",
     "serve": "pneumoscope.cli.serve:serve",
+    "users": "pneumoscope.cli.users:users",
+    "log": "pneumoscope.cli.log:log",
 }
 """The verbs in the order of the path, and where each lives; its help is its docstring."""
 
@@ -80,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done; 1 something else; 2 wrong usage; 3 some films refused; 4 a bundle that cannot be used,
         or a leak that an audit found; 5 a disk that cannot be written; 6 a site that no re-calibration can help;
-        130 interrupted.
+        7 an audit log that is not as it was written; 130 interrupted.
     """
     try:
         return _run(arguments)

@@ -34,6 +34,7 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 _METHODS = (*_SAFE, "POST", "PUT", "PATCH", "DELETE")
 _FORMS = ("/login", "/setup")  # public, and yet they change something
 _LARGE = ("/api/v1/read", "/api/v1/studies", "/api/v1/bundles")  # bodies that carry films or bundles
+_OURS = "If you meant it, do it on a page of this reading room"
 _LONGEST_PATH = 2048
 _LONGEST_QUERY = 8192
 
@@ -88,7 +89,7 @@ class Door:
                 421, "host", "this server does not go by that name", "An administrator can add it to allowed_hosts"
             )
         if addresses.cross_site(request.method, headers):
-            raise Denied(403, "cross-site", "a page of another site asked for this")
+            raise Denied(403, "cross-site", "a page of another site asked for this", _OURS)
         if request.method not in _SAFE:
             large = path.startswith(_LARGE)
             receive = bounded(receive, headers, policy.max_request_bytes if large else policy.max_form_bytes)
@@ -163,7 +164,7 @@ class Door:
             Denied: It does not.
         """
         if addresses.foreign_origin(headers, https=https):
-            raise Denied(403, "origin", "a page of another site sent this")
+            raise Denied(403, "origin", "a page of another site sent this", _OURS)
         if who is not None and who.via == "token":
             return receive
         if who is not None and who.via == "local" and not addresses.from_browser(headers):

@@ -102,7 +102,9 @@ async def setup(request: Request, here: Here, form: Annotated[_Setup, Form()]) -
         await _first(request, here, form, name)
     except PneumoscopeError as error:
         status = 409 if isinstance(error, Taken) else 400
-        return _setup(request, no=Denied(status, error.code, error.what, error.remedy), user=name[:64])
+        # What is wrong is not the code, so that it need not be typed again.
+        no = Denied(status, error.code, error.what, error.remedy)
+        return _setup(request, no=no, user=name[:64], code=form.code[:40])
     except Denied as no:
         return _setup(request, no=no, user=name[:64])
     return await run_in_threadpool(_enter, request, here, name, "/")
@@ -147,11 +149,19 @@ def _enter(request: Request, here: Here, user: str, target: str) -> Response:
     return answer
 
 
-def _setup(request: Request, *, no: Denied | None = None, user: str = "") -> Response:
+def _setup(request: Request, *, no: Denied | None = None, user: str = "", code: str = "") -> Response:
     guards = guards_of(request.app)
     coded = _who(request) is None
     return _draw(
-        request, "setup", no=no, title="First run", user=user, coded=coded, open=guards.first.open, least=LEAST
+        request,
+        "setup",
+        no=no,
+        title="First run",
+        user=user,
+        code=code,
+        coded=coded,
+        open=guards.first.open,
+        least=LEAST,
     )
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import time
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -82,3 +86,40 @@ def inside(asked: TestClient) -> Context:
     """The parts of that room."""
     context: Context = asked.app.state.context  # type: ignore[attr-defined]
     return context
+
+
+@dataclass
+class Served:
+    """A running server: its address, and the parts behind it."""
+
+    address: str
+    port: int
+    context: Context
+
+
+@pytest.fixture
+def serve(room_config: WebConfig) -> Iterator[Callable[..., Served]]:
+    """Start real servers on free ports: `serve(max_bytes=1000)`."""
+    import uvicorn
+
+    running: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def started(**settings: Any) -> Served:
+        door = socket.create_server(("127.0.0.1", 0))
+        port = door.getsockname()[1]
+        app = create_app(replace(room_config, port=port, **settings))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=5))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, daemon=True)
+        running.append((server, thread))
+        thread.start()
+        until = time.monotonic() + 60
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+            assert time.monotonic() < until, "the server did not start in time"
+            time.sleep(0.01)
+        return Served(f"http://127.0.0.1:{port}", port, app.state.context)
+
+    yield started
+    for server, thread in running:
+        server.should_exit = True
+        thread.join(30)

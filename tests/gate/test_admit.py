@@ -110,6 +110,28 @@ def test_an_age_that_was_not_learned_from_warns() -> None:
     assert not admit(film, replace(spec, ages=None)).warnings
 
 
+def test_a_mirrored_chest_warns_and_is_read() -> None:
+    warned = dict.fromkeys((False, True), 0)
+    for seed in range(20):
+        film = phantom(seed)
+        for mirrored in warned:
+            passed = admit(changed(film, film.pixels[:, ::-1] if mirrored else film.pixels), shipped_gate())
+            warned[mirrored] += any("heart" in warning for warning in passed.warnings)
+    assert warned[True] >= 12
+    assert warned[False] <= 1
+
+
+def test_the_side_is_odd_and_needs_no_second_look() -> None:
+    from pneumoscope.gate import gate_head
+    from pneumoscope.gate.inputs import mirrored_inputs
+
+    inputs = np.random.default_rng(0).normal(size=(5, len(gate_head().mean))).astype(np.float32)
+    assert np.array_equal(mirrored_inputs(mirrored_inputs(inputs)), inputs)
+    side = gate_head().side(inputs)
+    assert np.allclose(side, -gate_head().side(mirrored_inputs(inputs)), atol=1e-4)
+    assert np.allclose(side, [gate_head().side(row) for row in inputs], atol=1e-4)
+
+
 def test_the_head_answers_many_as_one() -> None:
     from pneumoscope.gate import gate_head
 

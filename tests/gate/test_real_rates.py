@@ -61,6 +61,15 @@ def test_turned_and_inverted_films_are_mended(
     assert back >= 0.95 * len(films)
 
 
+def test_most_mirrored_chests_warn_and_few_others(children: list[Radiograph], adults: list[Radiograph]) -> None:
+    def warned(films: list[Radiograph]) -> float:
+        return float(np.mean(["heart" in " ".join(admit(film, shipped_gate()).warnings) for film in films]))
+
+    for films, most, least in ((children, 0.025, 0.8), (adults, 0.05, 0.5)):
+        assert warned(films) <= most
+        assert warned([changed(film, film.pixels[:, ::-1]) for film in films]) >= least
+
+
 def test_half_a_film_is_refused(children: list[Radiograph]) -> None:
     halves = [changed(film, film.pixels[:, : film.columns // 2]) for film in children[:60]]
     assert np.mean([admit(film, shipped_gate()).refusal is not None for film in halves]) >= 0.95

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pneumoscope.gate.answers import CHEST, FIT, FRONTAL, INVERTED, MIRRORED, RADIOGRAPH, SINGLE, TURNS, WHOLE
+from pneumoscope.gate.answers import CHEST, FIT, FRONTAL, INVERTED, RADIOGRAPH, SINGLE, TURNS, WHOLE
 from pneumoscope.gate.inputs import gate_inputs
 from pneumoscope.gate.measures import clipped_share, sharpness
 from pneumoscope.gate.network import gate_head
@@ -40,6 +40,7 @@ class Look:
     Attributes:
         film: The film.
         lungs: Its lung fields; they serve the framing too.
+        inputs: float32 [D], of ``gate_inputs``.
         answers: float32 [A], logits in the order of ``ANSWERS``.
         distance: From the films that the head has learned from.
         spec: The thresholds.
@@ -47,6 +48,7 @@ class Look:
 
     film: Radiograph
     lungs: LungField
+    inputs: NDArray[np.float32]
     answers: NDArray[np.float32]
     distance: float
     spec: GateSpec
@@ -76,7 +78,7 @@ class Look:
     @property
     def mirrored(self) -> bool:
         """Whether the heart looks to be on the right."""
-        return bool(self.answers[MIRRORED] >= self.spec.mirrored)
+        return bool(gate_head().side(self.inputs) >= self.spec.mirrored)
 
     @property
     def code(self) -> str | None:
@@ -102,4 +104,4 @@ def examine(film: Radiograph, spec: GateSpec) -> Look:
     lungs = lung_finder().find(film)
     inputs = gate_inputs(lungs.features, lungs.probability, lungs.seen)
     answers, distance = gate_head().judge(inputs)
-    return Look(film, lungs, answers, float(distance), spec)
+    return Look(film, lungs, inputs, answers, float(distance), spec)

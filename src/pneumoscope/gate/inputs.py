@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FEATURES", "GRID", "gate_inputs"]
+__all__ = ["FEATURES", "GRID", "gate_inputs", "mirrored_inputs"]
 
 FEATURES = 256
 """Mean activations of the lung-field network's stages."""
@@ -36,6 +36,15 @@ def gate_inputs(
     """
     small = _pooled(seen.astype(np.float32)) / np.float32(255)
     return np.concatenate([np.log1p(features), _pooled(probability), small])
+
+
+def mirrored_inputs(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What the inputs of the mirrored film nearly are: float32 [..., D] of [..., D], without a second look.
+
+    The two small pictures are mirrored; the features, which hardly tell where, are kept.
+    """
+    small = inputs[..., FEATURES:].reshape(*inputs.shape[:-1], 2, GRID, GRID)
+    return np.concatenate([inputs[..., :FEATURES], small[..., ::-1].reshape(*inputs.shape[:-1], -1)], axis=-1)
 
 
 def _pooled(picture: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -13,7 +13,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from pneumoscope.errors import BundleDamaged
-from pneumoscope.gate.answers import ANSWERS
+from pneumoscope.gate.answers import ANSWERS, MIRRORED
+from pneumoscope.gate.inputs import mirrored_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,6 +72,15 @@ class GateHead:
         """Both ``answers`` and ``distance``, standardised once."""
         x = self.standard(inputs)
         return self._answered(x), self._away(x)
+
+    def side(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How much more the film looks mirrored than its mirror image does: half the difference of the logits, [...].
+
+        What speaks for neither side (an adult's heart, a film that is turned a little) speaks in both, and cancels.
+        """
+        both = self.answers(np.stack([inputs, mirrored_inputs(inputs)]))[..., MIRRORED]
+        lean: NDArray[np.float32] = (both[0] - both[1]) / 2
+        return lean
 
     def _answered(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         first, first_bias, second, second_bias, _ = self._joined

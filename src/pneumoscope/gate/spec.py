@@ -17,7 +17,8 @@ class GateSpec:
         distance: Largest distance from the films that the head has learned from, in units of their spread.
         sharpness: Least sharpness, a share.
         clipped: Largest share of the picture that may be plain black or plain white.
-        mirrored: Logit of "mirrored" from which a warning is given.
+        mirrored: Half the difference of the logits "mirrored" of the film and its mirror image, from which a warning is
+            given.
         side: Least height and width in pixels.
         ages: Years, from and to, of the patients that the bundle learned from; others get a warning. None if unknown.
         chosen_on: On which films, in words.

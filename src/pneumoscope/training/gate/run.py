@@ -12,7 +12,7 @@ import torch
 from pneumoscope.films import load
 from pneumoscope.films.phantom import KINDS as PHANTOMS
 from pneumoscope.films.phantom import draw_phantom
-from pneumoscope.gate.answers import FIT, MIRRORED
+from pneumoscope.gate.answers import FIT
 from pneumoscope.gate.measures import clipped_share, sharpness
 from pneumoscope.gate.network import GateHead
 from pneumoscope.gate.spec import GateSpec
@@ -48,7 +48,7 @@ class Shares:
     distance: float = 0.001
     sharpness: float = 0.001
     clipped: float = 0.001
-    mirrored: float = 0.005
+    mirrored: float = 0.01
 
 
 _EVEN_ODDS = 0.0
@@ -121,7 +121,7 @@ def choose_thresholds(head: GateHead, films: Sequence[Path], shares: Shares | No
         "distance": head.distance(inputs).astype(np.float64),
         "sharpness": np.array([sharpness(picture) for picture in seen]),
         "clipped": np.array([clipped_share(film.pixels) for film in pictures]),
-        "mirrored": answers[:, MIRRORED].astype(np.float64),
+        "mirrored": head.side(inputs).astype(np.float64),
     }
     bounds = {
         "fit": min(np.quantile(measured["fit"], shares.fit), _EVEN_ODDS),

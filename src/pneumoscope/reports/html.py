@@ -50,13 +50,14 @@ def write(reading: Reading, given: Given) -> bytes:
         _part("This reading", _facts(said)),
         f"<footer><p><strong>{escape(said.notice)}</strong> {escape(PRELIMINARY)}</p></footer>",
     ]
+    body = "\n".join(part for part in parts if part)
     page = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(meta_policy)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="robots" content="noindex">\n'
         f"<title>{escape(said.headline)}: {escape(said.film)}</title>\n<style>{_style()}</style>\n</head>\n<body>\n"
-        '<main class="sheet">\n' + "\n".join(part for part in parts if part) + "\n</main>\n</body>\n</html>\n"
+        '<main class="sheet">\n' + body.replace(" %", "&nbsp;%") + "\n</main>\n</body>\n</html>\n"
     )
     return page.encode("utf-8", "replace")
 

@@ -62,7 +62,7 @@ class Pen:
         """
         if not text:
             return y
-        pdf, size = self._pdf, size * self.scale
+        pdf, size, text = self._pdf, size * self.scale, text.replace(" %", "\u00a0%")
         height = size * _MM * _LEADING
         pdf.set_font(FAMILY, "B" if bold else "", size)
         if self.measuring:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
+from pneumoscope.errors import UsageError
 from pneumoscope.worklist.records import STATISTICS
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ _MICROSECOND = timedelta(microseconds=1)
 def microseconds(at: datetime) -> int:
     """Since 1970 in UTC."""
     if at.tzinfo is None:
-        raise ValueError("a time without a zone")  # a mistake of the caller
+        raise UsageError("the time has no zone", where=at.isoformat(), remedy="Add one: Z, or +02:00")
     return (at - _EPOCH) // _MICROSECOND
 
 

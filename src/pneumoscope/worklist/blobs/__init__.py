@@ -1,7 +1,6 @@
 """Where the bytes of films lie: a folder, or a bucket."""
 
 from pneumoscope.worklist.blobs.local import LocalBlobs
-from pneumoscope.worklist.blobs.open import open_blobs
 from pneumoscope.worklist.blobs.protocol import BlobStore
 
-__all__ = ["BlobStore", "LocalBlobs", "open_blobs"]
+__all__ = ["BlobStore", "LocalBlobs"]

@@ -75,7 +75,10 @@ class LocalBlobs:
 
     def has(self, address: str) -> bool:
         """Whether there is such a blob."""
-        return self._path(address).is_file()
+        try:
+            return self._path(address).is_file()
+        except NotFound:
+            return False
 
     def delete(self, address: str) -> None:
         """Take a blob away; one that is not there is no error."""

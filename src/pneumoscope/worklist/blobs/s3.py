@@ -118,6 +118,10 @@ class S3Blobs:
                 count += 1
         return count
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
     def _pages(self, operation: str, part: str) -> Iterator[dict[str, Any]]:
         below = f"{self.prefix}/" if self.prefix else ""
         with self._reaching(self.bucket):

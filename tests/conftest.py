@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+    from playwright.sync_api import Browser
 
     from pneumoscope.bundle import Band, BundleMeta
 
@@ -33,6 +34,24 @@ def real_data() -> Path:
     if not (folder / "chest_xray").is_dir():
         pytest.skip(f"no real films at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The one browser of a test process (Playwright's synchronous API can be started once): Debian's chromium.
+
+    WebGL is drawn by the CPU.
+    """
+    sync_api = pytest.importorskip("playwright.sync_api")
+    where = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if where is None:
+        pytest.skip("no chromium on this machine")
+    quiet = ["disable-quic", "no-first-run", "disable-background-networking", "disable-component-update"]
+    flags = ["headless", "no-sandbox", "use-angle=swiftshader", "enable-unsafe-swiftshader", "disable-sync", *quiet]
+    with sync_api.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=where, args=[f"--{flag}" for flag in flags])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

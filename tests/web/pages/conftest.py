@@ -18,7 +18,7 @@ pytest.importorskip("playwright.sync_api")
 
 import uvicorn
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from pneumoscope.films.phantom import Kind, draw_phantom
 from pneumoscope.web.app import create_app
@@ -30,25 +30,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 SIZES = {"laptop": (1366, 768), "phone": (390, 844)}
 
 
 @pytest.fixture(scope="session")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A running reading room on a free port of this machine: its address."""
-    app = create_app(WebConfig(data=tmp_path_factory.mktemp("room"), workers=1, max_bytes=4 * 2**20))
+    app = create_app(
+        WebConfig(data=tmp_path_factory.mktemp("room"), workers=1, max_bytes=4 * 2**20, requests_per_minute=0)
+    )
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
@@ -65,15 +55,6 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     listening.close()
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Debian's chromium."""
-    with sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield chromium
-        chromium.close()
-
-
 @dataclass
 class Watched:
     """A page, and what it did that it should not."""
@@ -82,6 +63,11 @@ class Watched:
     context: BrowserContext
     wrong: list[str]
     hosts: set[str]
+
+    def hear(self, message: ConsoleMessage) -> None:
+        """What the console says."""
+        if message.type == "error":
+            self.wrong.append(message.text)
 
 
 def keep(page: Page, name: str) -> None:
@@ -97,13 +83,13 @@ def shot() -> Callable[[Page, str], None]:
 
 
 @pytest.fixture
-def look(browser: Browser, room: str) -> Iterator[Callable[..., Watched]]:
+def look(chromium: Browser, room: str) -> Iterator[Callable[..., Watched]]:
     """Open a page of the room: `look("/", size="phone", theme="light")`; it must not log errors or call other hosts."""
     opened: list[Watched] = []
 
     def opens(path: str = "/", size: str = "laptop", theme: str = "dark", **given: Any) -> Watched:
         width, height = SIZES[size]
-        context = browser.new_context(
+        context = chromium.new_context(
             viewport={"width": width, "height": height},
             color_scheme="light" if theme == "light" else "dark",
             has_touch=size == "phone",
@@ -113,7 +99,7 @@ def look(browser: Browser, room: str) -> Iterator[Callable[..., Watched]]:
         page = context.new_page()
         page.set_default_timeout(10_000)
         watched = Watched(page, context, [], set())
-        page.on("console", lambda message: message.type == "error" and watched.wrong.append(message.text))
+        page.on("console", watched.hear)
         page.on("pageerror", lambda error: watched.wrong.append(str(error)))
         page.on("request", lambda request: watched.hosts.add(request.url.split("/")[2]))
         opened.append(watched)
@@ -137,7 +123,7 @@ def dicom(pixels: NDArray[np.uint8]) -> bytes:
     meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
     meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=["film"])
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    film = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
+    film = FileDataset("film", {}, file_meta=meta, preamble=b"\0" * 128)
     film.SOPClassUID, film.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
     film.StudyInstanceUID, film.SeriesInstanceUID = (generate_uid(entropy_srcs=[name]) for name in ("study", "series"))
     film.Modality, film.ViewPosition, film.BodyPartExamined, film.PatientID = "DX", "PA", "CHEST", "nobody"

@@ -110,7 +110,7 @@ def test_who_goes_away_leaves_the_place_when_the_worker_is_done(
         return engine.in_hand
 
     assert narrow.portal is not None
-    assert narrow.portal.call(impatient) == 1, "the film that is being read keeps its place, the one that waits does not"
+    assert narrow.portal.call(impatient) == 1, "the film being read keeps its place, the waiting one does not"
     gate.open.set()
     until = time.monotonic() + 10
     while engine.in_hand:

@@ -7,7 +7,7 @@ colour. A chart is a picture with a title; the page puts the same numbers beside
 from pneumoscope.web.charts.columns import Column, columns
 from pneumoscope.web.charts.histogram import Outlined, outlined
 from pneumoscope.web.charts.lines import Line, lines
-from pneumoscope.web.charts.plane import PlanePoint, plane
+from pneumoscope.web.charts.plane import PlanePoint, plane, reach_of
 from pneumoscope.web.charts.rates import RateRow, rate_rows, share_bar
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "outlined",
     "plane",
     "rate_rows",
+    "reach_of",
     "share_bar",
 ]

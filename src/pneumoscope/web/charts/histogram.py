@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING
 
 from pneumoscope.web.charts.svg import Frame, drawing, number, tag, ticks
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 __all__ = ["Outlined", "outlined"]
+
+_LETTER = 6.8  # units that a digit is wide
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ def outlined(name: str, title: str, data: Outlined, *, frame: Frame | None = Non
         data: What to draw.
         frame: Its size.
     """
-    frame = frame or Frame(height=150)
+    frame = frame or Frame(width=340, height=140, left=48)
     marks = ticks(100 * max(*data.reference, *data.now), 3)
     bins = len(data.now)
     step = frame.inner_width / bins
@@ -53,9 +56,12 @@ def outlined(name: str, title: str, data: Outlined, *, frame: Frame | None = Non
     for i, share in enumerate(data.reference):
         y = number(frame.y(100 * share / marks[-1]))
         path += f"{'L' if path else 'M'}{number(frame.left + i * step)} {y}L{number(frame.left + (i + 1) * step)} {y}"
+    names = [f"{edge:.2g}" for edge in data.edges]
+    every = ceil((max(map(len, names), default=0) + 1) * _LETTER / step)  # so many that they do not touch
     edges = [
-        tag("text", f"{edge:.2g}", x=frame.left + (i + 1) * step, y=frame.height - 6, text_anchor="middle")
-        for i, edge in enumerate(data.edges)
+        tag("text", name, x=frame.left + (i + 1) * step, y=frame.height - 6, text_anchor="middle")
+        for i, name in enumerate(names)
+        if i % every == 0
     ]
     line = tag("path", d=path, class_="line line-2")
     return drawing(name, title, frame, [frame.y_axis(marks, unit=" %"), *bars, line, tag("g", *edges, class_="axis")])

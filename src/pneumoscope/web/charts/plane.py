@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pneumoscope.bundle import Rate
 
-__all__ = ["PlanePoint", "plane"]
+__all__ = ["PlanePoint", "plane", "reach_of"]
 
 _SIDE = 320.0
 
@@ -30,7 +30,13 @@ class PlanePoint:
     mark: int = 0
 
 
-def plane(name: str, title: str, points: Sequence[PlanePoint]) -> Markup:
+def reach_of(points: Sequence[PlanePoint]) -> float:
+    """How far from the best corner the square must reach to hold all points and their intervals, in (0, 1]."""
+    reach = max(max(1 - point.specificity.low, 1 - point.sensitivity.low) for point in points)
+    return min(1.0, max(0.1, ceil(reach * 20) / 20))
+
+
+def plane(name: str, title: str, points: Sequence[PlanePoint], *, reach: float = 0.0) -> Markup:
     """The corner of the ROC's square that holds all points and their intervals.
 
     The points are not joined: a bundle does not hold what lies between them.
@@ -39,9 +45,9 @@ def plane(name: str, title: str, points: Sequence[PlanePoint]) -> Markup:
         name: Different for each chart of a page.
         title: What it shows.
         points: At least one.
+        reach: At least so far from the best corner, where two planes stand beside each other.
     """
-    reach = max(max(1 - point.specificity.low, 1 - point.sensitivity.low) for point in points)
-    reach = min(1.0, max(0.1, ceil(reach * 20) / 20))
+    reach = max(reach, reach_of(points))
     frame = Frame(width=_SIDE + 70, height=_SIDE + 54, left=58, right=22, top=10, bottom=44)
     step = 0.25 if reach > 0.5 else 0.1 if reach > 0.2 else 0.05 if reach > 0.1 else 0.02
     parts: list[Markup] = []
@@ -82,4 +88,4 @@ def plane(name: str, title: str, points: Sequence[PlanePoint]) -> Markup:
             else tag("rect", x=x - 4.5, y=y - 4.5, width="9", height="9", class_=f"mark mark-{point.mark + 1}"),
             tag("text", str(which + 1), x=x + 9, y=y - 8 if point.mark else y + 17, class_="label"),
         ]
-    return drawing(name, title, frame, [tag("g", *parts, class_="axis"), *drawn])
+    return drawing(name, title, frame, [tag("g", *parts, class_="axis"), *drawn], kind="plane")

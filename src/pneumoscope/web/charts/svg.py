@@ -106,7 +106,7 @@ class Frame:
         return tag("g", *parts, class_="axis")
 
 
-def drawing(name: str, title: str, frame: Frame, children: Iterable[str]) -> Markup:
+def drawing(name: str, title: str, frame: Frame, children: Iterable[str], *, kind: str = "") -> Markup:
     """A whole chart.
 
     Args:
@@ -114,6 +114,7 @@ def drawing(name: str, title: str, frame: Frame, children: Iterable[str]) -> Mar
         title: What it shows, for those who cannot see it.
         frame: Its size.
         children: The marks.
+        kind: Another class for the style sheet.
     """
     label = f"{name}-title"
     return tag(
@@ -123,5 +124,5 @@ def drawing(name: str, title: str, frame: Frame, children: Iterable[str]) -> Mar
         viewBox=f"0 0 {number(frame.width)} {number(frame.height)}",
         role="img",
         aria_labelledby=label,
-        class_="chart",
+        class_=f"chart {kind}".strip(),
     )

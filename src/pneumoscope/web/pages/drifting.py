@@ -26,8 +26,8 @@ _MEANING = {
     PROBABILITY: ("Probability of {finding}", "how often and how surely films are called"),
     "mean": ("Brightness", "mean of the pixels, as a share of white"),
     "std": ("Contrast", "spread of the pixels, as a share of white"),
-    "p1": ("Darkest parts", "first percentile, as a share of white"),
-    "p99": ("Brightest parts", "99th percentile, as a share of white"),
+    "p1": ("Level of the darkest parts", "first percentile, as a share of white"),
+    "p99": ("Level of the brightest parts", "99th percentile, as a share of white"),
     "sharpness": ("Sharpness", "how much fine detail there is"),
     "aspect": ("Shape", "width over height"),
 }
@@ -42,7 +42,7 @@ class Watched:
         about: What it is.
         drift: How far it has moved.
         sentence: What that means.
-        chart: Both histograms.
+        chart: Both histograms; None where there is nothing to compare.
         bins: Label of a bin, share of the reference, share of now.
     """
 
@@ -50,7 +50,7 @@ class Watched:
     about: str
     drift: Drift
     sentence: str
-    chart: Markup
+    chart: Markup | None
     bins: tuple[tuple[str, float, float], ...]
 
 
@@ -113,7 +113,9 @@ def _watched(name: str, known: Known, found: Drift) -> Watched:
         about=about,
         drift=found,
         sentence=_sentence(label, found),
-        chart=outlined(f"drift-{name}", title, Outlined(found.reference.edges, old, new)),
+        chart=None
+        if found.index is None
+        else outlined(f"drift-{name}", title, Outlined(found.reference.edges, old, new)),
         bins=tuple(zip(_bins(found.reference), old, new, strict=True)),
     )
 
@@ -123,10 +125,7 @@ def _sentence(label: str, found: Drift) -> str:
         return f"{label}: too few different values to compare ({found.now.n} films)."
     index, n = f"index {found.index:.2f}", f"{found.now.n:,} films against {found.reference.n:,}"
     if found.alarm:
-        return (
-            f"{label} has changed ({index}, above {ALARM}; {n}). Look at recent films: another machine, export, age of "
-            "patients, or more or fewer sick ones. The figures of the bundle may not hold for them."
-        )
+        return f"{label} has changed ({index}, above {ALARM}; {n})."
     if not found.sharp and found.index > ALARM:
         return (
             f"{label}: {index}, but with so few films chance alone reaches {found.chance:.2f}; nothing can be said yet "

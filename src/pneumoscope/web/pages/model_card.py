@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pneumoscope.bundle import Rate
-from pneumoscope.web.charts import PlanePoint, RateRow, plane, rate_rows
+from pneumoscope.web.charts import PlanePoint, RateRow, plane, rate_rows, reach_of
 from pneumoscope.web.pages.words import bytes_of, percent
 
 if TYPE_CHECKING:
@@ -98,13 +98,14 @@ class ModelCard:
     facts: dict[str, str]
 
 
-def model_card(known: Known, *, in_use: bool, name: str = "card") -> ModelCard:
+def model_card(known: Known, *, in_use: bool, name: str = "card", beside: Known | None = None) -> ModelCard:
     """Put together what a bundle says of itself.
 
     Args:
         known: The bundle.
         in_use: Whether it is the one in use.
         name: Before the names of the charts, where a page has two cards.
+        beside: The other one of two, so that their charts have the same axes.
     """
     meta = known.meta
     points = _points(meta)
@@ -117,14 +118,14 @@ def model_card(known: Known, *, in_use: bool, name: str = "card") -> ModelCard:
             _row(f"{label}: specificity {percent(point.specificity.value)}", point.specificity, point),
         )
     ]
-    marks = [PlanePoint(point.preset, point.sensitivity, point.specificity, int(point.held_out)) for point in points]
+    reach = 0.0 if beside is None else reach_of(_marks(_points(beside.meta)))
     title = f"{meta.name} {meta.version}: {len(points)} settings in the plane of the ROC, with 95 % intervals"
     return ModelCard(
         known=known,
         in_use=in_use,
         limits=_limits(meta),
         points=points,
-        plane=plane(f"{name}-plane", title, marks),
+        plane=plane(f"{name}-plane", title, _marks(points), reach=reach),
         rates=rate_rows(f"{name}-rates", f"{meta.name} {meta.version}: sensitivity and specificity by setting", rows),
         confusions=confusions(meta),
         groups=grouped(meta),
@@ -184,6 +185,10 @@ def _points(meta: BundleMeta) -> tuple[Point, ...]:
         if held is not None:
             found.append(Point(point.preset, *held, held_out=True))
     return tuple(found)
+
+
+def _marks(points: tuple[Point, ...]) -> list[PlanePoint]:
+    return [PlanePoint(point.preset, point.sensitivity, point.specificity, int(point.held_out)) for point in points]
 
 
 def _on(point: Point) -> str:

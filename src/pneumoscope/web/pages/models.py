@@ -71,7 +71,8 @@ def compare(request: Request, here: Here, who: Reader, a: str = "", b: str = "")
     known, in_use = here.bundles.all(), here.bundles.in_use
     first = _of(known, a or in_use)
     second = _of(known, b) if b else next((each for each in known if each.name != first.name), first)
-    cards = [model_card(each, in_use=each.name == in_use, name=f"card-{n}") for n, each in enumerate((first, second))]
+    pair = (("card-1", first, second), ("card-2", second, first))
+    cards = [model_card(one, in_use=one.name == in_use, name=name, beside=other) for name, one, other in pair]
     return page(
         request,
         who,

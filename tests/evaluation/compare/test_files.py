@@ -17,7 +17,8 @@ from rich.console import Console
 from pneumoscope.evaluation.compare.compare import compare
 from pneumoscope.evaluation.compare.disputes import thumbnails
 from pneumoscope.evaluation.compare.files import write_files
-from pneumoscope.evaluation.compare.result import Comparison
+from pneumoscope.evaluation.compare.page import page
+from pneumoscope.evaluation.compare.result import Comparison, Unmatched
 from pneumoscope.evaluation.compare.terminal import told
 from pneumoscope.settings import NOTICE
 
@@ -79,6 +80,15 @@ def test_the_page_stands_alone_and_says_what_it_must(compared: Compared, folder:
     assert page.count("data:image/jpeg;base64,") == len(
         [f for f in compared.result.disputes[:24] if f.path < "film040"]
     )
+
+
+def test_the_page_names_nobodys_folders(compared: Compared) -> None:
+    films = tuple(replace(film, path=f"/home/someone/{film.path}") for film in compared.result.disputes)
+    result = replace(compared.result, disputes=films, unmatched=(Unmatched("C:\\someone\\left.png", ("a",)),))
+    text = page(result, [], {films[0].path: np.zeros((4, 4), dtype=np.uint8)})
+    assert "someone" not in text
+    assert text.count(films[0].path.rpartition("/")[2]) == 3  # its card, what a blind reader hears, and the list
+    assert "left.png" in text
 
 
 def test_thumbnails_keep_the_films_shape(compared: Compared) -> None:

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from pneumoscope.evaluation import figures
+from pneumoscope.evaluation.judge import judge
 from pneumoscope.evaluation.judgement import DecisionCurve, PrevalenceCurve
+from pneumoscope.evaluation.style import with_interval
 from pneumoscope.settings import NOTICE
 from pneumoscope.statistics.intervals import wilson
 from pneumoscope.statistics.metrics import Metric
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.figure import Figure
+
+    from pneumoscope.evaluation.predictions import PredictionTable
 
 NONE = Metric("recall", None, None, None, 0, 0, "Wilson")
 POINTS = {"screening": 0.3, "balanced": 0.7}
@@ -122,3 +126,25 @@ def test_readers_stand_on_the_roc_without_a_colour_of_their_own(drawn: Callable[
     assert [line.get_label() for line in crosses] == ["reader"]
     assert np.allclose(np.asarray(crosses[0].get_xydata()), [[1 - 25 / 30, 20 / 30]])
     assert "A" in [text.get_text() for text in axes.texts]
+
+
+def test_the_curve_has_the_interval_of_the_judgement(table: PredictionTable, tmp_path: Path) -> None:
+    """The same seed and draws, by another way: the page and its picture say the same."""
+    found = judge(table, draws=200, seed=3).metric("average precision")
+    assert found is not None
+    assert found.value is not None
+    assert found.low is not None
+    assert found.high is not None
+    generator = np.random.default_rng(3)
+    written = figures.precision_recall(
+        table.truth, table.score, tmp_path / "x", operating_points=POINTS, generator=generator, groups=table.patients,
+        draws=200,
+    )  # fmt: skip
+    assert f"average precision {with_interval(found.value, found.low, found.high)}" in written[0].read_text()
+
+
+def test_reliability_states_the_error_of_the_judgement(table: PredictionTable, tmp_path: Path) -> None:
+    found = judge(table, draws=100).metric("ECE")
+    assert found is not None
+    written = figures.reliability({"All": (table.truth, table.score)}, tmp_path / "x")
+    assert f"ECE {found.value:.3f}" in written[0].read_text()

@@ -19,10 +19,11 @@ from pneumoscope.evaluation.judge import judge
 from pneumoscope.evaluation.report import words
 from pneumoscope.evaluation.report.blocks import Gallery
 from pneumoscope.evaluation.report.diagram import Box, flow_svg, standing_alone
-from pneumoscope.evaluation.report.facts import Facts, shown_path
+from pneumoscope.evaluation.report.facts import Facts
 from pneumoscope.evaluation.report.films import failure_section
 from pneumoscope.evaluation.report.pictures import Viewer, random_rows
 from pneumoscope.evaluation.report.svg import inline_svg
+from pneumoscope.evaluation.shown import shown_path
 from pneumoscope.statistics.metrics import Metric
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from PIL import Image
 from pneumoscope.evaluation.compare.figures_of import SEED_FIGURES
 from pneumoscope.evaluation.compare.pairs import FIGURES
 from pneumoscope.evaluation.compare.table import Column, cost_columns, figure_columns, pair_cells, seeds_cells
+from pneumoscope.evaluation.shown import shown_path
 from pneumoscope.evaluation.templates import templates_of
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def page(result: Comparison, figures: Sequence[Path], pictures: Mapping[str, NDA
         MissingExtra: jinja2 is not installed.
     """
     environment = templates_of(Path(__file__).parent, extra="evaluate", needed_for="the page of a comparison")
+    environment.filters["shown"] = shown_path
     template = environment.get_template("page.html.j2")
     by_figure: dict[str, list[tuple[str, ...]]] = defaultdict(list)
     for pair in result.pairs:

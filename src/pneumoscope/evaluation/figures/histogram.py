@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from pneumoscope.evaluation.style import (
     CLASS_COLOURS,
@@ -71,6 +72,7 @@ def score_histogram(
             axes.text(x, 0.72, f"n = {len(chosen):,}", transform=axes.transAxes, size=6.5, va="top", ha=side)
             axes.set_ylabel("Films")
             axes.margins(y=0.12)
+            axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
             for k, threshold in enumerate(operating_points.values()):
                 t = float(np.clip(threshold, _EDGE, 1 - _EDGE))
                 axes.axvline(np.log(t / (1 - t)), color=INK, linewidth=0.9, linestyle=LINE_STYLES[1 + k % 3])

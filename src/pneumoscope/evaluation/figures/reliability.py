@@ -19,7 +19,7 @@ from pneumoscope.evaluation.style import (
     small_print,
     unit_axes,
 )
-from pneumoscope.statistics.calibration import brier, calibration_line
+from pneumoscope.statistics.calibration import brier, calibration_line, expected_calibration_error
 from pneumoscope.statistics.calibration import reliability as reliability_of
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _diagram(axes: Axes, title: str, labels: ArrayLike, p: ArrayLike, bins: int)
         clip_on=False,
         zorder=4,
     )
-    words = f"ECE {points.error:.3f}, Brier {brier(labels, p):.3f}\n"
+    words = f"ECE {expected_calibration_error(labels, p):.3f}, Brier {brier(labels, p):.3f}\n"
     try:
         line = calibration_line(labels, p)
     except ValueError:

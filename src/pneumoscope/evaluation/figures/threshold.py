@@ -22,9 +22,10 @@ from pneumoscope.evaluation.style import (
     unit_axes,
     with_interval,
 )
-from pneumoscope.statistics.discrimination import average_precision, delong, roc_curve
-from pneumoscope.statistics.intervals import bootstrap
+from pneumoscope.statistics.discrimination import delong, roc_curve
+from pneumoscope.statistics.ranked import Ranking
 from pneumoscope.statistics.rates import clustered_rate
+from pneumoscope.statistics.resamples import Resamples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,9 +117,12 @@ def precision_recall(
     operating_points: Mapping[str, float],
     generator: np.random.Generator,
     groups: ArrayLike | None = None,
+    draws: int = 2000,
     films: str = "",
 ) -> list[Path]:
     """Precision against recall, with the average precision and its patient-clustered bootstrap interval.
+
+    The same generator state and draws give the interval of a judgement.
 
     Args:
         labels: 0 or 1, [N].
@@ -127,11 +131,13 @@ def precision_recall(
         operating_points: Threshold by preset.
         generator: Source of chance for the bootstrap.
         groups: The patient of each film, [N].
+        draws: Of the bootstrap.
         films: Which films, for the small print: "Validation".
     """
     truth = np.asarray(labels, dtype=bool)
     curve = roc_curve(truth, scores)
-    mean = bootstrap(average_precision, (truth, np.asarray(scores)), groups, draws=1000, generator=generator)
+    resamples = Resamples(len(truth), groups, draws, generator=generator)
+    mean = resamples.weights(Ranking(truth, scores).average_precisions)
     share = float(truth.mean())
     with house_style():
         figure = new_figure(COLUMN, 3.45, _note(truth, films))
@@ -143,7 +149,9 @@ def precision_recall(
         places = [axes]
         if mean.value > 0.9 and max(1 - left, 1 - below) < _LARGEST:
             places.append(_corner(axes, (0.13, 0.36, 0.56, 0.33)))
-        name = f"average precision {with_interval(mean.value, mean.low, mean.high)}"
+        certain = mean.low == mean.high  # the resamples all agree, which is no certainty
+        said = f"{mean.value:.3f}" if certain else with_interval(mean.value, mean.low, mean.high)
+        name = f"average precision {said}"
         keys: list[Any] = [axes.plot([], [], color=BLUE, label=name)[0]]
         for i, (preset, at) in enumerate(points.items()):
             across = (at.sensitivity.value, (at.sensitivity.low, at.sensitivity.high))

@@ -96,6 +96,7 @@ def _curves(facts: Facts, album: Album) -> None:
         operating_points=points,
         generator=np.random.default_rng(facts.judgement.seed),
         groups=table.patients,
+        draws=facts.judgement.draws,
         films=facts.films,
     )
     share = f"{100 * facts.judgement.counts.positives / facts.judgement.counts.films:.1f} %"
@@ -151,7 +152,7 @@ def _probabilities(facts: Facts, album: Album) -> None:
         "Reliability",
         "Of the films that got a probability, the share for which it came true; on the diagonal the two agree. "
         "Below: films in each bin.",
-        wide=True,
+        wide=len(panels) > 1,
     )
     files = figures.score_histogram(
         table.labels,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from pneumoscope.evaluation.sanity.result import SanityResult
     from pneumoscope.evaluation.stress.result import StressResult
 
-__all__ = ["Facts", "shown_path"]
+__all__ = ["Facts"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,10 +123,3 @@ class Facts:
             if said:
                 text += f"; at {point.preset}: {', '.join(said)}"
         return f"{text}."
-
-
-def shown_path(path: str) -> str:
-    """A film's path as it may be shown: never that of a person's folders."""
-    if PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute():
-        return PureWindowsPath(path).name
-    return path

@@ -19,8 +19,8 @@ from pneumoscope.evaluation.report.blocks import (
 )
 from pneumoscope.evaluation.report.diagram import Box, flow_svg
 from pneumoscope.evaluation.report.drawn_checks import draw_samples
-from pneumoscope.evaluation.report.facts import shown_path
 from pneumoscope.evaluation.report.pictures import Viewer, random_rows
+from pneumoscope.evaluation.shown import shown_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

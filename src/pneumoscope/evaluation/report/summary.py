@@ -64,8 +64,9 @@ def summary_of(facts: Facts) -> Summary:
     judgement, finding = facts.judgement, facts.finding
     counts = judgement.counts
     system = judgement.system or "This system"
+    begun = f"The {system[4:]}" if system.startswith("the ") else system  # "the table theirs.csv"
     lead = (
-        f"{system} was judged on {words.counted(counts.films, 'film')}: {counts.positives:,} with {finding} and "
+        f"{begun} was judged on {words.counted(counts.films, 'film')}: {counts.positives:,} with {finding} and "
         f"{counts.negatives:,} without."
     )
     lines = [f"Films: {judgement.films}."] if judgement.films else []

@@ -18,7 +18,6 @@ pytest.importorskip("playwright.sync_api")
 
 import uvicorn
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from pneumoscope.films.phantom import Kind, draw_phantom
 from pneumoscope.web.app import create_app
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 SIZES = {"laptop": (1366, 768), "phone": (390, 844)}
 

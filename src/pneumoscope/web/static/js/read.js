@@ -6,7 +6,7 @@ import { listenForFilms, sorted } from "./drop.js";
 import { bind } from "./keys.js";
 import { keepPoints, pointCounts, pointWords } from "./points.js";
 import { draw, makeCard, totals } from "./queue.js";
-import { capital, findingOf, kindOf, resultCard, resultSkeleton, spoken } from "./result.js";
+import { capital, findingOf, forcedBy, kindOf, resultCard, resultSkeleton, spoken } from "./result.js";
 import { Stage } from "./stage.js";
 import { announce, toast } from "./toast.js";
 import { send } from "./upload.js";
@@ -179,7 +179,7 @@ function choose(item, focus = false) {
   reveal(item.row);
   if (focus) item.card.focus({ preventScroll: true });
   show();
-  if (item.answer && findingOf(item.answer.reading).preset !== preset() && item.answer.reading.status === "read") again(item, {});
+  if (item.answer && findingOf(item.answer.reading).preset !== preset()) atSetting(item);
 }
 
 /** Scroll the list, and only the list, until a card is in it. */
@@ -241,6 +241,12 @@ function actions(item) {
   return made;
 }
 
+/** Read a film at the setting that is chosen now; one that was forced stays forced, and a refused one refused. */
+function atSetting(item) {
+  const { reading } = item.answer;
+  if (reading.status === "read") again(item, forcedBy(reading) ? { force: true } : {});
+}
+
 /** Read a film again that the server has: at another setting, or in spite of the gate. */
 async function again(item, choice) {
   const { study, reading } = item.answer;
@@ -275,7 +281,7 @@ function setting(changed) {
   } catch {
     // it holds for this page
   }
-  if (chosen?.answer?.reading.status === "read") again(chosen, {});
+  if (chosen?.answer) atSetting(chosen);
 }
 
 function restoreSetting() {

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from pneumoscope.bundle import read_bundle
+from pneumoscope.bundle import read_bundle, write_bundle
+from pneumoscope.errors import FilmError
+from pneumoscope.films.phantom import KINDS, draw_phantom
+from pneumoscope.gate import shipped_gate
 from pneumoscope.reading import Reader
 from pneumoscope.settings import NOTICE
 
@@ -159,3 +164,107 @@ def test_a_missing_library_is_named(
 
     assert ran.code == 2
     assert "pip install 'pneumoscope[site]'" in ran.err
+
+
+@pytest.fixture
+def gated(tmp_path: Path, tiny_bundle: Path) -> Path:
+    graph, meta, _ = read_bundle(tiny_bundle)
+    path = tmp_path / "gated.onnx"
+    write_bundle(path, graph, replace(meta, gate=replace(shipped_gate(), ages=(1.0, 5.0))))
+    return path
+
+
+@pytest.fixture
+def chests(tmp_path: Path, gated: Path) -> Path:
+    """Sixty drawn chests of forty patients whose labels follow what the bundle says, and two pictures of noise."""
+    from PIL import Image
+
+    folder = tmp_path / "chests"
+    folder.mkdir()
+    pixels = [draw_phantom(seed, KINDS[seed % len(KINDS)], rows=128).pixels for seed in range(60)]
+    pixels += [np.random.default_rng(seed).integers(0, 256, (128, 128), dtype=np.uint8) for seed in range(2)]
+    reader = Reader(gated, force=True)
+    said = [(reader.read(each).probabilities or {})["normal"] for each in pixels]
+    rows = ["path,label,patient"]
+    for number, (each, normal) in enumerate(zip(pixels, said, strict=True)):
+        Image.fromarray(each).save(folder / f"{number}.png")
+        rows.append(f"{number}.png,{'normal' if normal >= np.median(said) else 'pneumonia'},{number % 42}")
+    (folder / "table.csv").write_text("\n".join(rows))
+    return folder / "table.csv"
+
+
+def test_the_gate_is_calibrated_too_and_told_as_json(run: Run, gated: Path, chests: Path, tmp_path: Path) -> None:
+    out = tmp_path / "ours.onnx"
+
+    ran = run("calibrate-site", gated, chests, "--out", out, "--json", "--false-refusals", "0.05")
+
+    assert ran.code == 0, ran.err
+    told = json.loads(ran.out)
+    meta = read_bundle(out)[1]
+    assert meta.gate is not None
+    assert meta.gate.head == shipped_gate().head
+    assert meta.gate.ages == (1.0, 5.0)
+    assert meta.gate.films == told["gate"]["films"] == 62
+    assert told["gate"]["asked"] == 0.05
+    assert told["gate"]["beyond"] == 2
+    assert told["gate"]["refused"]["after"]["k"] >= 2
+    assert meta.gate.fit == told["gate"]["fit"]["after"] <= shipped_gate().fit + 1e-9 + 0.6213
+    assert meta.gate.fit >= shipped_gate().fit - 1
+    assert meta.sites[0].figures["refused by the gate"].n == 62
+    assert told["films"] == 60
+    assert told["presets"]["balanced"]["threshold"]["after"] == meta.operating_points[1].threshold
+    assert told["bundle"]["sha256"] == read_bundle(out)[2]
+    assert told["notice"] == NOTICE
+    assert any("2 of 62 films look so unlike frontal chest films" in remark for remark in told["remarks"])
+
+
+def test_the_gate_is_told_in_words_or_kept(run: Run, gated: Path, chests: Path, tmp_path: Path) -> None:
+    ran = run("calibrate-site", gated, chests, "--out", tmp_path / "ours.onnx")
+    assert ran.code == 0, ran.err
+    for words in (
+        "Gate: good films that it refuses",
+        "refused (asked: at most 1 %)",
+        "62 films can promise no less; 99 could",
+    ):
+        assert words in ran.out
+    ran = run("calibrate-site", gated, chests, "--out", tmp_path / "kept.onnx", "--keep-gate")
+    assert ran.code == 0, ran.err
+    meta = read_bundle(tmp_path / "kept.onnx")[1]
+    assert meta.gate == replace(shipped_gate(), ages=(1.0, 5.0))
+    assert "Gate: good films" not in ran.out
+
+
+@pytest.mark.real
+def test_real_films_of_the_public_set(run: Run, real_data: Path, tmp_path: Path) -> None:
+    """The shipped bundle on films for validation: the ranking holds, the gate's promise is kept on films for test."""
+    from pneumoscope.dataset import make_split, scan
+    from pneumoscope.films import load
+    from pneumoscope.gate import admit
+
+    manifest = scan(real_data / "chest_xray")
+    parts = make_split(manifest, seed=0).parts
+    rows = ["path,label,patient"]
+    for i in parts["val"][::4].tolist():
+        film = manifest.films[i]
+        rows.append(f"{manifest.root / film.path},{film.label},{film.patient}")
+    table = tmp_path / "films.csv"
+    table.write_text("\n".join(rows))
+    out = tmp_path / "ours.onnx"
+
+    ran = run("calibrate-site", "standard", table, "--out", out, "--json", "--site", "Guangzhou")
+
+    assert ran.code == 0, ran.err
+    told = json.loads(ran.out)
+    assert told["ranking"]["verdict"] == "holds"
+    assert told["gate"]["films"] >= 125
+    assert told["gate"]["refused"]["after"]["value"] <= 0.03
+    gate = read_bundle(out)[1].gate
+    assert gate is not None
+    judged = [load(manifest.root / manifest.films[i].path) for i in parts["test"][::4].tolist()]
+    assert np.mean([admit(film, gate).refusal is not None for film in judged]) <= 0.03
+    for path in sorted((real_data / "dicom" / "other").rglob("*.dcm"))[:12]:
+        try:
+            film = replace(load(path), facts={})
+        except FilmError:
+            continue
+        assert admit(film, gate).refusal is not None, path.name

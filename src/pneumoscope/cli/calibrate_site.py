@@ -50,14 +50,20 @@ def calibrate_site(  # noqa: PLR0917 - typer makes them options
     false_calls: Annotated[
         float | None, typer.Option(min=0.0001, max=0.5, help="Three-way: share of films without it that are called.")
     ] = None,
+    false_refusals: Annotated[
+        float, typer.Option(min=0.001, max=0.2, help="Largest share of good films that the gate may refuse.")
+    ] = 0.01,
+    keep_gate: Annotated[bool, typer.Option("--keep-gate", help="Leave the gate's limits as they are.")] = False,
     figures: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Draw reliability and risk against coverage.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the folds of the cross-fit.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print what came of it as JSON, and nothing else.")] = False,
 ) -> None:
     """Re-calibrate a bundle for a site, and say what to expect of it there.
 
-    Fits temperature, bias, thresholds and prediction sets on the site's films; the network stays as it is. The rates
+    Fits temperature, bias, thresholds, prediction sets and the gate's limits on the site's films; the network stays as
+    it is. The rates
     are cross-fitted by patient: no film is judged by a threshold that it chose. Needs the extra `site`, no torch.
 
     Exit code 0: written; 6: not written, because the films are too few or the ranking fails; 2: wrong usage;
@@ -67,12 +73,14 @@ def calibrate_site(  # noqa: PLR0917 - typer makes them options
     """
     from pneumoscope.cli.console import hush_libraries, show
     from pneumoscope.cli.extras import need
-    from pneumoscope.cli.site_report import report
+    from pneumoscope.cli.site_report import document, report
     from pneumoscope.settings import NOTICE
 
     need("scipy", needed_for="calibrating for a site", extra="site")
     if figures is not None:
         need("matplotlib", needed_for="figures", extra="evaluate")
+    import msgspec
+
     from pneumoscope.bundle import find_bundle, read_bundle, write_bundle
     from pneumoscope.reading import load
     from pneumoscope.training.site.bundle import recalibrate
@@ -84,12 +92,21 @@ def calibrate_site(  # noqa: PLR0917 - typer makes them options
         meta, site or films.stem, by=by, precision=precision, floor=floor, prevalence=prevalence, recall=recall,
         missed=missed, false_calls=false_calls, seed=seed,
     )  # fmt: skip
-    manifest = _manifest(films, labels)
+    manifest = _manifest(films, labels, quiet=json)
     with hush_libraries():
-        read = read_site_films(load(path), manifest)
+        read = read_site_films(
+            load(path),
+            manifest,
+            false_refusals=None if keep_gate else false_refusals,
+            site=options.site,
+            seed=seed,
+            progress=not json,
+        )
     made = recalibrate(meta, sha256, read, options)
     written = write_bundle(out, graph, made.meta)
-    show(report(meta, made, options))
+    if not json:
+        show(report(meta, made, options))
+    drawn: list[Path] = []
     if figures is not None:
         from pneumoscope.evaluation.site import site_figures
 
@@ -101,9 +118,14 @@ def calibrate_site(  # noqa: PLR0917 - typer makes them options
             groups=read.patients,
             site=options.site,
         )
-        for file in drawn:
-            typer.echo(f"figure:  {file}")
-    typer.echo(f"bundle:  {out} ({written.name} {written.version}, sha256 {read_bundle(out)[2][:12]})")
+    bundle_is = {"path": str(out), "name": written.name, "version": written.version, "sha256": read_bundle(out)[2]}
+    if json:
+        told = document(meta, made, options) | {"bundle": bundle_is, "figures": [str(file) for file in drawn]}
+        print(msgspec.json.encode(told | {"notice": NOTICE}).decode())  # noqa: T201 - standard output is the product
+        return
+    for file in drawn:
+        typer.echo(f"figure:  {file}")
+    typer.echo(f"bundle:  {out} ({written.name} {written.version}, sha256 {bundle_is['sha256'][:12]})")
     typer.echo(NOTICE)
 
 
@@ -139,13 +161,12 @@ def _options(
     )
 
 
-def _manifest(films: Path, labels: Labels) -> Manifest:
+def _manifest(films: Path, labels: Labels, *, quiet: bool) -> Manifest:
     """The site's films; where no name tells bacterial from viral, as normal and pneumonia.
 
     Raises:
         DatasetError: There are none, or of one class only.
     """
-    from pneumoscope.cli.console import output
     from pneumoscope.dataset import Manifest, scan
     from pneumoscope.dataset.manifest import is_manifest
     from pneumoscope.errors import DatasetError
@@ -154,15 +175,15 @@ def _manifest(films: Path, labels: Labels) -> Manifest:
         return Manifest.load(films)
     if labels is Labels.auto:
         try:
-            manifest = scan(films, progress=True)
+            manifest = scan(films, progress=not quiet)
         except DatasetError as error:
             try:
-                manifest = scan(films, labels="binary", progress=True)
+                manifest = scan(films, labels="binary", progress=not quiet)
             except DatasetError:
                 raise error from None
     else:
-        manifest = scan(films, labels="binary" if labels is Labels.binary else "pattern", progress=True)
+        manifest = scan(films, labels="binary" if labels is Labels.binary else "pattern", progress=not quiet)
     if manifest.problems:
         path, why = manifest.problems[0]
-        output().print(f"left out: {len(manifest.problems)} files, the first {path}: {why}", markup=False)
+        typer.echo(f"left out: {len(manifest.problems)} files, the first {path}: {why}", err=quiet)
     return manifest

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from pneumoscope.statistics.intervals import Interval
     from pneumoscope.training.site.bundle import Recalibrated
     from pneumoscope.training.site.fit import SiteOptions
+    from pneumoscope.training.site.gate import SiteGate
 
-__all__ = ["report"]
+__all__ = ["document", "report"]
 
 
 def report(old: BundleMeta, made: Recalibrated, options: SiteOptions) -> Group:
@@ -41,9 +42,84 @@ def report(old: BundleMeta, made: Recalibrated, options: SiteOptions) -> Group:
     if made.after.band is not None:
         parts += [Text(f"\nThree-way call: {_bounds(made.meta)}", style="bold"), _three_way(old, made)]
     parts += [Text("\nPrediction sets: films whose set holds their class", style="bold"), _sets(made)]
+    if made.gate is not None:
+        parts += [Text("\nGate: good films that it refuses", style="bold"), _gate(old, made.gate)]
     parts += [Text("\nWhat to know", style="bold")] if record.remarks else []
     parts += [Text(f"- {remark}") for remark in record.remarks]
     return Group(*parts, Text())
+
+
+def document(old: BundleMeta, made: Recalibrated, options: SiteOptions) -> dict[str, object]:
+    """The same for a program: plain values, rates as value, low, high, k, n.
+
+    Args:
+        old: Of the bundle that was re-calibrated.
+        made: What came of it.
+        options: As asked.
+    """
+    record, presets = made.meta.sites[-1], {}
+    for point in made.meta.operating_points:
+        preset = point.preset
+        was = next((each.threshold for each in old.operating_points if each.preset == preset), None)
+        presets[preset] = {
+            "threshold": {"before": was, "after": point.threshold},
+            "sensitivity": _both(made.before.sensitivity.get(preset), made.after.sensitivity[preset]),
+            "specificity": _both(made.before.specificity.get(preset), made.after.specificity[preset]),
+            "needed": {each.side: each.needed for each in made.precision if each.name.endswith(f"({preset})")},
+        }
+    before, after, band = made.before, made.after, made.meta.band
+    three_way = None
+    if after.band is not None and band is not None:
+        three_way = {"lower": band.lower, "upper": band.upper, "stated": list(band.stated)} | {
+            name: _both(None if before.band is None else getattr(before.band, name), getattr(after.band, name))
+            for name in ("missed", "false_calls", "between")
+        }
+    auc, gate = made.ranking.auc, made.gate
+    return {
+        "site": record.site,
+        "by": record.by,
+        "films": record.films,
+        "patients": record.patients,
+        "counts": record.counts,
+        "prevalence": record.prevalence,
+        "precision": options.precision,
+        "ranking": {
+            "verdict": made.ranking.verdict,
+            "auc": {"value": auc.value, "low": auc.low, "high": auc.high, "n": auc.n},
+            "floor": made.ranking.floor,
+        },
+        "presets": presets,
+        "three_way": three_way,
+        "sets": {
+            f"{level:g}": {
+                name: _both(before.coverage.get(level, {}).get(name), rate) for name, rate in by_class.items()
+            }
+            for level, by_class in after.coverage.items()
+        },
+        "brier": {"before": before.brier, "after": after.brier},
+        "calibration_error": {"before": before.ece, "after": after.ece},
+        "gate": None
+        if gate is None
+        else {
+            "asked": gate.asked,
+            "stated": gate.stated,
+            "films": gate.films,
+            "needed": gate.needed,
+            "beyond": gate.beyond,
+            "refused": _both(gate.before, gate.after),
+            "fit": {"before": None if old.gate is None else old.gate.fit, "after": gate.spec.fit},
+            "distance": {"before": None if old.gate is None else old.gate.distance, "after": gate.spec.distance},
+        },
+        "remarks": list(record.remarks),
+    }
+
+
+def _both(before: Interval | None, after: Interval) -> dict[str, object]:
+    return {"before": None if before is None else _plain(before), "after": _plain(after)}
+
+
+def _plain(rate: Interval) -> dict[str, float | int]:
+    return {"value": rate.value, "low": rate.low, "high": rate.high, "k": rate.k, "n": rate.n}
 
 
 def _rates(old: BundleMeta, made: Recalibrated, wanted: float) -> Table:
@@ -87,6 +163,15 @@ def _sets(made: Recalibrated) -> Table:
             )
         size = made.before.size.get(level)
         table.add_row("    classes in a set", _number(size), _number(made.after.size[level]))
+    return table
+
+
+def _gate(old: BundleMeta, gate: SiteGate) -> Table:
+    table = _table("", "before", "after")
+    table.add_row(f"  refused (asked: at most {100 * gate.asked:g} %)", _rate(gate.before), _rate(gate.after))
+    was = old.gate
+    table.add_row("  least logit of a chest film", _number(None if was is None else was.fit), _number(gate.spec.fit))
+    table.add_row("  largest distance", _number(None if was is None else was.distance), _number(gate.spec.distance))
     return table
 
 

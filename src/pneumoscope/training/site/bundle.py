@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pneumoscope.statistics.intervals import Interval
     from pneumoscope.training.site.films import SiteFilms
     from pneumoscope.training.site.fit import Fitted, SiteOptions
+    from pneumoscope.training.site.gate import SiteGate
     from pneumoscope.training.site.judge import Judged
     from pneumoscope.training.site.verdict import Precision, Ranking
 
@@ -41,6 +42,7 @@ class Recalibrated:
         before: The bundle as it was on these films.
         after: The new one, cross-fitted.
         precision: One a preset and rate.
+        gate: The gate for the site; None if it stays as it was.
     """
 
     meta: BundleMeta
@@ -48,6 +50,7 @@ class Recalibrated:
     before: Judged
     after: Judged
     precision: tuple[Precision, ...]
+    gate: SiteGate | None = None
 
 
 def recalibrate(meta: BundleMeta, bundle_sha256: str, films: SiteFilms, options: SiteOptions) -> Recalibrated:
@@ -86,16 +89,17 @@ def recalibrate(meta: BundleMeta, bundle_sha256: str, films: SiteFilms, options:
         manifest_sha256=films.manifest_sha256,
         bundle_sha256=bundle_sha256,
         prevalence=prevalence,
-        figures=_figures(ranking.auc, after),
+        figures=_figures(ranking.auc, after, films.gate),
         remarks=(*doubt, *remarks(meta, films, fitted, precision, options)),
         software=__version__,
     )
     return Recalibrated(
-        meta=_assemble(meta, fitted, after, record),
+        meta=_assemble(_gated(meta, films.gate), fitted, after, record),
         ranking=ranking,
         before=before,
         after=after,
         precision=precision,
+        gate=films.gate,
     )
 
 
@@ -136,7 +140,7 @@ def _assemble(meta: BundleMeta, fitted: Fitted, after: Judged, record: SiteCalib
     )
 
 
-def _figures(auc: Auc, after: Judged) -> dict[str, Figure]:
+def _figures(auc: Auc, after: Judged, gate: SiteGate | None) -> dict[str, Figure]:
     """What stands in the bundle's card."""
     found = {"AUC": Figure(auc.value, auc.n, auc.low, auc.high)}
     for preset, rate in after.sensitivity.items():
@@ -149,8 +153,14 @@ def _figures(auc: Auc, after: Judged) -> dict[str, Figure]:
     for level, by_class in after.coverage.items():
         for name, rate in by_class.items():
             found[f"{100 * level:g} % sets hold {name}"] = _figure(rate)
+    if gate is not None:
+        found["refused by the gate"] = _figure(gate.after)
     n = len(after.probability)
     return found | {"Brier": Figure(after.brier, n), "ECE": Figure(after.ece, n)}
+
+
+def _gated(meta: BundleMeta, gate: SiteGate | None) -> BundleMeta:
+    return meta if gate is None else replace(meta, gate=gate.spec)
 
 
 def _figure(rate: Interval) -> Figure:

@@ -13,6 +13,8 @@ from pneumoscope.dataset.labels import binary_label, canonical_label, is_negativ
 from pneumoscope.dataset.pixels import read_film
 from pneumoscope.dataset.progress import counted
 from pneumoscope.errors import FilmError
+from pneumoscope.films import load
+from pneumoscope.training.site.gate import fit_gate, strain_of, with_gate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,8 +22,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pneumoscope.bundle import BundleMeta
-    from pneumoscope.dataset import Manifest
+    from pneumoscope.dataset import FilmRow, Manifest
+    from pneumoscope.domain.radiograph import Radiograph
+    from pneumoscope.gate import GateSpec
     from pneumoscope.reading import Reader
+    from pneumoscope.training.site.gate import SiteGate
 
 __all__ = ["SiteFilms", "admitted_classes", "read_site_films"]
 
@@ -43,6 +48,7 @@ class SiteFilms:
         manifest_sha256: Of the films and labels.
         refused: Films that the reader refused, as (path, reason).
         unused: Films whose label is none of the bundle's, by label.
+        gate: The gate for the site; None if the bundle has none, or is to keep its own.
     """
 
     probabilities: NDArray[np.float64]
@@ -53,6 +59,7 @@ class SiteFilms:
     manifest_sha256: str = ""
     refused: tuple[tuple[str, str], ...] = ()
     unused: dict[str, int] = field(default_factory=dict)
+    gate: SiteGate | None = None
 
     def __len__(self) -> int:
         return len(self.probabilities)
@@ -106,18 +113,36 @@ def admitted_classes(label: str, meta: BundleMeta, labels: Iterable[str]) -> NDA
     return None
 
 
-def read_site_films(reader: Reader, manifest: Manifest, *, progress: bool = True) -> SiteFilms:
+def read_site_films(
+    reader: Reader,
+    manifest: Manifest,
+    *,
+    false_refusals: float | None = None,
+    site: str = "the site",
+    seed: int = 0,
+    progress: bool = True,
+) -> SiteFilms:
     """Read every film whose label is one of the bundle's, the way that any film is read: refused ones are left out.
 
     Args:
         reader: With the bundle.
         manifest: The films.
-        progress: Show a bar.
+        false_refusals: Share of such films that the gate may refuse: its limits are first chosen for them, and the
+            films are read through the new ones. Without it the gate stays as it is.
+        site: Its name, for the bundle.
+        seed: Of the folds by which the gate is judged.
+        progress: Show bars.
     """
     meta, rows = reader.meta, manifest.films
     admitted = {label: admitted_classes(label, meta, manifest.classes) for label in manifest.classes}
     wanted = [row for row in rows if admitted[row.label] is not None]
     unused = Counter(row.label for row in rows if admitted[row.label] is None)
+    gate = None
+    if false_refusals is not None and meta.gate is not None:
+        strains, stopped, people = _strains(manifest, wanted, meta.gate, progress=progress)
+        if len(strains):
+            gate = fit_gate(strains, stopped, people, meta.gate, asked=false_refusals, site=site, seed=seed)
+            reader = with_gate(reader, gate.spec)
     refused, said, kept = [], [], []
     readings = _readings(reader, manifest, [row.path for row in wanted])
     for row, found in zip(wanted, counted(readings, total=len(wanted), title="Reading", show=progress), strict=True):
@@ -135,7 +160,30 @@ def read_site_films(reader: Reader, manifest: Manifest, *, progress: bool = True
         manifest_sha256=manifest.sha256,
         refused=tuple(refused),
         unused=dict(unused),
+        gate=gate,
     )
+
+
+def _strains(
+    manifest: Manifest, rows: Sequence[FilmRow], gate: GateSpec, *, progress: bool
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.str_]]:
+    """Of the films that the gate's limits concern: what they take, whether they are refused as it is, and whose."""
+    found, patients = [], []
+    for row in counted(rows, total=len(rows), title="Looking", show=progress):
+        try:
+            strain = strain_of(_loaded(manifest, row), gate)
+        except FilmError:
+            continue
+        if strain is not None:
+            found.append(strain)
+            patients.append(row.patient)
+    strains, refused = np.array(found, dtype=np.float64).reshape(-1, 2).T
+    return strains, refused.astype(np.bool_), np.array(patients, dtype=np.str_)
+
+
+def _loaded(manifest: Manifest, row: FilmRow) -> Radiograph:
+    """A film of a folder, or of a .npz file."""
+    return load(read_film(manifest, row).pixels if "#" in row.path else manifest.root / row.path)
 
 
 def _readings(reader: Reader, manifest: Manifest, paths: Sequence[str]) -> Iterator[list[float] | str]:

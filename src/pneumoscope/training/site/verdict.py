@@ -124,6 +124,7 @@ def remarks(
         *_too_few_for_precision(films, precision, meta.finding, options),
         *_too_few_for_promises(meta, films, fitted, options),
         *_labels(meta, films, options),
+        *(() if films.gate is None else films.gate.remarks()),
         *_left_out(films, meta.finding),
     )
 
@@ -185,7 +186,8 @@ def _left_out(films: SiteFilms, finding: str) -> Iterator[str]:
         few, all_of_them = len(films.refused), len(films) + len(films.refused)
         yield (
             f"{few} of {all_of_them} films were refused by the reader ({100 * few / all_of_them:.0f} %) and left out, "
-            f"the first because {films.refused[0][1]}. The gate's limits are those of the training."
+            f"the first because {films.refused[0][1]}."
+            + ("" if films.gate is not None else " The gate's limits are those of the bundle.")
         )
     if films.unused:
         labels = sorted(films.unused, key=lambda label: (-films.unused[label], label))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pneumoscope.errors import PneumoscopeError
     from pneumoscope.reading.reader import Reader, load
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 __all__ = ["PneumoscopeError", "Reader", "Reading", "__version__", "load"]
 
 _HOMES = {

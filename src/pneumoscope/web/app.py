@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -12,8 +10,25 @@ from fastapi import FastAPI
 from pneumoscope import __version__
 from pneumoscope.errors import PneumoscopeError
 from pneumoscope.settings import NOTICE
-from pneumoscope.web.api import document, problems
+from pneumoscope.web.api import (
+    bundles,
+    document,
+    events,
+    health,
+    numbers,
+    pictures,
+    problems,
+    read,
+    reference,
+    reports,
+    studies,
+)
 from pneumoscope.web.context import Context
+from pneumoscope.web.pages import account, admin, assets, dashboard, models, study, viewer, worklist
+from pneumoscope.web.pages import read as read_page
+from pneumoscope.web.security import api as accounts
+from pneumoscope.web.security import install as security
+from pneumoscope.web.security import pages as entrance
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,29 +37,12 @@ if TYPE_CHECKING:
 
 __all__ = ["create_app"]
 
-# Each module has a `router`. A plain list of imports as soon as all of them are there.
-_ROUTERS = (
-    "pneumoscope.web.api.health",
-    "pneumoscope.web.api.read",
-    "pneumoscope.web.api.studies",
-    "pneumoscope.web.api.pictures",
-    "pneumoscope.web.api.reports",
-    "pneumoscope.web.api.bundles",
-    "pneumoscope.web.api.numbers",
-    "pneumoscope.web.api.events",
-    "pneumoscope.web.api.reference",
-    "pneumoscope.web.security.pages",
-    "pneumoscope.web.security.api",
-    "pneumoscope.web.pages.assets",
-    "pneumoscope.web.pages.read",
-    "pneumoscope.web.pages.viewer",
-    "pneumoscope.web.pages.worklist",
-    "pneumoscope.web.pages.study",
-    "pneumoscope.web.pages.models",
-    "pneumoscope.web.pages.dashboard",
-    "pneumoscope.web.pages.account",
-    "pneumoscope.web.pages.admin",
+_PARTS = (
+    *(read, studies, pictures, reports, bundles, numbers, events, health, reference),
+    *(entrance, accounts),
+    *(assets, read_page, viewer, worklist, study, models, dashboard, account, admin),
 )
+"""Every module has a ``router``: the API, the door, the pages."""
 
 
 def create_app(config: WebConfig) -> FastAPI:
@@ -75,16 +73,7 @@ def create_app(config: WebConfig) -> FastAPI:
     app.state.context = context
     problems.install(app)
     document.install(app)
-    for name in _ROUTERS:
-        if _there(name):
-            app.include_router(import_module(name).router)
-    if _there("pneumoscope.web.security.install"):
-        import_module("pneumoscope.web.security.install").install(app, context)
+    for part in _PARTS:
+        app.include_router(part.router)
+    security.install(app, context)
     return app
-
-
-def _there(name: str) -> bool:
-    try:
-        return find_spec(name) is not None
-    except ModuleNotFoundError:
-        return False

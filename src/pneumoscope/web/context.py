@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
 
 from pneumoscope.errors import NotFound, PneumoscopeError
 from pneumoscope.settings import Settings
@@ -28,6 +29,7 @@ __all__ = ["Context", "Here", "NotReady", "context"]
 _LOG = logging.getLogger(__name__)
 _Part = TypeVar("_Part")
 _HOUR = 3600.0
+_PATIENCE = 30.0  # seconds for a thread to end
 
 
 class NotReady(PneumoscopeError):
@@ -63,6 +65,7 @@ class Context:
         self._watch: Watch | None = None
         self._drawing: CapacityLimiter | None = None
         self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
 
     @property
     def worklist(self) -> Worklist:
@@ -128,8 +131,9 @@ class Context:
         studies = self._worklist.studies
         self._watch = Watch(lambda: studies.changes_since(2**62)[0])
         self._drawing = CapacityLimiter(workers)
-        threading.Thread(target=self._warm, name="warm", daemon=True).start()
-        threading.Thread(target=self._tidy, name="tidy", daemon=True).start()
+        for work, name in ((self._warm, "warm"), (self._tidy, "tidy")):
+            self._threads.append(threading.Thread(target=work, name=name, daemon=True))
+            self._threads[-1].start()
 
     async def close(self) -> None:
         """Finish the readings in hand and close everything."""
@@ -137,11 +141,17 @@ class Context:
         self._stop.set()
         if self._watch is not None:
             await self._watch.close()
-        if self._engine is not None:
-            self._engine.close()
+        await run_in_threadpool(self._wait)
         if self._worklist is not None:
             self._worklist.close()
         self._worklist = self._engine = self._bundles = self._watch = None
+
+    def _wait(self) -> None:
+        """Wait for the threads; nothing they do takes long."""
+        if self._engine is not None:
+            self._engine.close()
+        for thread in self._threads:
+            thread.join(_PATIENCE)
 
     def changed(self) -> None:
         """The worklist has changed: look at once, and not in a second."""
@@ -168,11 +178,10 @@ class Context:
 
     def tidy(self) -> None:
         """Delete what is older than it may be, and small pictures of films that are gone."""
-        days, studies = self.keep_days, self.worklist.studies
-        if days:
-            from pneumoscope.worklist.retention import sweep  # noqa: PLC0415
+        from pneumoscope.worklist.retention import sweep  # noqa: PLC0415
 
-            sweep(self.worklist, days)
+        studies = self.worklist.studies
+        sweep(self.worklist, self.keep_days)
 
         def known(sha256: str) -> bool:
             try:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Started", "run"]
 
 _GRACE = 60  # seconds that readings in hand have after a signal
+_HEAD = 65536  # bytes of a request's head; the guards say no to large ones in words
 _BACKLOG = 512  # connections that may wait to be taken
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -102,6 +103,7 @@ def run(config: WebConfig, started: Callable[[Started], None]) -> None:
             server_header=False,
             proxy_headers=False,
             lifespan="on",
+            h11_max_incomplete_event_size=_HEAD,
             timeout_graceful_shutdown=_GRACE,
         ),
         app,

@@ -40,6 +40,7 @@ async def readyz(here: Here) -> Response:
 @router.get(
     "/metrics",
     summary="Figures for Prometheus",
+    response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def metrics(here: Here, _: Reader) -> Response:

@@ -35,7 +35,9 @@ def _kinds(*types: str) -> dict[int | str, dict[str, object]]:
     return {200: {"description": "The picture", "content": content}, 304: {"description": "It has not changed"}}
 
 
-@router.get("/films/{sha256}/thumbnail", responses=_kinds("image/jpeg"), response_class=Response)
+@router.get(
+    "/films/{sha256}/thumbnail", summary="A film in small", responses=_kinds("image/jpeg"), response_class=Response
+)
 async def thumbnail(request: Request, here: Here, _: Reader, sha256: Sha256) -> Response:
     """A film in small, 160 pixels on its longer side, JPEG."""
 
@@ -50,7 +52,9 @@ async def thumbnail(request: Request, here: Here, _: Reader, sha256: Sha256) -> 
     return await _picture(request, here, f"{sha256}-thumbnail", "image/jpeg", draw)
 
 
-@router.get("/films/{sha256}/picture", responses=_kinds("image/jpeg"), response_class=Response)
+@router.get(
+    "/films/{sha256}/picture", summary="A film for the eye", responses=_kinds("image/jpeg"), response_class=Response
+)
 async def film_picture(
     request: Request, here: Here, _: Reader, sha256: Sha256, size: Annotated[int | None, Query(ge=32, le=8192)] = None
 ) -> Response:
@@ -63,7 +67,12 @@ async def film_picture(
     return await _picture(request, here, f"{sha256}-picture-{size or 0}", "image/jpeg", draw)
 
 
-@router.get("/readings/{reading}/picture", responses=_kinds("image/jpeg"), response_class=Response)
+@router.get(
+    "/readings/{reading}/picture",
+    summary="A film as it was read",
+    responses=_kinds("image/jpeg"),
+    response_class=Response,
+)
 async def reading_picture(
     request: Request, here: Here, _: Reader, reading: str, size: Annotated[int | None, Query(ge=32, le=8192)] = None
 ) -> Response:
@@ -76,7 +85,12 @@ async def reading_picture(
     return await _picture(request, here, f"{row.id}-picture-{size or 0}", "image/jpeg", draw)
 
 
-@router.get("/readings/{reading}/pixels", responses=_kinds("image/png"), response_class=Response)
+@router.get(
+    "/readings/{reading}/pixels",
+    summary="Every pixel of a film",
+    responses=_kinds("image/png"),
+    response_class=Response,
+)
 async def pixels(request: Request, here: Here, _: Reader, reading: str) -> Response:
     """Every pixel of a film as its reading saw it, PNG.
 
@@ -95,7 +109,12 @@ async def pixels(request: Request, here: Here, _: Reader, reading: str) -> Respo
     return await _picture(request, here, f"{row.id}-pixels", "image/png", draw)
 
 
-@router.get("/readings/{reading}/evidence", responses=_kinds("image/png"), response_class=Response)
+@router.get(
+    "/readings/{reading}/evidence",
+    summary="The evidence as a layer",
+    responses=_kinds("image/png"),
+    response_class=Response,
+)
 async def evidence(request: Request, here: Here, _: Reader, reading: str) -> Response:
     """The evidence of a reading as a see-through layer of the film's aspect, PNG.
 

@@ -100,7 +100,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _plain)
 
 
-async def _ours(request: Request, error: Exception) -> JSONResponse:
+async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, PneumoscopeError)  # noqa: S101 - it is registered for these
     document = problem_of(error)
     status = int(document["status"])
@@ -114,6 +114,8 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
     if status in (413, 503):
         headers["Connection"] = "close"
     request.app.state.context.metrics.problem(status, error.code)
+    if for_person(request):
+        return denied(request, Denied(status, error.code, error.what, error.remedy, headers))
     return JSONResponse(document, status, headers=headers, media_type="application/problem+json")
 
 

@@ -31,7 +31,7 @@ from pneumoscope.worklist.records import Query as Wanted
 if TYPE_CHECKING:
     from pneumoscope.worklist.records import FilmRow
 
-__all__ = ["Asked", "router", "wanted"]
+__all__ = ["Asked", "delete_studies", "router", "wanted"]
 
 router = APIRouter(prefix="/api/v1/studies", tags=["studies"])
 
@@ -85,7 +85,7 @@ def act(here: Here, who: Writer, action: Action) -> Done:
     if action.action == "delete":
         if not who.may("admin"):
             raise Denied.scope("admin", by_token=who.via == "token")
-        return Done(done=_delete(here, action.ids, who.name))
+        return Done(done=delete_studies(here, action.ids, who.name))
     done = 0
     for study in dict.fromkeys(action.ids):
         try:
@@ -111,12 +111,13 @@ def note(here: Here, who: Writer, study: str, note: Note) -> StudyOut:
 @router.delete("/{study}", summary="Delete a study", status_code=204)
 def delete(here: Here, who: Admin, study: str) -> Response:
     """With its films, readings and verdicts; the audit log keeps that it happened."""
-    if not _delete(here, [study], who.name):
+    if not delete_studies(here, [study], who.name):
         raise NotFound("there is no such study")
     return Response(status_code=204)
 
 
-def _delete(here: Context, ids: list[str], by: str) -> int:
+def delete_studies(here: Context, ids: list[str], by: str) -> int:
+    """Delete studies, and the small pictures of their films; how many were there."""
     films = []
     for study in dict.fromkeys(ids):
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from pneumoscope.cli.main import main
 
@@ -47,3 +48,18 @@ def films(tmp_path: Path, make_film: Make) -> Path:
     (folder / "notes.txt").write_text("not a film\n")
     (folder / ".hidden.png").write_bytes(b"")
     return folder
+
+
+@pytest.fixture
+def damaged_tiff(make_film: Make) -> Callable[[Path], Path]:
+    """``damaged_tiff(path)``: a film that libtiff complains of on standard error, past Python."""
+
+    def write(path: Path) -> Path:
+        make_film(path, 9)
+        Image.open(path).save(path, compression="tiff_lzw")
+        damaged = bytearray(path.read_bytes())
+        damaged[8 : len(damaged) // 2] = bytes(len(damaged) // 2 - 8)
+        path.write_bytes(bytes(damaged))
+        return path
+
+    return write

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -139,3 +141,14 @@ def test_a_folder_without_films_is_told(tmp_path: Path, run: Run) -> None:
     ran = run("audit", tmp_path / "empty", "--out", tmp_path / "out")
     assert ran.code == 1
     assert "no data set" in ran.err
+
+
+def test_what_c_libraries_print_is_kept_away(drawn: Path, tmp_path: Path, damaged_tiff: Callable[[Path], Path]) -> None:
+    """libtiff's line about a damaged strip; the audit lists the film."""
+    data = shutil.copytree(drawn, tmp_path / "data")
+    damaged_tiff(data / "train/NORMAL/damaged.tiff")
+    command = [sys.executable, "-m", "pneumoscope", "audit", str(data), "--out", str(tmp_path / "out"), "--folds", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    report = msgspec.json.decode((tmp_path / "out/audit.json").read_bytes(), type=AuditReport)
+    assert [problem.path for problem in report.problems] == ["train/NORMAL/damaged.tiff"]

@@ -84,6 +84,30 @@ def test_a_table_alone(run: Any, table: Path, tmp_path: Path) -> None:
     assert [point.preset for point in Judgement.load(tmp_path / "out" / "judgement.json").points] == ["mine"]
 
 
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("f9,normal,nan", "line 62 has 'nan' in the column score, which is no number"),
+        ("f9,normal,", "line 62 has nothing in the column score, which is no number"),
+        ("f99,normal,1.2", "the column score is no probability"),
+        ("f99,,0.5", "line 62 has no label"),
+        ("f99,normal", "line 62 has fewer cells than the header"),
+        ("f9,normal,0.5", "in the table more than once"),
+    ],
+)
+def test_a_bad_row_is_named(run: Any, table: Path, tmp_path: Path, row: str, message: str) -> None:
+    table.write_text(table.read_text() + row + "\n")
+    done = run("evaluate", "--table", table, "--out", tmp_path / "out", *QUICK)
+    assert (done.code, message in done.err) == (1, True), done.err
+    assert done.err.count("\n") == 1
+
+
+def test_a_table_with_semicolons_is_told_so(run: Any, table: Path, tmp_path: Path) -> None:
+    table.write_text(table.read_text().replace(",", ";"))
+    done = run("evaluate", "--table", table, "--out", tmp_path / "out", *QUICK)
+    assert (done.code, "by commas, not by semicolons" in done.err) == (1, True), done.err
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_a_person_sees_each_step_and_a_file_sees_none(table: Path, tmp_path: Path) -> None:
     import pty

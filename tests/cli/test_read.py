@@ -230,12 +230,11 @@ def test_a_folder_that_may_not_be_opened_is_told(
     assert f"{films / 'ward/deep'}: refused" in ran.out
 
 
-def test_what_c_libraries_print_is_kept_away(films: Path, tiny_bundle: Path) -> None:
+def test_what_c_libraries_print_is_kept_away(
+    films: Path, tiny_bundle: Path, damaged_tiff: Callable[[Path], Path]
+) -> None:
     """libtiff writes its own line about a damaged strip; the reading says it, once."""
-    Image.open(films / "ward/deep/d.tiff").save(films / "lzw.tiff", compression="tiff_lzw")
-    damaged = bytearray((films / "lzw.tiff").read_bytes())
-    damaged[8 : len(damaged) // 2] = bytes(len(damaged) // 2 - 8)
-    (films / "lzw.tiff").write_bytes(bytes(damaged))
+    damaged_tiff(films / "lzw.tiff")
     command = [sys.executable, "-m", "pneumoscope", "read", str(films), "--json", "--model", str(tiny_bundle)]
 
     done = subprocess.run(command, capture_output=True, text=True, check=False)

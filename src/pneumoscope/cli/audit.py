@@ -76,6 +76,7 @@ def audit(  # noqa: PLR0917 - typer makes them options
         raise UsageError("no data was given", remedy="Give a folder of labelled films")
     if predictions and model:
         raise UsageError("predictions and a bundle were given", remedy="Give --predictions or --model")
+    from pneumoscope.cli.console import hush_libraries
     from pneumoscope.dataset.audit import audit as run_audit
     from pneumoscope.dataset.audit import parts_of
     from pneumoscope.evaluation.audit_page import write_audit
@@ -83,22 +84,23 @@ def audit(  # noqa: PLR0917 - typer makes them options
 
     out = make_folder(out or "audit")  # a place that cannot be written is told before the work
     start = perf_counter()
-    manifest = _films(data, source, labels)
-    scanned = perf_counter() - start
-    parts = parts_of(manifest, _split(split, manifest))
-    manifest, parts = _only(manifest, parts, part or [])
-    found = run_audit(
-        manifest,
-        parts=parts,
-        split=split.name if split else "",
-        predictions=_predictions(predictions or [], model, manifest),
-        folds=folds,
-        k=clusters,
-        seed=seed,
-        progress=True,
-        seconds={"scan": scanned},
-    )
-    written = write_audit(found, out)
+    with hush_libraries():
+        manifest = _films(data, source, labels)
+        scanned = perf_counter() - start
+        parts = parts_of(manifest, _split(split, manifest))
+        manifest, parts = _only(manifest, parts, part or [])
+        found = run_audit(
+            manifest,
+            parts=parts,
+            split=split.name if split else "",
+            predictions=_predictions(predictions or [], model, manifest),
+            folds=folds,
+            k=clusters,
+            seed=seed,
+            progress=True,
+            seconds={"scan": scanned},
+        )
+        written = write_audit(found, out)
     _tell(found.report, written)
     if found.report.leaks.found:
         raise typer.Exit(_LEAK)

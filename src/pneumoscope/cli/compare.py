@@ -49,13 +49,15 @@ def compare(  # noqa: PLR0917 - typer makes them options
 
     Example: pneumoscope compare runs/classic runs/residual --out comparison
     """
+    from pneumoscope.cli.console import hush_libraries
     from pneumoscope.cli.extras import need
 
     need("pyarrow", "scipy", "matplotlib", "jinja2", needed_for="comparing", extra="evaluate")
     from pneumoscope.evaluation.compare.compare import compare as compare_systems
     from pneumoscope.evaluation.compare.system import open_systems
 
-    opened = open_systems(systems, judge=None if data is None else _judge(data, part, out), part=part)
+    with hush_libraries():
+        opened = open_systems(systems, judge=None if data is None else _judge(data, part, out), part=part)
     compared = compare_systems(
         opened, preset=preset, sort=sort, reference=reference, draws=draws, seed=seed, progress=True
     )

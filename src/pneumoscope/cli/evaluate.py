@@ -254,9 +254,8 @@ def _tell(done: Evaluated) -> None:
 
     judgement = done.judgement
     counts = judgement.counts
-    title = (
-        f"{judgement.system}: {counts.films:,} films ({judgement.films}), {counts.positives:,} with {judgement.finding}"
-    )
+    films = f"{counts.films:,} films{judgement.films and f' ({judgement.films})'}"
+    title = f"{judgement.system}: {films}, {counts.positives:,} with {judgement.finding}"
     shown = Table("at", "figure", "value", "95 % interval", "films", title=title, title_justify="left")
     rows = [("", row) for row in judgement.overall]
     for point in judgement.points:

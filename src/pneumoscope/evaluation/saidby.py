@@ -168,7 +168,7 @@ def numbers(cells: Sequence[str], column: str, path: Path, *, empty: bool = Fals
             found[place] = np.nan
         if not np.isfinite(found[place]) and not (empty and not cell):
             raise DatasetError(
-                f"line {place + 2} has {cell or 'nothing'!r} in the column {column}, which is no number",
+                f"line {place + 2} has {repr(cell) if cell else 'nothing'} in the column {column}, which is no number",
                 where=path,
                 remedy="Correct it, or leave the film out",
             )

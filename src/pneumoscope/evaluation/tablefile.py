@@ -115,7 +115,7 @@ def read_table(
         raise DatasetError(
             f"the table has no column {' and no column '.join(missing)} (it has: {', '.join(names)})",
             where=path,
-            remedy=_FOREIGN,
+            remedy="Separate the columns by commas, not by semicolons" if ";" in names[0] else _FOREIGN,
         )
     kept = _of_part(None if every_part else known.get("part"), len(rows), part, path)
     said = predicted(columns, known["label"], path, about=about, positive=positive, finding=finding)

@@ -68,7 +68,7 @@ def whole(arguments: argparse.Namespace, folder: Path) -> PredictionTable:
         system = BundleSystem(find_bundle(arguments.model))
         table = predict(system, films_to_judge(data, limit=arguments.films), parts=folder / "parts.jsonl")
     with timed("judging", seconds):
-        judgement = judge(table, draws=arguments.draws)
+        judgement = judge(table, draws=arguments.draws, now=time.process_time)
     with timed("report", seconds):
         write_report(folder / "report", table, judgement, bundle=system.path)
     print(
@@ -76,7 +76,7 @@ def whole(arguments: argparse.Namespace, folder: Path) -> PredictionTable:
     )
     for name, value in seconds.items():
         print(f"  {name:10s} {value:7.1f} s   {100 * value / sum(seconds.values()):4.0f} %")
-    print(f"  judging by step (wall clock): {judgement.seconds}\n")
+    print(f"  judging by step: {judgement.seconds}\n")
     return table
 
 

@@ -22,7 +22,7 @@ from pneumoscope.statistics.resamples import Resamples
 from pneumoscope.statistics.rows import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pneumoscope.evaluation.predictions import PredictionTable
 
@@ -31,7 +31,9 @@ __all__ = ["judge"]
 _LEAST_DRAWS = 100
 
 
-def judge(table: PredictionTable, *, draws: int = 2000, seed: int = 0) -> Judgement:
+def judge(
+    table: PredictionTable, *, draws: int = 2000, seed: int = 0, now: Callable[[], float] = time.perf_counter
+) -> Judgement:
     """All figures of a table. The same table and seed give the same figures.
 
     A figure that these films cannot give is a row without a value, and a limit that says why.
@@ -40,6 +42,7 @@ def judge(table: PredictionTable, *, draws: int = 2000, seed: int = 0) -> Judgem
         table: Films, labels, probabilities.
         draws: Of the bootstrap, 100 or more.
         seed: Of the bootstrap.
+        now: What the steps are timed by.
 
     Raises:
         UsageError: Too few draws for an interval.
@@ -54,9 +57,9 @@ def judge(table: PredictionTable, *, draws: int = 2000, seed: int = 0) -> Judgem
 
     @contextmanager
     def timed(step: str) -> Iterator[None]:
-        began = time.perf_counter()
+        began = now()
         yield
-        seconds[step] = round(time.perf_counter() - began, 3)
+        seconds[step] = round(now() - began, 3)
 
     resamples = Resamples(len(table), table.patients, draws, generator=np.random.default_rng(seed))
     rows = Rows(resamples, films=table.films)

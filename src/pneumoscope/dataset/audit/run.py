@@ -86,6 +86,7 @@ def audit(
     seed: int = 0,
     progress: bool = False,
     seconds: dict[str, float] | None = None,
+    now: Callable[[], float] = perf_counter,
 ) -> Audit:
     """Audit a data set.
 
@@ -100,13 +101,14 @@ def audit(
         seed: Of the folds, the classifiers and the clusters.
         progress: Show bars.
         seconds: Of steps that were done before, such as the scan.
+        now: What the steps are timed by.
 
     Raises:
         DatasetError: A film is no longer what the manifest says, or there are none.
         MissingExtra: A package of the extra ``audit`` is not installed.
         StorageError: The disk is full; the same call goes on where it stopped.
     """
-    clock = _Clock(seconds or {})
+    clock = _Clock(seconds or {}, now)
     own = parts_of(manifest) if parts is None else tuple(parts)
     measured = measure(manifest, cache, progress=progress)
     clock.note("look at films")
@@ -149,12 +151,12 @@ def audit(
 class _Clock:
     """How long each step took."""
 
-    def __init__(self, before: dict[str, float]) -> None:
+    def __init__(self, before: dict[str, float], now: Callable[[], float]) -> None:
         self.seconds = {name: round(value, 2) for name, value in before.items()}
-        self._last = perf_counter()
+        self._now, self._last = now, now()
 
     def note(self, name: str) -> None:
-        now = perf_counter()
+        now = self._now()
         self.seconds[name] = round(now - self._last, 2)
         self._last = now
 

@@ -132,6 +132,20 @@ def test_a_hundred_guesses_at_once_are_not_a_hundred_checks(patient: Room) -> No
     assert row.failures <= FREE
 
 
+def test_a_flood_of_names_is_turned_away_and_leaves_nothing_behind(patient: Room) -> None:
+    guards, worklist = patient.guards, patient.worklist
+
+    async def flood() -> list[int]:
+        tries = [log_in(guards, worklist, f"name{i}", "guess", address="x") for i in range(300)]
+        answers = await asyncio.gather(*tries, return_exceptions=True)
+        return [answer.status_code for answer in answers if isinstance(answer, Denied)]
+
+    statuses = asyncio.run(flood())
+    assert len(statuses) == 300
+    assert statuses.count(401) <= 64
+    assert patient.visitor().log_in() == 303  # the lines are empty again
+
+
 def test_two_servers_on_one_store_count_together(patient: Room, open_room: Callable[..., Room]) -> None:
     other = open_room(host="0.0.0.0")  # noqa: S104 - nothing listens
     for number in range(FREE):

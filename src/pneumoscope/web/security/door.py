@@ -101,14 +101,14 @@ class Door:
         https = addresses.by_https(scope, headers, policy)
         request.state.address = addresses.key_of(address)
         request.state.https = https
-        who, users = await run_in_threadpool(self._who, headers, path, address, https)
-        local = who is not None and who.via == "local"
-        if self.guards.addresses is not None and not local:
+        here = at_this_machine(headers, address)
+        if self.guards.addresses is not None and not here:  # before the store is asked
             _slow_down(self.guards.addresses.take(request.state.address))
+        who, users = await run_in_threadpool(self._who, headers, path, address, https)
         request.state.identity = who
         if who is None and not public:
-            return self._outside(request, users=users, here=at_this_machine(headers, address)), receive
-        if who is not None and self.guards.identities is not None and not local:
+            return self._outside(request, users=users, here=here), receive
+        if who is not None and self.guards.identities is not None and who.via != "local":
             _slow_down(self.guards.identities.take(who.token or who.name))
         if request.method not in _SAFE:
             receive = await self._meant(headers, receive, who, https=https)
@@ -154,7 +154,7 @@ class Door:
             "this reading room has no users, so that only the person at its own machine may come in"
             if not here
             else "this reading room has no users yet",
-            "Make the first user there, or start the server with --login always",
+            "Make the first user there, or start the server with PNEUMOSCOPE_WEB_LOGIN=always",
         )
 
     async def _meant(self, headers: Headers, receive: Receive, who: Identity | None, *, https: bool) -> Receive:

@@ -24,6 +24,7 @@ __all__ = ["Guards", "Turns", "guards_of"]
 _TRIES_A_MINUTE = 10  # passwords and codes from one address
 _LINES = 256  # waiting lines for names; names that share one wait for each other, and that is all
 _WAITING = 4  # in one line; the next is told to come back
+_IN_ALL = 64  # in all lines
 
 
 class Turns:
@@ -32,25 +33,30 @@ class Turns:
     def __init__(self) -> None:
         self._locks = [asyncio.Lock() for _ in range(_LINES)]
         self._waiting = [0] * _LINES
+        self._in_all = 0
 
     def line(self, name: str) -> int | None:
         """The number of the line to wait in; None if too many wait already."""
         number = hash(name.casefold()) % _LINES
-        return None if self._waiting[number] >= _WAITING else number
+        return None if self._waiting[number] >= _WAITING or self._in_all >= _IN_ALL else number
 
     async def enter(self, number: int) -> None:
         """Wait for the turn."""
-        self._waiting[number] += 1
+        self._count(number, 1)
         try:
             await self._locks[number].acquire()
-        except BaseException:
-            self._waiting[number] -= 1
+        except BaseException:  # the browser has gone
+            self._count(number, -1)
             raise
 
     def leave(self, number: int) -> None:
         """Let the next one in."""
-        self._waiting[number] -= 1
+        self._count(number, -1)
         self._locks[number].release()
+
+    def _count(self, number: int, more: int) -> None:
+        self._waiting[number] += more
+        self._in_all += more
 
 
 def _now() -> datetime:

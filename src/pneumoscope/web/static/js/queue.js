@@ -8,7 +8,7 @@ export function makeCard(item, choose) {
   const thumb = el("span", { class: "card-thumb" }, icon("film"));
   const name = el("span", { class: "card-name", title: item.label }, item.label);
   const state = el("span", { class: "card-state" });
-  const card = el("button", { class: "card", type: "button", tabindex: -1, onclick: () => choose(item) }, thumb, name, state);
+  const card = el("button", { class: "card", type: "button", tabindex: -1, onclick: () => choose(item) }, thumb, name, el("span", { class: "card-share" }), state);
   item.card = card;
   item.row = el("li", {}, card);
   draw(item);
@@ -17,9 +17,10 @@ export function makeCard(item, choose) {
 
 /** Bring a card up to date. */
 export function draw(item) {
-  const [thumb, , state] = item.card.children;
+  const [thumb, , share, state] = item.card.children;
   if (item.drawn !== item.state || item.state === "sending" || item.state === "paused" || item.stale) {
     state.replaceChildren(...words(item));
+    share.textContent = shareOf(item);
     item.drawn = item.state;
     item.stale = false;
   }
@@ -45,12 +46,15 @@ function words(item) {
       return [icon("warn"), "not read"];
     case "stopped":
       return ["stopped"];
-    default: {
-      const { reading } = item.answer;
-      const shares = reading.status === "read" ? percent(findingOf(reading).probability) : "";
-      return [badge(reading), el("span", { class: "card-share" }, shares)];
-    }
+    default:
+      return [badge(item.answer.reading)];
   }
+}
+
+/** The finding's probability; nothing of a film that is not read. */
+function shareOf(item) {
+  const reading = item.state === "done" ? item.answer.reading : null;
+  return reading?.status === "read" ? percent(findingOf(reading).probability) : "";
 }
 
 /** "12 films: 5 pneumonia, 3 no pneumonia, 1 refused, 3 to go". */

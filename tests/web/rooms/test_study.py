@@ -1,0 +1,153 @@
+"""One study: the verdict, the note, reading again, and the way to the next one."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Look = Callable[..., Page]
+    Room = Any
+
+
+def test_correct_a_reading(room: Room, look: Look) -> None:
+    study = room.send(51, "to-correct.png")
+    page = look(room, f"/studies/{study}")
+    page.get_by_label("Correct to", exact=True).nth(1).select_option("viral")
+    expect(page.locator("#correct")).to_be_checked()
+    page.get_by_label("Comment").fill("streaks <b>both</b> sides")
+    page.get_by_role("button", name="Give verdict").click()
+    expect(page.locator(".study-verdict")).to_contain_text("Corrected to viral by local")
+    expect(page.locator(".study-verdict")).to_contain_text("streaks <b>both</b> sides")
+    row = room.context.worklist.studies.get(study)
+    assert (row.verdict, row.corrected_to) == ("correct", "viral")
+    expect(page.locator(".timeline").first).to_contain_text("gave a verdict")
+
+
+def test_review_by_keys_from_study_to_study(room: Room, look: Look) -> None:
+    sent = [room.send(seed, f"review{seed}.png") for seed in (61, 62, 63)]
+    page = look(room, "/worklist?q=review6")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/studies/{sent[2]}?q=review6")
+    page.keyboard.press("a")
+    page.wait_for_url(f"**/studies/{sent[1]}?q=review6")
+    page.keyboard.press("c")
+    expect(page.locator("#corrected-to")).to_be_focused()
+    page.locator("h1").click()
+    page.keyboard.press("n")
+    page.wait_for_url(f"**/studies/{sent[0]}?q=review6")
+    expect(page.locator("#next")).to_have_count(0)
+    page.keyboard.press("p")
+    page.wait_for_url(f"**/studies/{sent[1]}?q=review6")
+    page.keyboard.press("u")
+    page.wait_for_url("**/worklist?q=review6")
+    rows = room.context.worklist.studies.get_many(sent)
+    assert [row.verdict for row in rows] == [None, None, "agree"]
+
+
+def test_read_again_stands_beside_the_first_reading(room: Room, look: Look) -> None:
+    study = room.send(71, "again.png")
+    page = look(room, f"/studies/{study}")
+    page.get_by_label("Read again with").select_option(label="tiny, screening")
+    page.get_by_role("button", name="Read again").click()
+    table = page.locator(".study-readings")
+    expect(table.locator("thead th")).to_have_count(3)
+    expect(table).to_contain_text("(screening)")
+    expect(table).to_contain_text("(balanced)")
+    table.locator("thead a").nth(1).click()
+    expect(page).to_have_url(re.compile(r"reading="))
+    expect(page.locator(".result-scale")).to_contain_text("(balanced)")
+
+
+def test_a_note_is_found_by_the_search(room: Room, look: Look) -> None:
+    study = room.send(81, "noted.png")
+    page = look(room, f"/studies/{study}")
+    page.locator("textarea[name=note]").fill("ask the ward zebrafinch")
+    page.get_by_role("button", name="Keep note").click()
+    expect(page.locator("textarea[name=note]")).to_have_value("ask the ward zebrafinch")
+    page.goto("/worklist?q=zebrafinch")
+    expect(page.locator("#rows .wl-link")).to_have_text("noted.png")
+
+
+def test_delete_after_a_question(room: Room, look: Look) -> None:
+    study = room.send(91, "unwanted.png")
+    page = look(room, f"/studies/{study}?q=unwanted")
+    page.get_by_role("button", name="Delete this study").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Keep it")).to_be_focused()
+    dialog.get_by_role("button", name="Delete", exact=True).click()
+    page.wait_for_url("**/worklist?q=unwanted&done=delete&n=1")
+    expect(page.locator(".remark[role=status]")).to_contain_text("1 study deleted")
+    assert room.context.worklist.studies.get_many([study]) == ()
+
+
+def test_a_change_by_another_is_told_and_nothing_is_lost(room: Room, look: Look) -> None:
+    study = room.send(101, "watched.png")
+    page = look(room, f"/studies/{study}")
+    page.get_by_label("Comment").fill("half a thought")
+    page.wait_for_timeout(1500)  # until the stream of events is there
+    room.context.worklist.verdicts.give(study, "agree", by="another")
+    expect(page.locator("#changed")).to_contain_text("has just been changed")
+    expect(page.get_by_label("Comment")).to_have_value("half a thought")
+
+
+def test_a_refused_film_has_a_reason_and_no_number(room: Room, look: Look) -> None:
+    page = look(room, "/worklist?call=refused")
+    page.locator("#rows .wl-link").first.click()
+    card = page.locator(".result").first
+    expect(card.locator(".result-call")).to_have_text("Refused")
+    expect(card).to_contain_text("What to do:")
+    expect(card).not_to_contain_text("--force")
+    assert "%" not in card.inner_text()
+
+
+def test_the_server_draws_the_card_that_the_script_draws(room: Room, look: Look) -> None:
+    """Two hands draw one card: what they write must be the same."""
+    study = room.send(111, "twice.png")
+    page = look(room, f"/studies/{study}")
+    page.goto(f"/studies/{study}")
+    drawn = page.evaluate(
+        """async (study) => {
+            const { get } = await import("/static/js/api.js");
+            const { resultCard } = await import("/static/js/result.js");
+            const detail = await get(`/studies/${study}`);
+            const card = resultCard(detail.readings[0].reading);
+            const plain = (element) => element.textContent.replace(/\\s+/g, " ").trim();
+            const words = (root, part) => [...root.querySelectorAll(part)].map(plain);
+            const bars = [".bars dt", ".bars dd.number"];
+            const parts = [".result-call", ".result-share", ".result-scale p", ".facts dd", ...bars];
+            const told = (root) => parts.map((part) => words(root, part));
+            return [told(document.querySelector(".result")), told(card)];
+        }""",
+        study,
+    )
+    assert drawn[0] == drawn[1]
+    assert drawn[0][0]
+    assert len(drawn[0][5]) == 3
+
+
+@pytest.mark.parametrize("address", ["/studies/nothing", "/models?bundle=nothing", "/admin/users/nobody"])
+def test_what_is_not_there_is_said_on_a_page(room: Room, look: Look, address: str) -> None:
+    page = look(room, "/worklist")
+    answer = page.request.get(address, headers={"Accept": "text/html"})
+    assert answer.status in {404, 405}
+    if answer.status == 404:
+        assert "text/html" in answer.headers["content-type"]
+        assert "Research use only" in answer.text()
+
+
+def test_several_films_of_one_study(room: Room, look: Look, two_films: str) -> None:
+    page = look(room, f"/studies/{two_films}")
+    films = page.locator(".study-films a")
+    expect(films).to_have_count(2)
+    first = page.locator(".facts dd").first.inner_text()
+    films.nth(0 if films.nth(1).get_attribute("aria-current") else 1).click()
+    expect(page.locator(".study-films a[aria-current]")).to_have_count(1)
+    assert page.locator("#film-title + dl dd").first.inner_text()
+    assert first

@@ -36,7 +36,8 @@ def smooth_film() -> Callable[..., NDArray[Any]]:
     def made(seed: int = 0, size: tuple[int, int] = (70, 90), *, deep: bool = False) -> NDArray[Any]:
         coarse = np.random.default_rng(seed).random((8, 9), dtype=np.float32)
         whole = np.asarray(Image.fromarray(coarse).resize(size[::-1], Image.Resampling.BICUBIC)).clip(0, 1)
-        return np.rint(whole * (65535 if deep else 255)).astype(np.uint16 if deep else np.uint8)
+        levels: NDArray[Any] = np.rint(whole * (65535 if deep else 255)).astype(np.uint16 if deep else np.uint8)
+        return levels
 
     return made
 

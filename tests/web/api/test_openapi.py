@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 pytest.importorskip("schemathesis")
 
 import httpx
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
@@ -72,7 +72,7 @@ def test_whatever_the_document_allows_is_answered_as_it_says(
     schema = schemathesis.openapi.from_dict(httpx.get(f"{room.address}/api/v1/openapi.json").json())
     examples = int(os.environ.get("PNEUMOSCOPE_EXAMPLES", "5"))
     for found in schema.get_all_operations():
-        operation = found.ok()
+        operation: Any = found.ok()  # type: ignore[union-attr]  # a document that is not valid fails here
         if any(part in operation.path for part in _OTHERS):
             continue
 
@@ -85,7 +85,7 @@ def test_whatever_the_document_allows_is_answered_as_it_says(
             suppress_health_check=list(HealthCheck),
         )
         @given(case=operation.as_strategy())
-        def ask(case: schemathesis.Case) -> None:
+        def ask(case: Any) -> None:
             response = case.call(base_url=room.address)
             case.validate_response(response, checks=list(CHECKS))
 

@@ -9,7 +9,7 @@ import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from pneumoscope.reading import load

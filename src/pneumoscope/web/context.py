@@ -177,10 +177,11 @@ class Context:
             self._stop.wait(_HOUR)
 
     def tidy(self) -> None:
-        """Delete what is older than it may be, and small pictures of films that are gone."""
+        """Delete what is older than it may be, logins that have ended, and small pictures of films that are gone."""
         from pneumoscope.worklist.retention import sweep  # noqa: PLC0415
 
         studies = self.worklist.studies
+        self.worklist.sessions.purge()
         sweep(self.worklist, self.keep_days)
 
         def known(sha256: str) -> bool:

@@ -35,18 +35,19 @@ def test_axe_finds_nothing(size: str, theme: str, look: Look, films: Films, shot
     page = look(size=size, theme=theme).page
     assert page.evaluate("document.documentElement.dataset.theme") == theme
     assert not violations(page)
-    names = ("pneumonia", "cat", "normal")
+    names = ("pneumonia", "cat")
     page.set_input_files("#files", [str(films[name]) for name in names])
-    expect(page.locator("#queue .badge")).to_have_count(3, timeout=20_000)
+    expect(page.locator("#queue .badge")).to_have_count(2, timeout=20_000)
     expect(page.locator("#evidence")).to_be_visible()
     shot(page, f"read-{size}-{theme}")
     for at, name in enumerate(names):
         page.locator(".card").nth(at).click()
         expect(page.locator("#result h2")).to_contain_text(name)
         assert not violations(page), name
-    page.locator("[data-help]").click()
-    assert not violations(page)
-    page.keyboard.press("Escape")
+    if size == "laptop":
+        page.locator("[data-help]").click()
+        assert not violations(page)
+        page.keyboard.press("Escape")
     page.locator(".card").first.click()
     page.locator("#open-viewer").click()
     page.wait_for_selector('[data-viewer][data-state="film"]')

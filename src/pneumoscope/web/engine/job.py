@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Film", "Outcome", "Privacy", "read_film", "statistics"]
 
 _LOG = logging.getLogger(__name__)
-_SQUARE = 256  # pixels a side at which sharpness is measured
+_SQUARE = 256  # pixels a side that are measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def _refused(error: FilmError, film: FilmInfo, model: ModelRef) -> Reading:
 
 def statistics(film: Radiograph) -> dict[str, float]:
     """Input statistics for drift: mean, spread and percentiles as fractions of white, sharpness, width over height."""
-    step = max(1, min(film.rows, film.columns) // 512)
+    step = max(1, min(film.rows, film.columns) // _SQUARE)
     some = film.pixels[::step, ::step].astype(np.float32) / film.white
     low, high = np.percentile(some, (1, 99))
     return {

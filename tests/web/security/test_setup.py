@@ -144,3 +144,23 @@ def test_two_at_one_moment_make_one(new: Room) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(make, [f"user{i}" for i in range(8)])) == 1
     assert new.worklist.users.count() == 1
+
+
+def test_behind_tls_as_the_docs_say(open_room: Callable[..., Room]) -> None:
+    room = open_room(
+        login="always", trusted_proxies="127.0.0.1", secure_cookies=True, allowed_hosts="films.ward.example"
+    )
+    assert room.code is not None
+    grace = room.visitor(base="https://films.ward.example")
+    passed = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
+    grace.http.headers.update(passed)
+    assert send(grace, code=room.code) == 303
+    assert set(grace.http.cookies) == {"__Host-pneumoscope_session"}
+    assert grace.http.get("/api/v1/films/7").status_code == 200
+    far = room.visitor(base="https://films.ward.example")
+    far.http.headers.update(passed)
+    assert far.log_in("grace", "not the password") == 401
+    entry = room.worklist.audit.page(action="login.failed").items[0]
+    assert entry.detail["address"] == "203.0.113.9"  # the person's, and not the proxy's
+    plain = {"Origin": "http://films.ward.example", "X-CSRF-Token": grace.csrf()["X-CSRF-Token"]}
+    assert grace.http.post("/api/v1/verdicts", headers=plain).status_code == 403

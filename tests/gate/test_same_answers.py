@@ -1,0 +1,64 @@
+"""What the gate says does not drift: a change for speed or a new library must not move its answers unseen.
+
+``answers.json`` holds them as of version 0.2.0, before films were reduced by cells: the logit of being fit, the
+distance, and the code. Learning another head, or another lung-field network, means to write it anew, on purpose.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from pneumoscope.domain.radiograph import FilmInfo, Radiograph
+from pneumoscope.films.phantom import KINDS as PHANTOMS
+from pneumoscope.films.phantom import draw_phantom
+from pneumoscope.gate import admit, gate_head, shipped_gate
+from pneumoscope.gate.examine import examine
+from pneumoscope.training.gate.kinds import KINDS, draw_kind
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+HELD = Path(__file__).with_name("answers.json")
+ROWS = {"small": 192, "large": 512, "huge": 1800}
+"""Films of the last size are reduced by cells before they are resampled."""
+
+
+def pictures(name: str) -> list[NDArray[np.uint8]]:
+    """Drawn from their name alone, so that they are the same everywhere."""
+    if name in ROWS:
+        return [draw_phantom(seed, PHANTOMS[seed % len(PHANTOMS)], rows=ROWS[name]).pixels for seed in range(3)]
+    kind = next(kind for kind in KINDS if kind.name == name)
+    return [draw_kind(kind, np.random.default_rng(seed), nine_films()) for seed in range(2)]
+
+
+@lru_cache
+def nine_films() -> list[NDArray[np.float32]]:
+    return [draw_phantom(seed, "normal", rows=192).pixels.astype(np.float32) / 255 for seed in range(9)]
+
+
+def said(name: str) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = []
+    for pixels in pictures(name):
+        film = Radiograph(np.ascontiguousarray(pixels), 255, FilmInfo(name))
+        look, passed = examine(film, shipped_gate()), admit(film, shipped_gate())
+        code = None if passed.refusal is None else passed.refusal.code
+        fit, distance = round(float(look.answers[0]), 3), round(look.distance, 4)
+        found.append({"fit": fit, "distance": distance, "code": code, "mended": [*passed.mended]})
+    return found
+
+
+@pytest.mark.parametrize("name", [*ROWS, *(kind.name for kind in KINDS)])
+def test_the_answers_are_those_that_were_measured(name: str) -> None:
+    held = json.loads(HELD.read_text())
+    assert held["head"] == gate_head().sha256, "another head: write the answers anew"
+    near = 0.3 if name == "huge" else 0.01
+    for now, then in zip(said(name), held["said"][name], strict=True):
+        assert (now["code"], now["mended"]) == (then["code"], then["mended"])
+        assert now["fit"] == pytest.approx(then["fit"], abs=near)
+        assert now["distance"] == pytest.approx(then["distance"], abs=near / 5)

@@ -39,7 +39,7 @@ def pictures(name: str) -> list[NDArray[np.uint8]]:
 
 @lru_cache
 def nine_films() -> list[NDArray[np.float32]]:
-    return [draw_phantom(seed, "normal", rows=192).pixels.astype(np.float32) / 255 for seed in range(9)]
+    return [draw_phantom(seed, "normal", rows=192).pixels.astype(np.float32) / np.float32(255) for seed in range(9)]
 
 
 def said(name: str) -> list[dict[str, object]]:

@@ -60,6 +60,22 @@ def test_sqlite_is_set_up(sqlite_worklist: Worklist) -> None:
     assert found == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 30_000, "synchronous": 2}
 
 
+def test_sqlite_counts_again_by_itself(sqlite_worklist: Worklist) -> None:
+    """So that it finds the right index in a store that has grown."""
+    from pneumoscope.worklist.drawn import fill
+    from pneumoscope.worklist.retention import sweep
+
+    fill(sqlite_worklist, 200)
+    with sqlite_worklist.database.write() as connection:
+        connection.execute(text("DELETE FROM sqlite_stat1"))
+    sqlite_worklist.database.close()  # and with it what the connections remember
+    sweep(sqlite_worklist, 0)
+    with sqlite_worklist.database.read() as connection:
+        chosen = text("SELECT stat FROM sqlite_stat1 WHERE idx = 'ix_study_received_id'")
+        found = connection.execute(chosen).scalar()
+    assert str(found).startswith("200 ")
+
+
 def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
     open_worklist(f"sqlite:///{tmp_path / 'new' / 'w.db'}", LocalBlobs(tmp_path / "films")).close()
     for path, mode in ((tmp_path / "new", 0o700), (tmp_path / "new" / "w.db", 0o600), (tmp_path / "films", 0o700)):

@@ -96,6 +96,16 @@ class Database:
         with self.read() as connection:
             connection.execute(text("SELECT 1"))
 
+    def tidy(self) -> None:
+        """Let SQLite count again how often values occur, where that is old; PostgreSQL does so by itself.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        if self.sqlite:
+            with self.write() as connection:
+                connection.exec_driver_sql("ANALYZE")  # of 1,000 rows an index, by the limit below
+
     def close(self) -> None:
         """Close the connections."""
         self.engine.dispose()
@@ -134,7 +144,9 @@ def _url(text: str) -> URL:
 
 
 def _postgresql(url: URL) -> Engine:
-    return create_engine(url, pool_size=5, max_overflow=15, pool_pre_ping=True)
+    # Never prepared: a plan that must do for every word is a bad one for most, and connection poolers dislike it too.
+    unprepared = {"prepare_threshold": None}
+    return create_engine(url, pool_size=5, max_overflow=15, pool_pre_ping=True, connect_args=unprepared)
 
 
 def _sqlite(url: URL) -> Engine:
@@ -144,7 +156,7 @@ def _sqlite(url: URL) -> Engine:
             path.parent.mkdir(parents=True, mode=0o700)
         # Films' labels and notes are nobody else's business; the log files beside it take these permissions too.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    engine = create_engine(url, pool_size=10, max_overflow=30, connect_args={"timeout": _BUSY_MS / 1000})
+    engine = create_engine(url, pool_size=5, max_overflow=35, connect_args={"timeout": _BUSY_MS / 1000})
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
@@ -155,8 +167,8 @@ def _sqlite(url: URL) -> Engine:
             "synchronous = FULL",  # what was said to be kept survives a power cut
             "foreign_keys = ON",
             "temp_store = MEMORY",
-            "cache_size = -16000",
-            "mmap_size = 268435456",
+            "cache_size = -8000",  # kB; each connection has its own
+            "analysis_limit = 1000",
         ):
             connection.execute(f"PRAGMA {pragma}")
 

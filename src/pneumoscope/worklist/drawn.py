@@ -81,7 +81,6 @@ def fill(worklist: Worklist, count: int, seed: int = 0, *, days: float = 90.0) -
             connection.execute(changes.values(value=change))
     with worklist.database.write() as connection:
         append(connection, now, "drawn", "worklist.fill", target="", detail={"count": count, "seed": seed})
-    with worklist.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE")
     return tuple(ids)
 

@@ -61,8 +61,10 @@ class Numbers:
             bundle_sha256: Of this bundle only.
             bins: How many.
         """
-        # floor(p * bins), 1.0 in the last one. A cast to integer rounds in PostgreSQL and cuts in SQLite: floor first.
-        place = cast(func.floor(reading.c.probability * bins), Integer)
+        # floor(p * bins), 1.0 in the last one. A cast to integer rounds in PostgreSQL, where there is a floor; it cuts
+        # in SQLite, where there is none on some machines.
+        scaled = reading.c.probability * bins
+        place = cast(scaled if self._database.sqlite else func.floor(scaled), Integer)
         bin_ = case((place >= bins, bins - 1), else_=place)
         chosen = (
             select(bin_, func.count(reading.c.film.distinct()))

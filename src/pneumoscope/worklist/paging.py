@@ -116,11 +116,14 @@ def _search(connection: Connection, text: str) -> ColumnElement[bool]:
     terms = terms_of(text)
     if not terms:
         return study.c.id == ""  # only signs: nothing is found by them
-    sizes = {term: _size(connection, _having([term]), _FREQUENT if len(terms) > 1 else _RARE) for term in terms}
-    rarest_first = sorted(terms, key=lambda term: sizes[term])
-    having = _having(rarest_first)
-    if sizes[rarest_first[0]] < _RARE or (len(terms) > 1 and _size(connection, having, _RARE) < _RARE):
-        return study.c.id.in_(having)
+    # The rarest first, so that the fewest are looked at; one word alone need not be counted far.
+    far = _FREQUENT if len(terms) > 1 else _RARE
+    sizes = {term: _size(connection, term, far) for term in terms}
+    if len(terms) > 1 or sizes[terms[0]] < _RARE:
+        having = _having(sorted(terms, key=lambda term: sizes[term])).limit(_RARE)
+        found = connection.execute(having).scalars().all()
+        if len(found) < _RARE:
+            return study.c.id.in_(set(found))  # as a list: the databases would rather walk, and ask each study
     return and_(*(exists().where(study_word.c.study == study.c.id, _begins(study_word, term)) for term in terms))
 
 
@@ -134,9 +137,10 @@ def _having(terms: Sequence[str]) -> Select[tuple[str]]:
     return chosen
 
 
-def _size(connection: Connection, having: Select[tuple[str]], cap: int) -> int:
-    """How many, ``cap`` for that many or more."""
-    return int(connection.execute(select(func.count()).select_from(having.limit(cap).subquery())).scalar_one())
+def _size(connection: Connection, term: str, cap: int) -> int:
+    """How many studies have a word for the term, ``cap`` for that many or more."""
+    some = _having([term]).limit(cap).subquery()
+    return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
 
 
 def _begins(words: FromClause, term: str) -> ColumnElement[bool]:

@@ -60,6 +60,7 @@ def sweep(worklist: Worklist, keep_days: float, *, by: str = "retention") -> Swe
     with worklist.database.write() as connection:
         connection.execute(delete(gone).where(gone.c.at < now - _TOLD))
         forget(connection, now)
+    worklist.database.tidy()
     return Swept(studies, vacuum(worklist), worklist.blobs.sweep(), worklist.sessions.purge())
 
 

@@ -58,10 +58,9 @@ def short(document: dict[str, Any], preset: str | None = None) -> Short:
 
 def next_change(connection: Connection) -> int:
     """The number of a change that begins now; writers come one by one, so that numbers come in order."""
-    statement = (
-        update(counter).where(counter.c.name == _CHANGES).values(value=counter.c.value + 1).returning(counter.c.value)
-    )
-    return int(connection.execute(statement).scalar_one())
+    here = counter.c.name == _CHANGES
+    connection.execute(update(counter).where(here).values(value=counter.c.value + 1))
+    return int(connection.execute(select(counter.c.value).where(here)).scalar_one())
 
 
 def refresh(connection: Connection, ident: str) -> None:

@@ -20,7 +20,7 @@ import httpx
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from pneumoscope.bundle import write_bundle
 from pneumoscope.web.app import create_app
@@ -168,10 +168,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def look(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Open a page: `look(room, "/worklist", size="phone", theme="light")`; it must not log errors."""
+    """Open a page: `look(room, "/worklist", size="phone", theme="light")`; it must not log errors but ``expected``."""
     opened: list[Watched] = []
 
-    def opens(where: Room, path: str, size: str = "laptop", theme: str = "dark", **given: Any) -> Page:
+    def opens(
+        where: Room, path: str, size: str = "laptop", theme: str = "dark", *, expected: str = "", **given: Any
+    ) -> Page:
         width, height = SIZES[size]
         context = browser.new_context(
             viewport={"width": width, "height": height},
@@ -184,7 +186,12 @@ def look(browser: Browser) -> Iterator[Callable[..., Page]]:
         page = context.new_page()
         page.set_default_timeout(20_000)
         watched = Watched(page, context, [])
-        page.on("console", lambda message: message.type == "error" and watched.wrong.append(message.text))
+
+        def heard(message: ConsoleMessage) -> None:
+            if message.type == "error" and not (expected and expected in message.text):
+                watched.wrong.append(message.text)
+
+        page.on("console", heard)
         page.on("pageerror", lambda error: watched.wrong.append(str(error)))
         opened.append(watched)
         page.goto(path)

@@ -39,7 +39,7 @@ def test_axe_finds_nothing_and_nothing_is_too_wide(
     theme: str,
 ) -> None:
     page = look(room, "/worklist", size, theme)
-    study = page.locator("#rows .wl-link").first.get_attribute("href")
+    study = page.locator("#rows .wl-link").first.get_attribute("href") or ""
     refused = room.context.worklist.studies.page(query(status="refused")).items[0].id
     wrong: list[str] = []
     for name, path in {**PAGES, "study": study, "refused": f"/studies/{refused}"}.items():

@@ -54,8 +54,7 @@ def test_import_compare_and_put_in_use(
 def test_what_is_no_bundle_is_refused_with_a_reason(empty_room: Room, look: Look, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.onnx"
     wrong.write_bytes(b"not a bundle")
-    page = look(empty_room, "/models")
-    page.on("console", lambda _: None)
+    page = look(empty_room, "/models", expected="status of 422")
     page.get_by_label("ONNX file with a bundle's metadata").set_input_files(str(wrong))
     with page.expect_response(re.compile("/api/v1/bundles")) as answer:
         page.get_by_role("button", name="Import").click()

@@ -54,15 +54,20 @@ def test_review_by_keys_from_study_to_study(room: Room, look: Look) -> None:
 def test_read_again_stands_beside_the_first_reading(room: Room, look: Look) -> None:
     study = room.send(71, "again.png")
     page = look(room, f"/studies/{study}")
+    table = page.locator(".study-readings")
     page.get_by_label("Read again with").select_option(label="tiny, screening")
     page.get_by_role("button", name="Read again").click()
-    table = page.locator(".study-readings")
+    expect(page.locator(".toast")).to_contain_text("It was read in just this way before.")
+    expect(table.locator("thead th")).to_have_count(2)
+    page.get_by_label("Read again with").select_option(label="tiny, balanced")
+    page.get_by_role("button", name="Read again").click()
     expect(table.locator("thead th")).to_have_count(3)
-    expect(table).to_contain_text("(screening)")
-    expect(table).to_contain_text("(balanced)")
-    table.locator("thead a").nth(1).click()
+    expect(table).to_contain_text("screening, called from 20.0 %")
+    expect(table).to_contain_text("balanced, called from 60.0 %")
     expect(page).to_have_url(re.compile(r"reading="))
-    expect(page.locator(".result-scale")).to_contain_text("(balanced)")
+    expect(page.locator(".result-scale")).to_contain_text("called from 60.0 %")
+    table.locator("thead a").nth(1).click()
+    expect(page.locator(".result-scale")).to_contain_text("called from 20.0 %")
 
 
 def test_a_note_is_found_by_the_search(room: Room, look: Look) -> None:

@@ -35,10 +35,10 @@ def ticks(highest: float, count: int = 4) -> tuple[float, ...]:
     """Round numbers from 0 to at least ``highest``, about ``count`` steps of 1, 2 or 5 times a power of ten.
 
     Args:
-        highest: Not negative; 0 counts as 1.
+        highest: Not negative; what is next to 0 counts as 1.
         count: At least 1.
     """
-    top = highest if highest > 0 else 1.0
+    top = highest if highest > 1e-6 else 1.0
     rough = top / count
     power = 10.0 ** floor(log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
@@ -91,7 +91,7 @@ class Frame:
             y = self.y((mark - low) / span)
             parts += [
                 tag("line", x1=self.left, x2=self.width - self.right, y1=y, y2=y, class_="grid"),
-                tag("text", f"{number(mark)}{unit}", x=self.left - 6, y=y + 4, text_anchor="end"),
+                tag("text", f"{mark:,.10g}{unit}", x=self.left - 6, y=y + 4, text_anchor="end"),
             ]
         return tag("g", *parts, class_="axis")
 

@@ -66,12 +66,13 @@ def change_user(
         if what == "sessions":
             user_api.end_sessions(here, who, name)
             return
-        wanted: dict[str, object] = {
+        changes: dict[str, dict[str, object]] = {
             "role": {"role": value},
             "active": {"active": value == "yes"},
             "password": {"password": value},
             "unlock": {"unlock": True},
-        }.get(what, {what: value})
+        }
+        wanted = changes.get(what, {what: value})  # what is unknown is refused by the API's own model
         user_api.change(request, here, who, name, UserChange.model_validate(wanted))
 
     done = {

@@ -36,9 +36,11 @@ _FIXED = frozenset(
         "notice",
     ]
 )
+_TURNED = re.compile(r"^turned \d+$")
 _FOR_CONSOLE = (
     (re.compile(r",? or leave out --no-mend"), ""),
     (re.compile(r"--force gives"), "reading it all the same gives"),
+    (re.compile(r"; --force.*$"), ""),
 )
 
 
@@ -67,8 +69,10 @@ class Card:
         bars: Probabilities of the classes.
         meaning: What the operating point means; empty if the bundle is not there any more.
         counts: Where that was counted; likewise.
-        pattern: The pattern in words; empty if the bundle has none.
-        classes_left: Which classes are not ruled out, in words; empty if not known.
+        pattern: The pattern; empty if the bundle has none.
+        pattern_note: What to know of it.
+        classes_left: Which classes are not ruled out; empty if not known.
+        classes_note: How often such a set is right, and whether it denies the call.
         zones: Share of the evidence by zone; empty if nothing speaks for the finding.
         in_lungs: Share of the evidence within the lungs; None if not known.
         code: Of the refusal; empty if read.
@@ -92,7 +96,9 @@ class Card:
     meaning: str
     counts: str
     pattern: str
+    pattern_note: str
     classes_left: str
+    classes_note: str
     zones: dict[str, float]
     in_lungs: float | None
     code: str
@@ -117,28 +123,33 @@ def card(row: ReadingRow, meta: BundleMeta | None) -> Card:
     refusal = told["refusal"] or {}
     point = None if found is None or meta is None else _point(meta, found["preset"])
     zones = {} if told["evidence"] is None else told["evidence"]["zones"]
+    forced = next((text for text in told["warnings"] if text.startswith("forced: ")), "")
+    bars = () if found is None else _bars(told["probabilities"], found["probability"])
     return Card(
         id=row.id,
-        kind=kind_of(None if found is None else found["call"]),
+        kind="open" if forced and found else kind_of(None if found is None else found["call"]),
         call="refused" if found is None else found["call"],
         name=name,
         share=None if found is None else found["probability"],
         marks=() if found is None else tuple(m for m in (found.get("lower"), found["threshold"]) if m and m <= 1),
-        where="" if found is None else _where(found),
+        where="" if found is None else _where(found, name),
         preset="" if found is None else found["preset"],
-        bars=() if found is None else _bars(told["probabilities"], found["probability"]),
-        meaning="" if point is None else _meaning(point, name),
-        counts="" if point is None else _counts(point),
-        pattern=_pattern(told["pattern"], name),
-        classes_left=_left(told["pattern"]),
+        bars=bars,
+        meaning="" if point is None or forced else _meaning(point, name),
+        counts="" if point is None or forced else _counts(point),
+        **_pattern(told["pattern"], name),
+        **_left(told["pattern"], "" if found is None else found["call"], bars),
         zones=zones if any(zones.values()) else {},
         in_lungs=None if told["evidence"] is None else told["evidence"].get("in_lungs"),
         code=refusal.get("code", ""),
         reason=_sentence(refusal.get("reason", "")),
         remedy=_sentence(_for_page(refusal.get("remedy", ""))),
-        mended=tuple(told["mended"]),
-        warnings=tuple(_sentence(text) for text in told["warnings"]),
-        forced=row.forced,
+        mended=tuple(_TURNED.sub(r"\g<0> degrees clockwise", words) for words in told["mended"]),
+        warnings=tuple(
+            _sentence(text) + (" Nothing vouches for this number." if text == forced else "")
+            for text in told["warnings"]
+        ),
+        forced=bool(forced),
         about=", ".join(part for part in (row.bundle, seconds(row.seconds), f"asked by {row.by}") if part),
     )
 
@@ -154,9 +165,9 @@ def _point(meta: BundleMeta, preset: str) -> PointShown | None:
     return next((point for point in points_shown(meta) if point.preset == preset), None)
 
 
-def _where(found: dict[str, Any]) -> str:
-    open_from = "" if found.get("lower") is None else f", left open from {percent(found['lower'])}"
-    return f"Called from {percent(found['threshold'])}{open_from} ({found['preset']})"
+def _where(found: dict[str, Any], name: str) -> str:
+    left = "" if found.get("lower") is None else f", left open from {percent(found['lower'])}"
+    return f"P({name}) {percent(found['probability'])}; called from {percent(found['threshold'])}{left}"
 
 
 def _bars(shares: dict[str, float], probability: float) -> tuple[ClassBar, ...]:
@@ -193,22 +204,27 @@ def _counts(point: PointShown) -> str:
     )
 
 
-def _pattern(pattern: dict[str, Any] | None, name: str) -> str:
+def _pattern(pattern: dict[str, Any] | None, name: str) -> dict[str, str]:
     if pattern is None:
-        return ""
-    call = pattern["call"]
-    return f"None: {name} is not called" if call is None else f"{call[:1].upper()}{call[1:]}"
+        return {"pattern": "", "pattern_note": ""}
+    if pattern["call"] is None:
+        return {"pattern": "None", "pattern_note": f"{_capital(name)} is not called."}
+    return {"pattern": _capital(pattern["call"]), "pattern_note": "A radiographic impression, not microbiology."}
 
 
-def _left(pattern: dict[str, Any] | None) -> str:
+def _left(pattern: dict[str, Any] | None, call: str, bars: tuple[ClassBar, ...]) -> dict[str, str]:
     if pattern is None or pattern["coverage"] is None:
-        return ""
-    often = f"of 100 films, {round(100 * pattern['coverage'])} have their true class in such a set"
+        return {"classes_left": "", "classes_note": ""}
     names: list[str] = pattern["set"]
-    if not names:
-        return f"No class: the film is unlike those that the bundle learned from ({often})."
-    words = f"{names[0]} alone" if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
-    return f"{words[:1].upper()}{words[1:]} ({often})."
+    words = f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0] if names else "no class fits"
+    note = f"Such sets hold the true class of {round(100 * pattern['coverage'])} of 100 films."
+    if kind_of(call) == "against" and not {bar.name for bar in bars if bar.kind == "against"} & set(names):
+        note += " This one does not hold the call: have a second look."
+    return {"classes_left": _capital(words), "classes_note": note}
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _for_page(remedy: str) -> str:

@@ -53,10 +53,22 @@ document.getElementById("again")?.addEventListener("submit", async (event) => {
   button.textContent = "Reading ...";
   announce("Reading.");
   try {
-    const query = { bundle, preset, film: form.dataset.film, force: form.elements.force.checked || null };
-    await post(`/studies/${form.dataset.study}/readings`, undefined, query);
+    const query = { bundle, preset, force: form.elements.force.checked || null };
+    const readings = await post(`/studies/${form.dataset.study}/readings`, undefined, query);
+    const mine = readings.find((reading) => reading.film === form.dataset.film) ?? readings[0];
     own = true;
-    location.reload();
+    const known = document.querySelector(`.study-readings a[href*="reading=${mine.id}"]`);
+    if (known) {
+      known.focus();
+      toast("It was read in just this way before.");
+      button.disabled = false;
+      button.textContent = "Read again";
+      return;
+    }
+    const search = new URLSearchParams(location.search);
+    search.delete("film");
+    search.set("reading", mine.id);
+    location.assign(`?${search}`);
   } catch (error) {
     toast(error instanceof Problem ? error.sentence : "The server does not answer. Try again.", { stay: true });
     button.disabled = false;

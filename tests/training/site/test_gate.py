@@ -64,12 +64,20 @@ def test_enough_films_never_ask_for_more_than_even_odds() -> None:
 
 
 def test_films_that_are_no_chest_films_do_not_open_the_gate() -> None:
-    site = fitted(np.r_[np.full(90, -5.0), np.full(30, 9.0)])
-    assert site.strain == LOOSEST
+    site = fitted(np.r_[np.full(80, -5.0), np.full(10, 0.7), np.full(30, 9.0)])
+    assert site.strain == 0.7  # as loose as helps a film, and no looser
     assert site.beyond == 30
     assert site.stated == pytest.approx(0.25)
     assert site.after.value == pytest.approx(0.25)
     assert "30 of 120 films look so unlike" in " ".join(site.remarks())
+
+
+def test_one_wild_film_among_good_ones_opens_nothing() -> None:
+    for count in (60, 120):
+        site = fitted(np.r_[np.full(count, -5.0), 9.0], asked=0.01)
+        assert site.strain <= 0
+        assert site.beyond == 1
+        assert site.spec.fit >= shipped_gate().fit
 
 
 def test_a_patient_does_not_choose_the_limits_for_himself() -> None:

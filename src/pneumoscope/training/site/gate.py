@@ -133,10 +133,9 @@ def fit_gate(
         site: Its name, for the bundle.
         seed: Of the folds.
     """
-    n, people = len(strains), len(np.unique(patients))
+    n, people, needed = len(strains), len(np.unique(patients)), ceil(1 / asked - 1e-9) - 1
     strain, stated = _chosen(strains, asked)
     after = clustered_rate(_refused(strains, patients, asked, seed), patients)
-    at_bound = float((strains > LOOSEST).mean())
     return SiteGate(
         spec=replace(
             limits_at(strain, gate),
@@ -146,9 +145,9 @@ def fit_gate(
         ),
         strain=strain,
         asked=asked,
-        stated=max(stated, at_bound) if strain == LOOSEST else stated,
+        stated=stated,
         films=n,
-        needed=ceil(1 / asked - 1e-9) - 1 if stated > asked * (1 + 1e-9) else 0,
+        needed=needed if n < needed else 0,
         beyond=int((strains > LOOSEST).sum()),
         before=clustered_rate(refused, patients),
         after=after,
@@ -166,13 +165,16 @@ def _chosen(strains: NDArray[np.float64], asked: float) -> tuple[float, float]:
     """The strain of the limits, and the share that it promises."""
     n, base = len(strains), shipped_gate()
     tightest = base.fit - max(base.fit, _EVEN_ODDS)
+    within = strains[strains <= LOOSEST]
+    # As loose as each film takes that may pass at all, and never tighter than the package.
+    all_that_may = max(0.0, float(within.max(initial=0.0)))
     rank = (n + 1) * (1 - asked)
-    if (
-        rank > n + 1e-9
-    ):  # too few to promise that: as loose as the loosest of them takes, and never tighter than the package
-        return float(np.clip(strains.max(), 0, LOOSEST)), 1 / (n + 1)
-    found = np.interp(rank, np.arange(1, n + 1), np.sort(strains))
-    return float(np.clip(found, tightest, LOOSEST)), asked
+    if rank > n + 1e-9:  # too few to promise that
+        return all_that_may, max(1 / (n + 1), 1 - len(within) / n)
+    found = float(np.interp(rank, np.arange(1, n + 1), np.sort(strains)))
+    if found > LOOSEST:  # no limit that is allowed keeps the promise; looser than this would help no film
+        return all_that_may, max(asked, 1 - len(within) / n)
+    return max(found, tightest), asked
 
 
 def _refused(strains: NDArray[np.float64], patients: NDArray[np.str_], asked: float, seed: int) -> NDArray[np.bool_]:

@@ -213,6 +213,17 @@ def test_what_cannot_start_says_why_in_one_line(
     assert said.startswith("pneumoscope: ")
 
 
+def test_without_the_extra_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pneumoscope.cli import extras
+    from pneumoscope.cli.main import main
+
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "uvicorn" else object())
+    assert main(["serve"]) == 2
+    assert "pip install 'pneumoscope[web]'" in capsys.readouterr().err
+
+
 def test_a_taken_port(start: Callable[..., Process]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         room = start("--port", str(taken.getsockname()[1]))

@@ -27,8 +27,15 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize("size", ["laptop", "phone"])
-@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize(
+    ("size", "theme"),
+    [
+        ("laptop", "dark"),
+        ("phone", "light"),
+        pytest.param("laptop", "light", marks=pytest.mark.slow),
+        pytest.param("phone", "dark", marks=pytest.mark.slow),
+    ],
+)
 def test_axe_finds_nothing_and_nothing_is_too_wide(
     room: Room,
     look: Look,

@@ -145,6 +145,7 @@ def test_a_damaged_file_is_refused(look: Look, films: Films) -> None:
     page = look().page
     read(page, films["broken"])
     expect(page.locator(".result-call")).to_have_text("Refused")
+    expect(page.locator(".card-thumb img")).to_have_count(0)  # there is no picture, and none is asked for
     expect(page.locator("#result")).to_contain_text("What to do:")
     expect(page.get_by_role("button", name="Read it all the same")).to_have_count(0)
 

@@ -24,7 +24,7 @@ export function draw(item) {
     item.drawn = item.state;
     item.stale = false;
   }
-  if (item.answer && !thumb.querySelector("img")) {
+  if (item.answer?.thumbnail && !thumb.querySelector("img")) {
     const image = el("img", { alt: "", loading: "lazy", decoding: "async", width: 48, height: 48 });
     image.addEventListener("error", () => thumb.replaceChildren(icon("film")));
     image.src = item.answer.thumbnail;

@@ -152,3 +152,20 @@ def test_what_c_libraries_print_is_kept_away(drawn: Path, tmp_path: Path, damage
     assert (done.returncode, done.stderr) == (0, "")
     report = msgspec.json.decode((tmp_path / "out/audit.json").read_bytes(), type=AuditReport)
     assert [problem.path for problem in report.problems] == ["train/NORMAL/damaged.tiff"]
+
+
+def test_sources_are_counted_and_a_patient_of_two_counts_once(drawn: Path, tmp_path: Path, run: Run) -> None:
+    films = sorted(film for kind in ("NORMAL", "PNEUMONIA") for film in (drawn / "train" / kind).iterdir())
+    rows = [
+        f"{film},{film.parent.name.lower()},{'both' if i < 2 else f'p{i}'},{('north', 'south')[i % 2]}"
+        for i, film in enumerate(films)
+    ]
+    (tmp_path / "films.csv").write_text("\n".join(["path,label,patient,hospital", *rows]) + "\n")
+    ran = run("audit", tmp_path / "films.csv", "--out", tmp_path / "out", "--folds", 3)
+    assert ran.code == 0, ran.err
+    report = msgspec.json.decode((tmp_path / "out/audit.json").read_bytes(), type=AuditReport)
+    assert {count.source for count in report.counts} == {"north", "south"}
+    page = re.sub(r"\s+", " ", (tmp_path / "out/audit.html").read_text())
+    normal = sum(film.parent.name == "NORMAL" for film in films)
+    assert f'<td class="left">normal</td><td>{normal}</td><td>{normal - 1}</td>' in page
+    assert f'<td class="left">north</td><td>{(len(films) + 1) // 2}</td>' in page

@@ -19,5 +19,5 @@ def test_the_verb_writes_and_tells(public_set: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, [str(public_set), "--out", str(tmp_path / "m.parquet"), "--labels", "binary"])
     assert result.exit_code == 0, result.output
     assert Manifest.load(tmp_path / "m.parquet").sha256 == scan(public_set, labels="binary").sha256
-    for words in ("normal", "pneumonia", "layout: public", "left out: 1 files", "empty.jpeg"):
+    for words in ("normal", "pneumonia", "source: public", "left out: 1 files", "empty.jpeg"):
         assert words in result.output

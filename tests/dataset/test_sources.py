@@ -100,15 +100,15 @@ def test_a_csv_table(tmp_path: Path, draw: Draw) -> None:
     table = write_csv(
         tmp_path / "set" / "labels.csv",
         [
-            ["Image", "label", "Patient_ID", "split", "age", "sex", "view"],
-            ["../films/0.png", "NORMAL", "7", "train", "36", "F", "PA"],
-            [str(films[1]), "bacteria", "7", "valid", "", "M", "AP"],
-            ["../films/2.png", "viral", "", "", "", "", ""],
-            [str(elsewhere), "viral", "8", "test", "", "", ""],
-            ["../films/2.png", "normal", "", "", "", "", ""],
-            ["../films/gone.png", "normal", "", "", "", "", ""],
-            ["../films/1.png", "", "", "", "", "", ""],
-            ["unsplit.png", "normal", "", "fold3", "", "", ""],
+            ["Image", "label", "Patient_ID", "split", "age", "sex", "view", "Hospital"],
+            ["../films/0.png", "NORMAL", "7", "train", "36", "F", "PA", "north"],
+            [str(films[1]), "bacteria", "7", "valid", "", "M", "AP", ""],
+            ["../films/2.png", "viral", "", "", "", "", "", ""],
+            [str(elsewhere), "viral", "8", "test", "", "", "", "south"],
+            ["../films/2.png", "normal", "", "", "", "", "", ""],
+            ["../films/gone.png", "normal", "", "", "", "", "", ""],
+            ["../films/1.png", "", "", "", "", "", "", ""],
+            ["unsplit.png", "normal", "", "fold3", "", "", "", ""],
         ],
     )
     found = scan(table)
@@ -125,6 +125,7 @@ def test_a_csv_table(tmp_path: Path, draw: Draw) -> None:
         "PA",
     )
     assert (second.label, second.patient, second.part, second.age) == ("bacterial", "7", "val", None)
+    assert (first.source, second.source, by_path[str(elsewhere)].source) == ("north", "table", "south")
     reasons = dict(found.problems)
     assert "more than once" in reasons[str(films[2])] or "more than once" in str(found.problems)
     assert "no such file" in reasons[str(tmp_path / "films" / "gone.png")]

@@ -261,3 +261,16 @@ def test_what_a_data_set_knows_is_added(tmp_path: Path, make_film: Make) -> None
     assert found.patients is not None
     assert found.patients.tolist() == ["p0", "p0", "p1", "p1", "p2", "p2"]
     assert set(found.strata) == {"age", "sex"}
+
+
+def test_sources_that_the_data_set_tells_are_groups(tmp_path: Path, make_film: Make, tiny_bundle: Path) -> None:
+    rows = ["path,label,site"]
+    for i in range(6):
+        make_film(tmp_path / f"{i}.png", i)
+        rows.append(f"{i}.png,{('normal', 'bacterial', 'viral')[i % 3]},{('north', 'south', '')[i // 2]}")
+    (tmp_path / "films.csv").write_text("\n".join(rows) + "\n")
+    table = predict(BundleSystem(tiny_bundle), films_to_judge(tmp_path / "films.csv"))
+    assert table.strata["source"].tolist() == ["north", "north", "south", "south", "table", "table"]
+    scan(tmp_path / "films.csv").save(tmp_path / "manifest.parquet")
+    again = predict(BundleSystem(tiny_bundle), films_to_judge(tmp_path / "manifest.parquet"))
+    assert again.strata["source"].tolist() == table.strata["source"].tolist()

@@ -50,7 +50,7 @@ def manifest(
     copies = len(found) - len({film.sha256 for film in found.films})
     lines = [
         f"root: {found.root}",
-        f"layout: {found.films[0].source}",
+        f"source: {', '.join(sorted({film.source for film in found.films}))}",
         f"exact copies of another film: {copies}",
         f"sha256: {found.sha256}",
     ]

@@ -38,7 +38,7 @@ class FilmRow:
         sha256: Hex digest of the file's bytes (of the pixels, for a film inside an .npz file).
         label: The class.
         patient: Films of one child have one name; see ``pneumoscope.dataset.patients``.
-        source: Name of the layout that it was found by.
+        source: As the table told it (the hospital, say); else the name of the layout that it was found by.
         width: In pixels, after EXIF orientation.
         height: In pixels, likewise.
         mode: How the file stores its pixels, in Pillow's words ("L", "RGB", "I;16"); gray DICOM as "L" or "I;16".

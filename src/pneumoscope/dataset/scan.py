@@ -78,7 +78,7 @@ def scan(
             sha256=look.sha256,
             label=label,
             patient=patient,
-            source=layout.name,
+            source=candidate.source or layout.name,
             width=look.width,
             height=look.height,
             mode=look.mode,

@@ -54,7 +54,7 @@ class Candidate:
         label: The class, as ``canonical_label`` writes it.
         patient: If the layout names one.
         part: "train", "val", "test" or None.
-        age: If the layout tells it; likewise ``sex`` and ``view``.
+        age: If the layout tells it; likewise ``sex``, ``view`` and ``source`` (the hospital, the machine).
         patternless: The layout tells bacterial from viral, but not for this film: its label is "pneumonia".
     """
 
@@ -65,6 +65,7 @@ class Candidate:
     age: str | None = None
     sex: str | None = None
     view: str | None = None
+    source: str | None = None
     patternless: bool = False
 
 

@@ -27,6 +27,7 @@ _COLUMNS = {
     "age": ("age", "patient age"),
     "sex": ("sex", "gender", "patient sex", "patient gender"),
     "view": ("view", "view position"),
+    "source": ("source", "site", "hospital", "institution", "centre", "center"),
 }
 """What we call a column, and what tables call it; small letters, spaces for underscores."""
 
@@ -37,7 +38,7 @@ class Table:
     name = "table"
     description = (
         "a .csv, .tsv or .parquet table (or a folder with one in it) with the columns path and label, "
-        "and if known patient, split, age, sex and view"
+        "and if known patient, split, age, sex, view and source"
     )
 
     def matches(self, path: Path) -> bool:
@@ -75,9 +76,8 @@ class Table:
             part = PARTS.get((cells.get("part") or "").lower())
             patient = cells.get("patient") or patient_of(place)
             label = canonical_label(cells["label"] or "")
-            listing.films.append(
-                Candidate(place, label, patient, part, cells.get("age"), cells.get("sex"), cells.get("view"))
-            )
+            age, sex, view, source = (cells.get(key) for key in ("age", "sex", "view", "source"))
+            listing.films.append(Candidate(place, label, patient, part, age, sex, view, source))
         return listing
 
 

@@ -32,7 +32,7 @@ def audit_page(found: Audit) -> str:
         r=report,
         cards=view.cards(report),
         areas=view.areas(report),
-        classes=view.class_table(report),
+        classes=view.class_table(found),
         copies=view.copies_view(report, gallery),
         odd=view.odd_view(report, gallery),
         noises=[view.noise_view(noise, gallery) for noise in report.label_noise],

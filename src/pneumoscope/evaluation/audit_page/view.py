@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pneumoscope.dataset.audit import Audit
     from pneumoscope.dataset.audit.report import AuditReport, LabelNoise, Value
     from pneumoscope.evaluation.audit_page.pictures import Gallery
 
@@ -144,28 +146,40 @@ def _area(title: str, more: str, value: Value | None, *, drop: str = "", kind: s
     return Area(title, more, f"{value.value:.3f} ({value.low:.3f} to {value.high:.3f})", at, low, high, drop, kind)
 
 
-def class_table(report: AuditReport) -> dict[str, Any]:
+def class_table(found: Audit) -> dict[str, Any]:
     """Films and patients of each class, by part."""
+    report = found.report
     parts = [*report.parts, ""] if any(not row.part for row in report.counts) else report.parts
-    films = {(row.label, row.part): 0 for row in report.counts}
-    patients = dict(films)
+    films = Counter[tuple[str, str]]()
     for row in report.counts:
         films[row.label, row.part] += row.films
-        patients[row.label, row.part] += row.patients
-    total = {name: sum(films.get((name, part), 0) for part in parts) for name in report.classes}
+    # A patient may have films of several sources, and counts once.
+    people = {(film.label, part, film.patient) for film, part in zip(found.manifest.films, found.parts, strict=True)}
+    patients = Counter((label, part) for label, part, _ in people)
+    total = {name: sum(films[name, part] for part in parts) for name in report.classes}
     return {
         "parts": [part or "no part" for part in parts],
         "rows": [
             {
                 "label": name,
-                "cells": [(films.get((name, part), 0), patients.get((name, part), 0)) for part in parts],
+                "cells": [(films[name, part], patients[name, part]) for part in parts],
                 "films": total[name],
                 "share": 100 * total[name] / max(1, report.films),
             }
             for name in report.classes
         ],
-        "sources": sorted({row.source for row in report.counts}),
+        "sources": _sources(report),
     }
+
+
+def _sources(report: AuditReport) -> list[tuple[str, int, list[int]]]:
+    """Each source with its films, and those of each class; the largest first."""
+    films: dict[str, dict[str, int]] = {}
+    for row in report.counts:
+        by_class = films.setdefault(row.source, dict.fromkeys(report.classes, 0))
+        by_class[row.label] += row.films
+    found = [(name, sum(by_class.values()), list(by_class.values())) for name, by_class in films.items()]
+    return sorted(found, key=lambda source: (-source[1], source[0]))
 
 
 def copies_view(report: AuditReport, gallery: Gallery) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class FilmsToJudge:
     Attributes:
         root: The folder that the paths start from.
         films: What should be films, in the order of their paths.
-        source: Name of the layout that they were found by.
+        source: Of the films that do not tell their own: the name of the layout that they were found by.
         words: Which films, in words.
         problems: What cannot be judged, as (path, reason).
         notes: What a reader of their figures must know, each a sentence.
@@ -110,12 +110,14 @@ def _of_manifest(manifest: Manifest, rows: Sequence[int], words: str) -> FilmsTo
             where=manifest.root,
             remedy="Put the films back, or make the manifest again: pneumoscope manifest DATA --out FILE.parquet",
         )
-    films = [Candidate(film.path, film.label, film.patient, film.part, film.age, film.sex, film.view) for film in kept]
-    sources = sorted({film.source for film in kept})
+    films = [
+        Candidate(film.path, film.label, film.patient, film.part, film.age, film.sex, film.view, film.source)
+        for film in kept
+    ]
     return FilmsToJudge(
         root=manifest.root,
         films=tuple(sorted(films, key=lambda film: film.path)),
-        source=sources[0] if len(sources) == 1 else "",
+        source="",
         words=words if words.startswith("the ") else f"the films of {words}",
         problems=tuple(manifest.problems),
     )

@@ -105,5 +105,6 @@ def _strata(films: list[Candidate]) -> dict[str, NDArray[np.str_]]:
         "age": [age_band(film.age or "") for film in films],
         "sex": [sex_of(film.sex or "") for film in films],
         "view": [(film.view or "").strip().upper() for film in films],
+        "source": [film.source or "" for film in films],
     }
     return {name: np.array(groups, dtype=np.str_) for name, groups in found.items() if any(groups)}

@@ -144,7 +144,7 @@ def _strata(
     """The groups that are known; what is known of no film is left out."""
     found = {
         "labelled": [film.label for film, _ in read] if fitted.joined else [],
-        "source": [films.source] * len(read),
+        "source": [film.source or films.source for film, _ in read],
         "resolution": [resolution_band(a.rows, a.columns) if a.rows and a.columns else "" for _, a in read],
         "aspect": [aspect_band(a.rows, a.columns) if a.rows and a.columns else "" for _, a in read],
         "age": [age_band(film.age or "") for film, _ in read],

@@ -47,7 +47,7 @@ def test_users_roles_and_tokens(empty_room: Room, look: Look) -> None:
     expect(page.locator("#new-name")).to_have_value("Rosa")
 
     # A token is shown once, and works.
-    page.goto("/account")
+    page.get_by_role("link", name="ada", exact=True).click()
     page.get_by_label("Name of a new token").fill("the scanner")
     page.get_by_role("button", name="Make a token").click()
     token = page.get_by_label("Token", exact=True).input_value()

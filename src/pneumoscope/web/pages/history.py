@@ -40,7 +40,7 @@ ACTIONS = {
 """What was done, by the log's code."""
 
 
-_LEFT_OUT = frozenset({"new"})
+_LEFT_OUT = frozenset({"new", "reading"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def told(entry: AuditEntry) -> Told:
     parts = [
         f"{name.replace('_', ' ')} {_plain(value)}"
         for name, value in entry.detail.items()
-        if name not in _LEFT_OUT and _plain(value)
+        if name not in _LEFT_OUT and (name, value) != ("forced", False) and _plain(value)
     ]
     kind, _, name = entry.target.partition(":")
     there = kind == "study" and entry.action != "study.delete"

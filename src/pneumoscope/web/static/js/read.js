@@ -178,6 +178,8 @@ function choose(item, focus = false) {
   item.card.tabIndex = 0;
   reveal(item.row);
   if (focus) item.card.focus({ preventScroll: true });
+  // On a phone the list is below the film: a film that is chosen there must come into sight.
+  if (focus && stage.root.getBoundingClientRect().top < 0) stage.root.scrollIntoView({ block: "start" });
   show();
   if (item.answer && findingOf(item.answer.reading).preset !== preset()) atSetting(item);
 }

@@ -54,6 +54,7 @@ def test_the_code_makes_one_administrator_and_lets_them_in(new: Room) -> None:
     assert (again.status_code, again.headers["location"]) == (303, "/login")
     assert new.worklist.users.count() == 1
     assert first_run(new.app) is None
+    assert not new.guards.first.open
 
 
 def test_it_may_be_typed_as_it_comes(new: Room) -> None:

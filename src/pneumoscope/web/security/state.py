@@ -89,7 +89,7 @@ class Guards:
     identities: Buckets | None = None
     tries: Buckets = field(default_factory=lambda: Buckets(_TRIES_A_MINUTE / 60, _TRIES_A_MINUTE))
     turns: Turns = field(default_factory=Turns)
-    least_seconds: float = 0.3
+    least_seconds: float = 0.5
     checking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     now: Callable[[], datetime] = _now
     _users: bool = False

@@ -20,7 +20,6 @@ import httpx
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from pneumoscope.bundle import write_bundle
 from pneumoscope.web.app import create_app
@@ -34,20 +33,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+
     from pneumoscope.bundle import BundleMeta
     from pneumoscope.web.context import Context
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 SIZES = {"laptop": (1366, 768), "phone": (390, 844)}
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
@@ -157,17 +147,8 @@ def empty_room(tmp_path: Path, bundle: Path) -> Iterator[Room]:
     yield from running(WebConfig(data=tmp_path / "data", model=str(bundle), workers=1, requests_per_minute=0))
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Debian's chromium."""
-    with sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
-def look(browser: Browser) -> Iterator[Callable[..., Page]]:
+def look(chromium: Browser) -> Iterator[Callable[..., Page]]:
     """Open a page: `look(room, "/worklist", size="phone", theme="light")`; it must not log errors but ``expected``."""
     opened: list[Watched] = []
 
@@ -175,7 +156,7 @@ def look(browser: Browser) -> Iterator[Callable[..., Page]]:
         where: Room, path: str, size: str = "laptop", theme: str = "dark", *, expected: str = "", **given: Any
     ) -> Page:
         width, height = SIZES[size]
-        context = browser.new_context(
+        context = chromium.new_context(
             viewport={"width": width, "height": height},
             color_scheme="light" if theme == "light" else "dark",
             has_touch=size == "phone",

@@ -35,13 +35,25 @@ router = APIRouter(include_in_schema=False, prefix="/admin", route_class=PageRou
 _TABS = {"users": "Users", "tokens": "API tokens", "log": "Audit log", "settings": "Settings"}
 _LONGEST = 36_500  # days
 
+_DONE = {
+    "make": "{} may log in now.",
+    "role-admin": "{} is an administrator now.",
+    "role-reader": "{} is a reader now.",
+    "active-yes": "{} may log in again.",
+    "active-no": "{} is shut out.",
+    "password": "{} has a new password, and is logged out everywhere.",
+    "unlock": "{} is unlocked.",
+    "sessions": "{} is logged out everywhere.",
+}
+
 Text = Annotated[str, Form(max_length=1000)]
 
 
 @router.get("")
-def users(request: Request, here: Here, who: Admin, done: str = "") -> HTMLResponse:
-    """Who may log in."""
-    return _users(request, here, who, done=done)
+def users(request: Request, here: Here, who: Admin, done: str = "", user: str = "") -> HTMLResponse:
+    """Who may log in. ``done`` and ``user`` tell what was done before, if there is such a user."""
+    known = here.worklist.users.get(user) if done in _DONE and user else None
+    return _users(request, here, who, done="" if known is None else _DONE[done].format(known.name))
 
 
 @router.post("/users", response_model=None)
@@ -53,7 +65,7 @@ def make_user(
     def make() -> None:
         user_api.make(request, here, who, NewUser.model_validate({"name": name, "role": role, "password": password}))
 
-    return _tried(request, here, who, make, f"{name} may log in now.", user=name)
+    return _tried(request, here, who, make, done="make", user=name)
 
 
 @router.post("/users/{name}", response_model=None)
@@ -75,14 +87,8 @@ def change_user(
         wanted = changes.get(what, {what: value})  # what is unknown is refused by the API's own model
         user_api.change(request, here, who, name, UserChange.model_validate(wanted))
 
-    done = {
-        "role": f"{name} is {value} now.",
-        "active": f"{name} may log in again." if value == "yes" else f"{name} is shut out.",
-        "password": f"{name} has a new password, and is logged out everywhere.",
-        "unlock": f"{name} is unlocked.",
-        "sessions": f"{name} is logged out everywhere.",
-    }
-    return _tried(request, here, who, change, done.get(what, "Done."))
+    done = f"{what}-{value}" if what in {"role", "active"} else what
+    return _tried(request, here, who, change, done=done, user=name)
 
 
 @router.get("/tokens")
@@ -159,7 +165,7 @@ def _users(
         me=who.name,
         local=who.via == "local",
         least=LEAST,
-        done=done[:200],
+        done=done,
         wrong=wrong,
         user=user,
         status=status,
@@ -168,7 +174,7 @@ def _users(
 
 
 def _tried(
-    request: Request, here: Here, who: Admin, act: Callable[[], None], done: str, *, user: str = ""
+    request: Request, here: Here, who: Admin, act: Callable[[], None], *, done: str, user: str
 ) -> HTMLResponse | RedirectResponse:
     """Do it and go back to the users; what is refused is said on their page."""
     try:
@@ -180,8 +186,9 @@ def _tried(
     except ValueError:  # pydantic's, of a value that no form of ours sends
         wrong, status = "The form has a value that cannot be. Try again", 422
     else:
-        return RedirectResponse(f"/admin?{urlencode({'done': done})}", status_code=303)
-    return _users(request, here, who, wrong=f"{wrong[:1].upper()}{wrong[1:]}.", user=user, status=status)
+        return RedirectResponse(f"/admin?{urlencode({'done': done, 'user': user})}", status_code=303)
+    told = f"{wrong[:1].upper()}{wrong[1:]}."
+    return _users(request, here, who, wrong=told, user=user if done == "make" else "", status=status)
 
 
 def _draw(request: Request, who: Admin, tab: str, *, status: int = 200, **values: object) -> HTMLResponse:

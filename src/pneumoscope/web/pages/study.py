@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from pneumoscope.gate.facts import age_years
 from pneumoscope.reports.formats import FORMATS
+from pneumoscope.web.api.studies import delete_studies
 from pneumoscope.web.context import Here
 from pneumoscope.web.pages import words
 from pneumoscope.web.pages.cards import card
@@ -117,7 +118,7 @@ def write_note(
 def delete(request: Request, study: str, here: Here, who: Admin) -> RedirectResponse:
     """Delete the study; the question was asked before, by the dialog or on the worklist's own page."""
     filters = Filters.of(request.query_params)
-    deleted = here.worklist.studies.delete([study], by=who.name)
+    deleted = delete_studies(here, [study], who.name)
     search = "&".join(part for part in (filters.search(cursor=""), f"done=delete&n={deleted}") if part)
     return RedirectResponse(f"/worklist?{search}", status_code=303)
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from pneumoscope.errors import UsageError
+from pneumoscope.web.api.studies import delete_studies
 from pneumoscope.web.context import Here
 from pneumoscope.web.pages import words
 from pneumoscope.web.pages.filters import CALLS, ORDERS, REFUSALS, Filters, views
@@ -116,7 +117,7 @@ def delete(
     if not found:
         return _back(request, "", 0)
     if confirmed:
-        return _back(request, "delete", here.worklist.studies.delete([row.id for row in found], by=who.name))
+        return _back(request, "delete", delete_studies(here, [row.id for row in found], who.name))
     return page(
         request,
         who,

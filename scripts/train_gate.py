@@ -6,18 +6,22 @@
 CHEST_XRAY holds the public set (train/NORMAL, train/PNEUMONIA). Of its split by patient (seed 0) the head learns from
 the films for training, and the thresholds are chosen on those for validation; no label of any film is used. --more
 gives a folder of other whole, frontal films, named by patient as those of ChestX-ray14: four fifths of the patients are
-learned from, and the others' films choose the thresholds too. OUT gets gate.npz and gate.json.
+learned from, and the others' films choose the thresholds too. --times draws so many times the usual number of pictures.
+OUT gets gate.npz and gate.json; until then OUT/parts keeps what was drawn, and the same command goes on where it was
+stopped.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from pneumoscope.dataset import make_split, scan
 from pneumoscope.training.gate.run import deal_patients, train_gate
+from pneumoscope.training.gate.samples import Sampling
 
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
 
@@ -28,6 +32,7 @@ def main() -> None:
     parser.add_argument("films", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--more", action="append", default=[], metavar="FOLDER", type=Path)
+    parser.add_argument("--times", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     manifest = scan(asked.films)
@@ -40,7 +45,8 @@ def main() -> None:
         learned, judges = learned + more, judges + others
     learned = [learned[i] for i in rng.permutation(len(learned))]
     chosen_on = f"{len(judges)} films of patients that were not learned from"
-    spec = train_gate(learned, judges, asked.out, chosen_on=chosen_on, seed=asked.seed)
+    how = Sampling(**{name: round(count * asked.times) for name, count in asdict(Sampling()).items()})
+    spec = train_gate(learned, judges, asked.out, chosen_on=chosen_on, how=how, seed=asked.seed)
     print(f"refuses {spec.false_refusals:.2%} of {spec.films} films for validation: {spec}")  # noqa: T201 - a script
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 import torch
 
+from pneumoscope import __version__
 from pneumoscope.films import load
 from pneumoscope.films.phantom import KINDS as PHANTOMS
 from pneumoscope.films.phantom import draw_phantom
@@ -16,9 +19,10 @@ from pneumoscope.gate.answers import FIT
 from pneumoscope.gate.measures import clipped_share, sharpness
 from pneumoscope.gate.network import GateHead
 from pneumoscope.gate.spec import GateSpec
-from pneumoscope.lungs import lungs_input
+from pneumoscope.lungs import lung_finder, lungs_input
 from pneumoscope.settings import Settings
 from pneumoscope.storage import write_atomically
+from pneumoscope.training.gate.kept import Kept
 from pneumoscope.training.gate.kinds import SEEN
 from pneumoscope.training.gate.learn import learn_head
 from pneumoscope.training.gate.samples import Sampling, films_as_seen, sample, seen_through
@@ -73,6 +77,8 @@ def train_gate(
 ) -> GateSpec:
     """Learn the head and choose its thresholds.
 
+    What was drawn is kept in ``out/parts`` until the head is there, so that the same call goes on where it was stopped.
+
     Args:
         films: Whole, frontal, upright chest films, to learn from.
         judges: Likewise, of other patients: the thresholds are chosen on them.
@@ -94,13 +100,22 @@ def train_gate(
         for i in range(phantoms)
     ]
     seen = films_as_seen(films, progress=progress)
-    samples = sample(seen, np.stack(drawn), how or Sampling(), seed=seed, progress=progress)
+    how = how or Sampling()
+    kept = Kept(out / "parts", _key(seen, phantoms, how, seed))
+    samples = sample(seen, np.stack(drawn), how, seed=seed, kept=kept, progress=progress)
     head = learn_head(samples.inputs, samples.labels, samples.weights, epochs=epochs, seed=seed)
     data = head.to_bytes()
     spec = replace(choose_thresholds(GateHead.from_bytes(data), judges), chosen_on=chosen_on)
     write_atomically(out / "gate.npz", data)
     write_atomically(out / "gate.json", msgspec.json.format(msgspec.json.encode(spec), indent=2))
+    shutil.rmtree(kept.folder)
     return spec
+
+
+def _key(films: NDArray[np.uint8], phantoms: int, how: Sampling, seed: int) -> str:
+    """Of all that the samples hang on."""
+    told = f"{lung_finder().sha256} {phantoms} {how} {seed} {__version__}"
+    return sha256(films.tobytes() + told.encode()).hexdigest()
 
 
 def choose_thresholds(head: GateHead, films: Sequence[Path], shares: Shares | None = None) -> GateSpec:

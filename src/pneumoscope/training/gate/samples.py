@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import numpy as np
 
@@ -16,12 +17,17 @@ from pneumoscope.training.gate.learn import labels_of
 from pneumoscope.training.gate.look import look
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+    from typing import TypeAlias
 
     from numpy.typing import NDArray
 
+    from pneumoscope.training.gate.kept import Kept
     from pneumoscope.training.gate.kinds import Kind
+
+    _Picture: TypeAlias = tuple[NDArray[np.uint8], str, int, bool, bool, np.random.Generator]
+    """Picture, family, quarter turns, inverted, mirrored, and the generator of its part."""
 
 __all__ = ["DRAWN", "Samples", "Sampling", "films_as_seen", "sample", "seen_through"]
 
@@ -83,11 +89,13 @@ def sample(
     *,
     seed: int,
     kinds: Sequence[Kind] = KINDS,
+    kept: Kept | None = None,
     progress: bool = True,
 ) -> Samples:
     """Draw the pictures, look at each once, and let the lung-field network see them.
 
-    Kinds that are held out are passed over.
+    Kinds that are held out are passed over. Every part (films upright, films moved, phantoms, each kind) has a
+    generator of its own, so that a part that is kept from an earlier start need not be drawn again.
 
     Args:
         films: uint8 [N, SEEN, SEEN], whole, frontal, upright films.
@@ -95,27 +103,26 @@ def sample(
         how: How many of what.
         seed: Of everything that is drawn.
         kinds: Of what is no film.
+        kept: Where parts are kept; without it they are not.
         progress: Show a bar.
     """
-    rng = np.random.default_rng(seed)
-    told = [kind for kind in kinds if not kind.held_out]
-    total = how.upright + how.moved + 2 * len(phantoms)
-    total += sum(how.drawn if kind.family in DRAWN else how.remade for kind in told)
+    parts = _parts(films, phantoms, how, [kind for kind in kinds if not kind.held_out])
     inputs, labels, families, nearness = [], [], [], []
-    for picture, family, turn, inverted, mirrored in counted(
-        _pictures(films, phantoms, how, told, rng), total=total, title="Drawing pictures", show=progress
-    ):
-        moved = np.rot90(picture[:, ::-1] if mirrored else picture, turn)
-        inputs.append(seen_through(look(rng, 255 - moved if inverted else moved)))
-        labels.append(labels_of(family, turn, inverted=inverted, mirrored=mirrored))
-        nearness.append(_NEAR if family in {"part", "several"} else 1.0)
-        families.append("film" if family == "film" else "drawn" if family in DRAWN else "remade")
+    for part in counted(parts, total=len(parts), title="Drawing pictures", show=progress):
+        found = None if kept is None else kept.held(part.name)
+        if found is None:
+            found = _seen(part.pictures(np.random.default_rng([seed, crc32(part.name.encode())])))
+            if kept is not None:
+                kept.keep(part.name, *found)
+        inputs.append(found[0])
+        labels.append(found[1])
+        families += [part.group] * len(found[0])
+        nearness += [part.near] * len(found[0])
     group = np.array(families)
     weights = np.ones(len(group), dtype=np.float32)
-    near = np.array(nearness, dtype=np.float32)
     for name, share in {"film": 0.5, "drawn": 0.25, "remade": 0.25}.items():
         weights[group == name] = share * len(group) / max(int((group == name).sum()), 1)
-    return Samples(np.stack(inputs), np.stack(labels), weights * near)
+    return Samples(np.concatenate(inputs), np.concatenate(labels), weights * np.array(nearness, dtype=np.float32))
 
 
 def seen_through(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -124,30 +131,68 @@ def seen_through(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     return gate_inputs(features, probability, picture)
 
 
-def _pictures(
-    films: NDArray[np.uint8],
-    phantoms: NDArray[np.uint8],
-    how: Sampling,
-    kinds: Sequence[Kind],
-    rng: np.random.Generator,
-) -> Iterator[tuple[NDArray[np.uint8], str, int, bool, bool]]:
-    """Picture, family, quarter turns, inverted, mirrored."""
-    for index in rng.choice(len(films), how.upright, replace=how.upright > len(films)):
-        yield films[index], "film", 0, False, bool(rng.random() < _MIRRORED)
-    for index in rng.integers(0, len(films), how.moved):
-        state = int(rng.integers(1, 8))  # one of the seven that are not upright and as they are
-        yield films[index], "film", state % 4, state >= 4, bool(rng.random() < _MIRRORED)
-    for phantom in phantoms:
-        yield phantom, "film", 0, False, bool(rng.random() < _MIRRORED)
-        yield phantom, "film", int(rng.integers(4)), bool(rng.random() < 0.5), bool(rng.random() < _MIRRORED)
-    for kind in kinds:
-        for _ in range(how.drawn if kind.family in DRAWN else how.remade):
-            some = films[rng.integers(0, len(films), _FILMS_A_KIND)].astype(np.float32) / 255
-            turned = bool(rng.random() < 0.5)
-            yield (
-                draw_kind(kind, rng, list(some)),
-                kind.family,
-                int(rng.integers(4)) if turned else 0,
-                turned and bool(rng.random() < 0.5),
-                bool(rng.random() < 0.5),
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """Pictures that are drawn together."""
+
+    name: str
+    group: str
+    near: float
+    pictures: Callable[[np.random.Generator], Iterator[_Picture]]
+
+
+def _seen(pictures: Iterator[_Picture]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What the head is given of pictures that are looked at once, and what is true of them."""
+    inputs, labels = [], []
+    for picture, family, turn, inverted, mirrored, rng in pictures:
+        moved = np.rot90(picture[:, ::-1] if mirrored else picture, turn)
+        inputs.append(seen_through(look(rng, 255 - moved if inverted else moved)))
+        labels.append(labels_of(family, turn, inverted=inverted, mirrored=mirrored))
+    return np.stack(inputs), np.stack(labels)
+
+
+def _parts(films: NDArray[np.uint8], phantoms: NDArray[np.uint8], how: Sampling, kinds: Sequence[Kind]) -> list[_Part]:
+    def upright(rng: np.random.Generator) -> Iterator[_Picture]:
+        for index in rng.choice(len(films), how.upright, replace=how.upright > len(films)):
+            yield films[index], "film", 0, False, bool(rng.random() < _MIRRORED), rng
+
+    def moved(rng: np.random.Generator) -> Iterator[_Picture]:
+        for index in rng.integers(0, len(films), how.moved):
+            state = int(rng.integers(1, 8))  # one of the seven that are not upright and as they are
+            yield films[index], "film", state % 4, state >= 4, bool(rng.random() < _MIRRORED), rng
+
+    def drawn(rng: np.random.Generator) -> Iterator[_Picture]:
+        for phantom in phantoms:
+            yield phantom, "film", 0, False, bool(rng.random() < _MIRRORED), rng
+            yield phantom, "film", int(rng.integers(4)), bool(rng.random() < 0.5), bool(rng.random() < _MIRRORED), rng
+
+    def of(kind: Kind) -> Callable[[np.random.Generator], Iterator[_Picture]]:
+        def pictures(rng: np.random.Generator) -> Iterator[_Picture]:
+            for _ in range(how.drawn if kind.family in DRAWN else how.remade):
+                some = films[rng.integers(0, len(films), _FILMS_A_KIND)].astype(np.float32) / 255
+                turned = bool(rng.random() < 0.5)
+                yield (
+                    draw_kind(kind, rng, list(some)),
+                    kind.family,
+                    int(rng.integers(4)) if turned else 0,
+                    turned and bool(rng.random() < 0.5),
+                    bool(rng.random() < 0.5),
+                    rng,
+                )
+
+        return pictures
+
+    return [
+        _Part("films upright", "film", 1.0, upright),
+        _Part("films moved", "film", 1.0, moved),
+        _Part("phantoms", "film", 1.0, drawn),
+        *(
+            _Part(
+                kind.name,
+                "drawn" if kind.family in DRAWN else "remade",
+                _NEAR if kind.family in {"part", "several"} else 1.0,
+                of(kind),
             )
+            for kind in kinds
+        ),
+    ]

@@ -75,7 +75,7 @@ def grace(served: Served, browser: Browser) -> Person:
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.goto(f"{served.url}/worklist")
     assert page.url == f"{served.url}/setup"
-    assert page.locator("#code:focus").count() == 1
+    page.wait_for_selector("#code:focus")
     assert_open_to_all(page)
     for again in (PASSWORD + "x", PASSWORD):
         page.fill("#code", served.code)
@@ -111,12 +111,13 @@ def test_in_and_out_by_keyboard(served: Served, grace: Person, browser: Browser)
     page.goto(f"{served.url}/models?bundle=standard")
     assert "/login?next=" in page.url
     assert_open_to_all(page)
+    page.wait_for_selector("#name:focus")
     page.keyboard.type("grace")
     page.keyboard.press("Tab")
     page.keyboard.type("not the password")
     page.keyboard.press("Enter")
     page.wait_for_selector("[role=alert]")
-    assert page.locator("#password:focus").count() == 1
+    page.wait_for_selector("#password:focus")
     assert_open_to_all(page)
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")

@@ -172,6 +172,7 @@ def test_one_kind_of_film_gives_what_it_can(reader: Reader, films: list[Labelled
     assert cell.points[0].specificity.value is None
     assert cell.points[0].recall.n == 4
     assert result.summary[0].auc.value is None
+    assert result.summary[0].auc.why
     assert result.summary[0].worst is None
     assert b"NaN" not in msgspec.json.encode(result)
     assert "-" in result.table()

@@ -43,7 +43,8 @@ def stress_section(facts: Facts, album: Album) -> Section:
     for one in stress.summary:
         worst = Cell("") if one.worst is None else Cell(words.number(one.worst[1]), (one.worst[0],))
         rates = (rate for p in presets for rate in (one.recall.get(p), one.specificity.get(p)))
-        rows.append(Row(f"{one.severity} of 5", (words.cell(one.auc), worst, *(words.cell(rate) for rate in rates))))
+        rows.append(Row(f"{one.severity} of 5", (_mean(one.auc), worst, *(_mean(rate) for rate in rates))))
+    missing = [f"at severity {one.severity} {one.auc.why}" for one in stress.summary if one.auc.why]
     each = []
     for corruption in stress.corruptions:
         cells = [cell for cell in stress.cells if cell.corruption == corruption.name]
@@ -75,6 +76,7 @@ def stress_section(facts: Facts, album: Album) -> Section:
         ),
         *album.starting("stress-"),
         Table("stress-summary", "Mean over the corruptions with degrees, by severity", head, tuple(rows)),
+        *([Text(f"No mean can be computed: {'; '.join(missing)}.", "small")] if missing else []),
         Table("stress-each", f"Each corruption, {at}at its greatest severity", columns, tuple(each)),
     ]
     if stress.left_out:
@@ -82,6 +84,13 @@ def stress_section(facts: Facts, album: Album) -> Section:
             Text(f"Left out, since they were refused as they came: {words.counted(len(stress.left_out), 'film')}.")
         )
     return Section("stress", title, tuple(blocks))
+
+
+def _mean(metric: Metric | None) -> Cell:
+    """A mean over the corruptions; why there is none stands below the table, and not in each cell."""
+    if metric is None or metric.value is not None:
+        return words.cell(metric)
+    return Cell(words.NO_VALUE, faint=True)
 
 
 def evidence_section(facts: Facts, album: Album) -> Section:

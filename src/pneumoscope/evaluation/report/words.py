@@ -66,7 +66,7 @@ _LABELS = {
 
 def label(name: str) -> str:
     """What people call a figure."""
-    return _LABELS.get(name, (name, ""))[0]
+    return _LABELS.get(name, (name[:1].upper() + name[1:], ""))[0]
 
 
 def meaning(name: str, finding: str) -> str:

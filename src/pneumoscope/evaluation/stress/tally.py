@@ -168,12 +168,13 @@ def _summary(base: _Films, severity: int, by_name: dict[str, NDArray[np.float64]
     """Means over the corruptions. Patients are drawn once for all of them, since they share their films."""
     scores = np.stack(list(by_name.values()), axis=1)  # [N, corruptions]
     truth = base.truth
+    why = _why_not(truth, by_name)
 
     def over(name: str, statistic: Callable[[NDArray[np.bool_], NDArray[np.float64]], float]) -> Metric:
         try:
             found = bootstrap(statistic, (truth, scores), base.patients, min(base.draws, 500), generator=base.rng)
-        except ValueError:  # one class only, or a corruption whose every film was refused
-            return Metric(name, None, None, None, len(truth), None, "bootstrap", _FILMS)
+        except ValueError as error:  # one class only, or a corruption whose every film was refused
+            return Metric(name, None, None, None, len(truth), None, "bootstrap", _FILMS, why or str(error))
         return Metric(name, found.value, found.low, found.high, found.n, None, "bootstrap", _FILMS)
 
     auc = over("AUC, mean over corruptions", lambda t, s: float(np.mean([_auc(t, column) for column in s.T])))
@@ -186,6 +187,12 @@ def _summary(base: _Films, severity: int, by_name: dict[str, NDArray[np.float64]
         recall[preset] = over(f"recall ({preset}), mean over corruptions", partial(_recall, at))
         specificity[preset] = over(f"specificity ({preset}), mean over corruptions", partial(_specificity, at))
     return StressSummary(severity=severity, auc=auc, worst=worst, recall=recall, specificity=specificity)
+
+
+def _why_not(truth: NDArray[np.bool_], by_name: dict[str, NDArray[np.float64]]) -> str:
+    """The corruptions that left no film of a kind to read, in words; empty if there are none."""
+    empty = [name for name, p in by_name.items() if not np.isfinite(p[truth]).any() or not np.isfinite(p[~truth]).any()]
+    return f"under {', '.join(empty)} no film of a kind was read" if empty else ""
 
 
 def _recall(threshold: float, truth: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:

@@ -25,7 +25,7 @@ from pneumoscope.bundle import (
     Rate,
     SiteCalibration,
 )
-from pneumoscope.bundle.container import read_bundle, write_bundle
+from pneumoscope.bundle.container import CHECK_KEY, METADATA_KEY, read_bundle, write_bundle
 from pneumoscope.bundle.schema import SCHEMA_VERSION
 from pneumoscope.domain.provenance import Provenance
 from pneumoscope.errors import BundleDamaged, BundleError, BundleFromFuture, NotABundle, StorageError
@@ -105,6 +105,20 @@ def test_metadata_can_be_rewritten_without_touching_the_graph(tiny_bundle: Path,
 
     assert read_bundle(tiny_bundle)[0] == tiny_graph
     assert read_bundle(tiny_bundle)[1].version == "2"
+
+
+def test_a_changed_length_is_noticed(tiny_bundle: Path) -> None:
+    """The bytes that say how long the document and its check are stand outside what the check is of."""
+    whole = tiny_bundle.read_bytes()
+    for before in (CHECK_KEY + b"\x12", METADATA_KEY + b"\x12"):
+        place = whole.index(before) + len(before)
+        for bit in range(7):
+            changed = bytearray(whole)
+            changed[place] ^= 1 << bit
+            path = tiny_bundle.with_name("changed.onnx")
+            path.write_bytes(bytes(changed))
+            with pytest.raises(BundleError):
+                read_bundle(path)
 
 
 @given(data=st.data())

@@ -166,7 +166,7 @@ def test_one_class_only_is_a_table(tmp_path: Path) -> None:
         ("path,score\na,0.5\n", "no column label"),
         ("path,label,score\n", "no films"),
         ("path,label,score\na,normal,nan\n", "line 2 has 'nan'"),
-        ("path,label,score\na,normal,\n", "line 2 has 'nothing'"),
+        ("path,label,score\na,normal,\n", "line 2 has nothing in the column score"),
         ("path,label,score\na,normal,2.5\n", "from 2.5 to 2.5"),
         ("path,label,score\na,normal,0.5\na,normal,0.4\n", "more than once"),
         ("path,label,score\na,normal\n", "line 2 has fewer cells"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -13,7 +12,6 @@ from pypdf import PdfReader
 from pneumoscope.reports.html import write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser
@@ -22,28 +20,14 @@ if TYPE_CHECKING:
     from pneumoscope.reports.given import Given
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's chromium."""
-    where = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if where is None:
-        pytest.skip("no chromium on this machine")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=where, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
 @pytest.mark.parametrize(("scheme", "paper"), [("light", "rgb(255, 255, 255)"), ("dark", "rgb(23, 27, 32)")])
 def test_both_themes_pass_the_pages_own_policy(
-    browser: Browser, read_reading: Reading, given: Given, tmp_path: Path, scheme: str, paper: str
+    chromium: Browser, read_reading: Reading, given: Given, tmp_path: Path, scheme: str, paper: str
 ) -> None:
     path = tmp_path / "page.html"
     path.write_bytes(write(read_reading, given))
     said: list[str] = []
-    page = browser.new_page(color_scheme="dark" if scheme == "dark" else "light")
+    page = chromium.new_page(color_scheme="dark" if scheme == "dark" else "light")
     page.on("console", lambda message: said.append(message.text))
     page.on("request", lambda request: said.append(request.url) if not request.url.startswith("data:") else None)
 
@@ -58,11 +42,11 @@ def test_both_themes_pass_the_pages_own_policy(
 
 
 def test_it_prints_on_one_sheet_in_the_light(
-    browser: Browser, read_reading: Reading, given: Given, tmp_path: Path
+    chromium: Browser, read_reading: Reading, given: Given, tmp_path: Path
 ) -> None:
     path = tmp_path / "page.html"
     path.write_bytes(write(replace(read_reading, mended=("turned 90",)), given))
-    page = browser.new_page(color_scheme="dark")
+    page = chromium.new_page(color_scheme="dark")
     page.goto(path.as_uri())
 
     page.emulate_media(media="print", color_scheme="dark")

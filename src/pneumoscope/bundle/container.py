@@ -139,12 +139,18 @@ def _version(document: bytes, path: Path) -> int:
 
 
 def _entry(data: bytes) -> tuple[bytes, bytes]:
-    """Decode one StringStringEntryProto."""
+    """Decode one StringStringEntryProto.
+
+    Raises:
+        IndexError: It is none.
+    """
     parts = {_KEY: b"", _VALUE: b""}
     position = 0
     while position < len(data):
         tag, position = _varint(data, position)
         length, position = _varint(data, position)
+        if tag not in parts or position + length > len(data):
+            raise IndexError  # no entry of ours: a length or a tag was changed
         parts[tag] = data[position : position + length]
         position += length
     return parts[_KEY], parts[_VALUE]

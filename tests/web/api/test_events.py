@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from pneumoscope.web.api.events import _stream
@@ -70,5 +71,6 @@ def test_the_database_is_asked_only_while_somebody_waits() -> None:
         assert asked <= before + 1
         await watch.close()
 
-    asyncio.run(run())
+    with ThreadPoolExecutor(1) as pool:  # a browser's own loop may run in this thread
+        pool.submit(asyncio.run, run()).result()
     assert asked

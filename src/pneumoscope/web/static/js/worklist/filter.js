@@ -14,9 +14,15 @@ export function search(form = document.getElementById("filters")) {
   return new URLSearchParams(asked).toString();
 }
 
+/** Whether the filters say something else than the rows that are shown: they were just set. */
+export function unsettled() {
+  return timer !== 0 || place().hasAttribute("aria-busy");
+}
+
 /** Show the rows of the filters as they are set. */
 export async function show() {
   clearTimeout(timer);
+  timer = 0;
   const mine = ++turn;
   const asked = search();
   place().setAttribute("aria-busy", "true");

@@ -3,7 +3,7 @@
 
 import { ROOT } from "../api.js";
 import { el } from "../dom.js";
-import { search, show } from "./filter.js";
+import { search, show, unsettled } from "./filter.js";
 import { all, body, byId, fetched, go, place } from "./rows.js";
 import { count, refresh } from "./pick.js";
 
@@ -37,8 +37,10 @@ async function catchUp() {
 }
 
 async function findNew(isNew) {
+  if (unsettled()) return; // all rows are about to be drawn
   const asked = search();
   const content = await fetched(`/worklist/results${asked ? `?${asked}` : ""}`);
+  if (unsettled() || search() !== asked) return; // the answer is to a question of before
   const found = [...content.querySelectorAll("#rows tr")];
   const rows = found.filter(({ dataset: { id } }) => (isNew(id) || waiting.has(id)) && !byId(id));
   waiting.clear();

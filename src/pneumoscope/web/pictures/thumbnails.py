@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Thumbnails"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_YOUNG = 600.0  # seconds: no picture takes so long to write, or its film to become known
 
 
 class Thumbnails:
@@ -48,13 +50,20 @@ class Thumbnails:
             with suppress(OSError):
                 self._path(sha256).unlink(missing_ok=True)
 
-    def sweep(self, known: Callable[[str], bool]) -> int:
-        """Take away the pictures of films that are no longer known, and what broken writes left; how many."""
-        gone = 0
+    def sweep(self, known: Callable[[str], bool], *, older_than: float = _YOUNG) -> int:
+        """Take away the pictures of films that are no longer known, and what broken writes left; how many.
+
+        Args:
+            known: Whether there is such a film.
+            older_than: Seconds; what is younger may be being written just now.
+        """
+        gone, now = 0, time.time()
         for path in self._folder.glob("*/*"):
-            if not (_SHA256.fullmatch(path.stem) and path.suffix == ".jpg" and known(path.stem)):
-                with suppress(OSError):
-                    path.unlink(missing_ok=True)
+            if _SHA256.fullmatch(path.stem) and path.suffix == ".jpg" and known(path.stem):
+                continue
+            with suppress(OSError):
+                if now - path.stat().st_mtime >= older_than:
+                    path.unlink()
                     gone += 1
         return gone
 

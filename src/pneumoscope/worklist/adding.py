@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, insert, select, update
 
 from pneumoscope.errors import UsageError
+from pneumoscope.gate.statistics import STATISTICS
 from pneumoscope.worklist.keys import new_id
-from pneumoscope.worklist.records import STATISTICS
 from pneumoscope.worklist.summary import next_change, refresh, refresh_words, short
 from pneumoscope.worklist.tables import film, reading, reading_body, study
 from pneumoscope.worklist.texts import clean

@@ -20,10 +20,11 @@ from sqlalchemy import insert, select, update
 from pneumoscope.domain.evidence import ZONES
 from pneumoscope.films.phantom import KINDS, draw_phantom
 from pneumoscope.gate.codes import refusal
+from pneumoscope.gate.statistics import STATISTICS
 from pneumoscope.settings import NOTICE
 from pneumoscope.worklist import tables
 from pneumoscope.worklist.audit import append
-from pneumoscope.worklist.records import STATISTICS, EvidenceMap
+from pneumoscope.worklist.records import EvidenceMap
 from pneumoscope.worklist.summary import short
 from pneumoscope.worklist.texts import words_of
 

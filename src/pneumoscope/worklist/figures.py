@@ -41,7 +41,7 @@ class InputStatistic:
     """One input statistic over some days.
 
     Attributes:
-        name: One of ``records.STATISTICS``.
+        name: One of ``gate.statistics.STATISTICS``.
         count: Films that have it.
         mean: Over the films.
         std: Over the films (divided by the count).

@@ -9,9 +9,9 @@ import numpy as np
 from sqlalchemy import Integer, case, cast, func, select, type_coerce
 from sqlalchemy.types import BigInteger
 
+from pneumoscope.gate.statistics import STATISTICS
 from pneumoscope.worklist import tables
 from pneumoscope.worklist.figures import Agreement, Count, DayCount, DaySeconds, Histogram, InputStatistic
-from pneumoscope.worklist.records import STATISTICS
 from pneumoscope.worklist.tables import film, reading, study
 
 if TYPE_CHECKING:

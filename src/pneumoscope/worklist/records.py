@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from pneumoscope.domain.evidence import Evidence
 
 __all__ = [
-    "STATISTICS",
     "AuditCheck",
     "AuditEntry",
     "BundleRow",
@@ -41,9 +40,6 @@ Source = Literal["web", "api", "node", "import"]
 Role = Literal["reader", "admin"]
 Scope = Literal["read", "write", "admin"]
 VerdictKind = Literal["agree", "correct"]
-
-STATISTICS = ("mean", "std", "p1", "p99", "sharpness", "aspect")
-"""The names of a film's input statistics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +114,7 @@ class NewFilm:
         white: The value of white.
         spacing_mm: Of pixels: rows, columns.
         facts: Age, sex, view, body part ... that a reading uses, as text.
-        statistics: Of the pixels as fractions of white, for drift; keys out of ``STATISTICS``.
+        statistics: Of the pixels as fractions of white, for drift; keys out of ``gate.statistics.STATISTICS``.
     """
 
     sha256: str

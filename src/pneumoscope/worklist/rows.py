@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from pneumoscope.gate.statistics import STATISTICS
 from pneumoscope.worklist.records import (
-    STATISTICS,
     AuditEntry,
     EvidenceMap,
     FilmRow,

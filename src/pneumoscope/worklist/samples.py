@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sqlalchemy import select
 
-from pneumoscope.worklist.records import STATISTICS
+from pneumoscope.gate.statistics import STATISTICS
 from pneumoscope.worklist.tables import film, reading
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["PROBABILITY", "Sample", "films_read"]
 
 PROBABILITY = "probability"
-"""Name of the finding's probability beside ``records.STATISTICS``."""
+"""Name of the finding's probability beside ``gate.statistics.STATISTICS``."""
 
 _AGAIN = 2  # a film may have been read again: so many readings are looked at for each film that is wanted
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from pneumoscope.errors import UsageError
-from pneumoscope.worklist.records import STATISTICS
+from pneumoscope.gate.statistics import STATISTICS
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect

@@ -8,16 +8,13 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pneumoscope import __version__
 from pneumoscope.domain.radiograph import FilmInfo
 from pneumoscope.domain.reading import ModelRef, Reading, Refusal, Software
 from pneumoscope.errors import FilmError
 from pneumoscope.films import load
 from pneumoscope.films.sniff import sniff
-from pneumoscope.gate.measures import sharpness
-from pneumoscope.lungs.find import lungs_input
+from pneumoscope.gate.statistics import input_statistics
 from pneumoscope.web.intake.identity import without_identity
 from pneumoscope.web.intake.names import anonymous_name
 from pneumoscope.web.intake.strip import stripped
@@ -30,10 +27,9 @@ if TYPE_CHECKING:
     from pneumoscope.reading import Reader
     from pneumoscope.web.config import WebConfig
 
-__all__ = ["Film", "Outcome", "Privacy", "read_film", "statistics"]
+__all__ = ["Film", "Outcome", "Privacy", "read_film"]
 
 _LOG = logging.getLogger(__name__)
-_SQUARE = 256  # pixels a side that are measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +81,7 @@ class Outcome:
         radiograph: The film; None if it could not be decoded.
         kept: What may be kept of its bytes; empty if it could not be decoded.
         study: Keyed hash of its StudyInstanceUID; None if there is none.
-        statistics: Of the pixels, as fractions of white.
+        statistics: Of ``gate.statistics``; empty if it could not be decoded.
         thumbnail: JPEG; empty if it could not be decoded.
         seconds: That it took, without waiting.
     """
@@ -126,7 +122,7 @@ def read_film(film: Film, reader: Reader, privacy: Privacy) -> Outcome:
         radiograph,
         kept,
         study,
-        statistics(radiograph),
+        input_statistics(radiograph),
         thumbnail(radiograph),
         time.perf_counter() - start,
     )
@@ -149,18 +145,3 @@ def _refused(error: FilmError, film: FilmInfo, model: ModelRef) -> Reading:
     refusal = Refusal(code=error.code, reason=error.what, remedy=error.remedy)
     software = Software(name="pneumoscope", version=__version__)
     return Reading(film=film, status="refused", software=software, model=model, refusal=refusal)
-
-
-def statistics(film: Radiograph) -> dict[str, float]:
-    """Input statistics for drift: mean, spread and percentiles as fractions of white, sharpness, width over height."""
-    step = max(1, min(film.rows, film.columns) // _SQUARE)
-    some = film.pixels[::step, ::step].astype(np.float32) / film.white
-    low, high = np.percentile(some, (1, 99))
-    return {
-        "mean": float(some.mean()),
-        "std": float(some.std()),
-        "p1": float(low),
-        "p99": float(high),
-        "sharpness": sharpness(lungs_input(film, _SQUARE)),
-        "aspect": film.columns / film.rows,
-    }

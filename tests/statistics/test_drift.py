@@ -11,7 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from pneumoscope.statistics.drift import ALARM, LEAST, _chi_squared, drift, quantile_edges, shares
+from pneumoscope.statistics.drift import (
+    ALARM,
+    LEAST,
+    QUANTILES,
+    _chi_squared,
+    drift,
+    drift_from,
+    quantile_edges,
+    quantiles_of,
+    shares,
+    shares_from,
+)
 
 floats = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -75,6 +86,50 @@ def test_every_value_is_in_one_bin(values: list[float], bins: int) -> None:
 def test_it_is_never_below_nothing(old: list[float], new: list[float]) -> None:
     index = drift(old, new).index
     assert index is None or index >= 0
+
+
+@given(st.lists(floats, min_size=1, max_size=300), st.lists(floats, min_size=1, max_size=300), st.integers(2, 12))
+def test_quantiles_rise_and_leave_no_film_out(old: list[float], new: list[float], bins: int) -> None:
+    quantiles = quantiles_of(old)
+    assert len(quantiles) == QUANTILES
+    assert list(quantiles) == sorted(quantiles)
+    found = shares_from(quantiles, len(old), quantile_edges(quantiles, bins))
+    assert found.n == len(old)
+    assert min(found.counts) >= 0
+    assert drift_from(quantiles, len(old), new).now.n == len(new)
+
+
+@pytest.mark.parametrize("n", [60, 522, 4000])
+@pytest.mark.parametrize("levels", [0, 12])
+def test_quantiles_stand_for_their_films(n: int, levels: int) -> None:
+    """Also where values are equal by the dozen, as shares of 255 are: the index is that of the films themselves."""
+    generator = np.random.default_rng(n)
+    for shift in (0.0, 0.4):
+        old, new = generator.normal(size=n), generator.normal(shift, 1, 300)
+        if levels:
+            old, new = (np.round(values.clip(-2, 2) * levels / 4) / 255 for values in (old, new))
+        kept, whole = drift_from(quantiles_of(old), n, new), drift(old, new)
+        assert kept.chance == pytest.approx(whole.chance)
+        assert kept.index == pytest.approx(whole.index, abs=0.02)
+        most = 1 + n / (QUANTILES - 1)  # quantiles tell shares to a hundredth
+        assert np.abs(np.subtract(kept.reference.counts, whole.reference.counts)).max() <= most
+        if levels:
+            assert kept.now.counts == whole.now.counts
+
+
+def test_the_rounding_of_quantiles_parts_no_equal_values() -> None:
+    """A third has no end: rounded, it would lie above the films that it was taken of."""
+    values = np.repeat([1 / 255, 2 / 255, 1 / 3], 50)
+    kept = drift_from(quantiles_of(values), 150, values)
+    assert kept.now.counts == (50, 50, 50)
+    assert kept.index == pytest.approx(0, abs=1e-3)
+
+
+def test_chance_alone_seldom_alarms_beside_quantiles() -> None:
+    generator = np.random.default_rng(6)
+    for n in (20, 60, 200):
+        kept = [drift_from(quantiles_of(generator.random(522)), 522, generator.random(n)) for _ in range(400)]
+        assert sum(one.index > one.chance for one in kept) <= 12, n  # type: ignore[operator]  # 1 % is promised
 
 
 @pytest.mark.parametrize("degrees", [1, 2, 4, 9])

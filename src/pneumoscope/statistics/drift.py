@@ -15,7 +15,19 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["ALARM", "LEAST", "Drift", "Shares", "drift", "quantile_edges", "shares"]
+__all__ = [
+    "ALARM",
+    "LEAST",
+    "QUANTILES",
+    "Drift",
+    "Shares",
+    "drift",
+    "drift_from",
+    "quantile_edges",
+    "quantiles_of",
+    "shares",
+    "shares_from",
+]
 
 ALARM = 0.2
 """Index above which a population is said to have changed (Siddiqi, "Credit Risk Scorecards" (2006), chapter 8)."""
@@ -23,6 +35,10 @@ ALARM = 0.2
 LEAST = 20
 """Films on either side below which nothing is said."""
 
+QUANTILES = 101
+"""Quantiles that stand for a sample, from its least value to its largest in steps of a hundredth of the films."""
+
+_DECIMALS = 6  # of quantiles that are kept, and of what is compared with them
 _BINS = 10
 _PER_BIN = 10  # films of the smaller side that a bin should hold
 _CONFIDENCE = 0.99
@@ -90,15 +106,55 @@ def drift(reference: ArrayLike, now: ArrayLike) -> Drift:
         ValueError: More than one axis, or a value that is not finite.
     """
     old, new = _values(reference), _values(now)
-    bins = max(2, min(_BINS, min(len(old), len(new)) // _PER_BIN))
-    edges = quantile_edges(old, bins) if len(old) else ()
-    before, after = shares(old, edges), shares(new, edges)
-    if min(len(old), len(new)) < LEAST or not edges:
-        return Drift(None, None, before, after)
-    p, q = _smoothed(before.counts), _smoothed(after.counts)
-    index = float(((p - q) * np.log(p / q)).sum())
-    chance = _chi_squared(len(edges), _CONFIDENCE) * (1 / len(old) + 1 / len(new))
-    return Drift(index, chance, before, after)
+    edges = quantile_edges(old, _bins(len(old), len(new))) if len(old) else ()
+    return _compared(shares(old, edges), shares(new, edges))
+
+
+def drift_from(quantiles: ArrayLike, films: int, now: ArrayLike) -> Drift:
+    """``drift`` where the reference is kept as its quantiles alone.
+
+    The expected share of a bin is what lies between its edges by the quantiles, and the allowance for chance is that of
+    the films that they were taken of: the quantiles are few, but they stand for all of them.
+
+    Args:
+        quantiles: Of ``quantiles_of``, [QUANTILES].
+        films: That they were taken of.
+        now: Finite values, [M]; rounded as the quantiles are, so that equal values stay equal.
+
+    Raises:
+        ValueError: More than one axis, or a value that is not finite.
+    """
+    old, new = _values(quantiles), np.round(_values(now), _DECIMALS)
+    edges = quantile_edges(old, _bins(films, len(new)))
+    return _compared(shares_from(old, films, edges), shares(new, edges))
+
+
+def quantiles_of(values: ArrayLike) -> tuple[float, ...]:
+    """What stands for a sample: rising, [QUANTILES], rounded to six decimals.
+
+    Args:
+        values: Finite, [N], N at least 1.
+    """
+    found = np.quantile(np.round(_values(values), _DECIMALS), np.linspace(0, 1, QUANTILES))
+    return tuple(float(value) for value in np.maximum.accumulate(np.round(found, _DECIMALS) + 0.0))
+
+
+def shares_from(quantiles: ArrayLike, films: int, edges: tuple[float, ...]) -> Shares:
+    """``shares`` of the sample that quantiles were taken of, to about a hundredth; values between two lie evenly.
+
+    Args:
+        quantiles: Rising, [Q], Q at least 2.
+        films: That they were taken of.
+        edges: Inner edges, rising.
+    """
+    old, inner = _values(quantiles), np.asarray(edges, np.float64)
+    # The first quantile at or above an edge, so that films at the edge itself count for the bin above it.
+    after = np.clip(np.searchsorted(old, inner, side="left"), 1, len(old) - 1)
+    low, high = old[after - 1], old[after]
+    part = np.divide(inner - low, high - low, out=np.zeros_like(inner), where=high > low)
+    below = np.round(films * (after - 1 + np.clip(part, 0, 1)) / (len(old) - 1)).astype(np.int64)
+    counts = np.diff(np.concatenate([[0], below, [films]]))
+    return Shares(edges, tuple(int(count) for count in counts))
 
 
 def quantile_edges(values: ArrayLike, bins: int) -> tuple[float, ...]:
@@ -117,6 +173,20 @@ def shares(values: ArrayLike, edges: tuple[float, ...]) -> Shares:
     """Count the values of each bin; one at an edge belongs to the bin above it."""
     places = np.searchsorted(np.asarray(edges, np.float64), _values(values), side="right")
     return Shares(edges, tuple(int(count) for count in np.bincount(places, minlength=len(edges) + 1)))
+
+
+def _bins(old: int, new: int) -> int:
+    """As many as the smaller side can fill."""
+    return max(2, min(_BINS, min(old, new) // _PER_BIN))
+
+
+def _compared(before: Shares, after: Shares) -> Drift:
+    if min(before.n, after.n) < LEAST or not before.edges:
+        return Drift(None, None, before, after)
+    p, q = _smoothed(before.counts), _smoothed(after.counts)
+    index = float(((p - q) * np.log(p / q)).sum())
+    chance = _chi_squared(len(before.edges), _CONFIDENCE) * (1 / before.n + 1 / after.n)
+    return Drift(index, chance, before, after)
 
 
 def _values(values: ArrayLike) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from playwright.sync_api import Browser
 
-    from pneumoscope.bundle import Band, BundleMeta
+    from pneumoscope.bundle import Band, BundleMeta, Reference
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -144,6 +144,26 @@ def tiny_band() -> Band:
         between_without=Rate(0.08, 0.04, 0.15, 8, 100),
         rule="at most 5 % below, 10 % above",
         chosen_on="made up",
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_reference() -> Reference:
+    """Films to compare with, for ``tiny_meta``, which has none of itself: 400, evenly spread."""
+    import numpy as np
+
+    from pneumoscope.bundle import Reference
+    from pneumoscope.gate.statistics import STATISTICS
+    from pneumoscope.statistics.drift import quantiles_of
+
+    even = quantiles_of(np.linspace(0, 1, 400))
+    return Reference(
+        on="400 validation films",
+        films=400,
+        finding=300,
+        size=(1300, 1600),
+        score=even,
+        statistics=dict.fromkeys(STATISTICS, even),
     )
 
 

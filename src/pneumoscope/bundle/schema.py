@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pneumoscope.domain.provenance import Provenance  # noqa: TC001 - msgspec reads the annotations
+from pneumoscope.bundle.reference import Reference  # noqa: TC001 - msgspec reads the annotations
+from pneumoscope.domain.provenance import Provenance  # noqa: TC001
 from pneumoscope.gate.spec import GateSpec  # noqa: TC001
 from pneumoscope.preprocess.spec import PreprocessSpec  # noqa: TC001
 from pneumoscope.settings import NOTICE
@@ -222,6 +223,7 @@ class BundleMeta:
         conformal: None or more levels.
         band: The two thresholds of the three-way call, where there is one; for those who ask for the preset.
         gate: What a film must be to be read; None for a bundle that reads whatever it is given.
+        reference: The films that later ones are compared with, to see drift; None in bundles of before.
         sites: Re-calibrations since the training, in their order.
         provenance: Where it came from.
         figures: Headline figures by name, on the films named in ``figures_on``.
@@ -247,6 +249,7 @@ class BundleMeta:
     conformal: tuple[Conformal, ...] = ()
     band: Band | None = None
     gate: GateSpec | None = None
+    reference: Reference | None = None
     sites: tuple[SiteCalibration, ...] = ()
     figures: dict[str, Figure] = field(default_factory=dict)
     figures_on: str = ""

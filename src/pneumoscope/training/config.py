@@ -48,6 +48,7 @@ class DataConfig(_Section, frozen=True):
         low: Percentile of a film that becomes black.
         high: Percentile that becomes white.
         balance: How unequal classes are met: "none", "weights" (in the loss), "sampling" (of films).
+        guests: Folder of films without labels that sit in each batch (``training/guests.py``); "" for none.
         split_seed: Of the split by ``fractions`` and ``folds``; apart from the run's seed, so that runs with
             different seeds learn from and are judged on the same patients.
         description: What the films are, and whose; it goes into the bundle.
@@ -72,6 +73,7 @@ class DataConfig(_Section, frozen=True):
     low: float = 0.5
     high: float = 99.5
     balance: Literal["none", "weights", "sampling"] = "weights"
+    guests: str = ""
     split_seed: int = 0
     description: str = ""
     licence: str = ""
@@ -174,6 +176,7 @@ class AugmentConfig(_Section, frozen=True):
         border: Largest width of a painted collimation edge, likewise.
         border_probability: Of that.
         outside: Share of the films that get another film's surroundings, laid by the lungs (``training/outside.py``).
+        guests: How many sit in a batch, as a share of its films (``data.guests``).
         mixup: Largest share of another film that is mixed in, up to 0.5.
         mixup_probability: Of that.
     """
@@ -208,6 +211,7 @@ class AugmentConfig(_Section, frozen=True):
     border: float = 0.1
     border_probability: float = 0.2
     outside: float = 0.0
+    guests: float = 0.25
     mixup: float = 0.0
     mixup_probability: float = 0.5
 
@@ -217,6 +221,7 @@ class AugmentConfig(_Section, frozen=True):
             _within(name, getattr(self, name), 0, 1)
         _within("crop", self.crop, 0, 0.9)
         _within("outside", self.outside, 0, 1)
+        _within("guests", self.guests, 0, 4)
         _within("mixup", self.mixup, 0, 0.5)
         _within("coarse", self.coarse, 0)
         _within("jpeg", self.jpeg, 0, 100)

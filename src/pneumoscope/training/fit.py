@@ -10,6 +10,7 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import lightning
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from pneumoscope.networks import Network
     from pneumoscope.training.config import TrainConfig
+    from pneumoscope.training.guests import Guests
 
 __all__ = ["Fitted", "Parts", "fit", "kept_network"]
 
@@ -46,6 +47,7 @@ class Parts:
         train: int64, rows to learn from.
         val: int64, rows to choose by.
         read: uint8 [M, S, S], as they are read, and so validated; None: as they are learned from.
+        guests: Films without labels that sit in each batch, or None.
     """
 
     images: NDArray[np.uint8]
@@ -53,6 +55,7 @@ class Parts:
     train: NDArray[np.int64]
     val: NDArray[np.int64]
     read: NDArray[np.uint8] | None = None
+    guests: Guests | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,9 +102,8 @@ def fit(
     optim = config.optim
     weights = class_weights(parts.labels[parts.train], len(positive))
     in_loss = torch.tensor(weights, dtype=torch.float32) if config.data.balance == "weights" else None
-    swapped = config.augment.outside
-    outside = Outside(parts.images, parts.train, swapped, progress=watchers is None) if swapped else None
-    learner = Learner(network, config, positive, in_loss, outside)
+    outside = _outside(parts, config.augment.outside, progress=watchers is None)
+    learner = Learner(network, config, positive, in_loss, outside=outside, guests=parts.guests)
     films = FilmBatches(parts.images, parts.labels)
     drawn = weights[parts.labels[parts.train]] if config.data.balance == "sampling" else None
     train = loader(films, EpochSampler(parts.train, optim.batch, seed=config.seed, weights=drawn))
@@ -146,7 +148,9 @@ def fit(
             remedy="Lower optim.learning_rate, or check the films with `pneumoscope manifest`",
         )
     kept, epoch = _kept(learner, best)
-    return Fitted(network=kept, epoch=epoch, epochs=trainer.current_epoch)
+    guests = parts.guests
+    note = {} if guests is None else {"guests": {"films": len(guests.images), "sha256": guests.sha256}}
+    return Fitted(network=kept, epoch=epoch, epochs=trainer.current_epoch, note=note)
 
 
 def kept_network(network: Network, positive: tuple[bool, ...], config: TrainConfig, run: Path) -> Network:
@@ -170,6 +174,18 @@ def kept_network(network: Network, positive: tuple[bool, ...], config: TrainConf
             where=checkpoint,
             remedy="Train the run again with --fresh",
         ) from error
+
+
+def _outside(parts: Parts, share: float, *, progress: bool) -> Outside | None:
+    """What swaps surroundings, those of guests among them; None where nothing is swapped."""
+    if not share:
+        return None
+    images, rows = parts.images, parts.train
+    if parts.guests is not None:
+        strangers = parts.guests.images
+        images = np.concatenate([images, strangers])
+        rows = np.concatenate([rows, np.arange(len(images) - len(strangers), len(images))])
+    return Outside(images, rows, share, progress=progress)
 
 
 def _kept(learner: Learner, checkpoint: str | Path) -> tuple[Network, int]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from pneumoscope.networks import Network
     from pneumoscope.training.config import TrainConfig
+    from pneumoscope.training.guests import Guests
     from pneumoscope.training.outside import Outside
 
 __all__ = ["Learner", "normalise"]
@@ -40,6 +41,7 @@ class Learner(lightning.LightningModule):
         positive: One bool a class.
         weights: Class weights for the loss, float [C], or None.
         outside: Swaps what surrounds the lungs, or None.
+        guests: Films without labels that sit in each batch, or None.
     """
 
     def __init__(
@@ -48,10 +50,13 @@ class Learner(lightning.LightningModule):
         config: TrainConfig,
         positive: Sequence[bool],
         weights: Tensor | None = None,
+        *,
         outside: Outside | None = None,
+        guests: Guests | None = None,
     ) -> None:
         super().__init__()
         self.outside = outside
+        self.guests = guests
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
         self.average = (
             AveragedModel(network, avg_fn=_ema(config.optim.ema), use_buffers=True) if config.optim.ema else None
@@ -83,12 +88,16 @@ class Learner(lightning.LightningModule):
         seed = self.config.seed * 1_000_003 + self.global_step
         generator = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)  # dropout draws from the global generator; ``fit`` gives it back as it was
+        if self.guests is not None:
+            strangers, numbers = self.guests.drawn(len(films), generator)
+            films, rows = torch.cat([films, strangers.to(films)]), torch.cat([rows, numbers.to(rows)])
         drawn = draw(self.config.augment, len(films), generator)
         plain = films.float() / 255
         if self.outside is not None:
             plain = self.outside.swap(plain, rows, generator)
         seen = apply(plain, drawn) * 255
         logits = self.network(normalise(seen, self.network).contiguous(memory_format=torch.channels_last)).float()
+        logits = logits[: len(labels)]  # guests have no label
         loss = self.objective(logits, labels)
         if self.config.augment.mixup > 0:
             share = drawn.weight.to(loss.device)

@@ -27,8 +27,10 @@ from pneumoscope.training.engine import TORCH
 from pneumoscope.training.export import parity
 from pneumoscope.training.fit import Parts
 from pneumoscope.training.folder import RunFolder
+from pneumoscope.training.guests import guests_of
 from pneumoscope.training.module import predict
 from pneumoscope.training.record import headline, provenance, save_predictions, save_samples
+from pneumoscope.training.reference import validation_reference
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from pneumoscope.networks import Network
     from pneumoscope.training.config import TrainConfig
     from pneumoscope.training.engine import Engine
+    from pneumoscope.training.guests import Guests
 
 __all__ = ["Run", "gate_of", "network_of", "spec_of", "split_of", "train"]
 
@@ -106,7 +109,8 @@ def train(
     learned = Cache.build(manifest, replace(spec, trim=0.0), cache_folder, progress=progress).images
     images = Cache.build(manifest, spec, cache_folder, progress=progress).images if spec.trim else learned
     targets = manifest.targets
-    parts = Parts(learned, targets, split.parts["train"], split.parts["val"], read=images)
+    guests = guests_in(config, spec, first=len(learned), progress=progress)
+    parts = Parts(learned, targets, split.parts["train"], split.parts["val"], read=images, guests=guests)
     started = time.monotonic()
     fitted = engine.fit(network, parts, manifest.positive, config, out)
     minutes = (time.monotonic() - started) / 60
@@ -151,6 +155,7 @@ def train(
         conformal=calibrated.conformal,
         band=calibrated.band,
         gate=gate_of(config),
+        reference=validation_reference(manifest, val, predicted["val"], progress=progress),
         architecture=f"{fitted.network.name} {msgspec.json.encode(fitted.network.options).decode()}"
         + ("" if engine is TORCH else f", learned in {engine.name}"),
         parameters=parameters_count(fitted.network),
@@ -218,6 +223,24 @@ def network_of(config: TrainConfig, manifest: Manifest, spec: PreprocessSpec) ->
         options=config.network.options,
         seed=config.seed,
     )
+
+
+def guests_in(config: TrainConfig, spec: PreprocessSpec, *, first: int, progress: bool) -> Guests | None:
+    """The films without labels that the configuration names, whole as those that are learned from.
+
+    Raises:
+        ConfigError: They cannot sit in a batch whose films are mixed with each other.
+        DatasetError: They cannot be read.
+    """
+    if not (config.data.guests and config.augment.guests):
+        return None
+    if config.augment.mixup:
+        raise ConfigError(
+            "films without labels cannot be mixed into labelled ones",
+            where="augment.mixup",
+            remedy="Set augment.mixup=0, or leave data.guests out",
+        )
+    return guests_of(config.data.guests, replace(spec, trim=0.0), config.augment.guests, first=first, progress=progress)
 
 
 def gate_of(config: TrainConfig) -> GateSpec | None:

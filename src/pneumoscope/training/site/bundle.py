@@ -12,13 +12,15 @@ from pneumoscope import __version__
 from pneumoscope.bundle import Calibrator, Figure, SiteCalibration
 from pneumoscope.bundle.schema import SCHEMA_VERSION
 from pneumoscope.errors import SiteError
+from pneumoscope.reading.calibrate import calibrate
 from pneumoscope.training.decisions import band_of, operating_point_of
-from pneumoscope.training.site.fit import check_enough, fit_site
+from pneumoscope.training.reference import make_reference
+from pneumoscope.training.site.fit import check_enough, fit_site, relative_logits
 from pneumoscope.training.site.judge import cross_fit, judge_as_is
 from pneumoscope.training.site.verdict import judge_precision, judge_ranking, remarks
 
 if TYPE_CHECKING:
-    from pneumoscope.bundle import BundleMeta
+    from pneumoscope.bundle import BundleMeta, Reference
     from pneumoscope.statistics.discrimination import Auc
     from pneumoscope.statistics.intervals import Interval
     from pneumoscope.training.site.films import SiteFilms
@@ -94,7 +96,10 @@ def recalibrate(meta: BundleMeta, bundle_sha256: str, films: SiteFilms, options:
         software=__version__,
     )
     return Recalibrated(
-        meta=_assemble(_gated(meta, films.gate), fitted, after, record),
+        meta=replace(
+            _assemble(_gated(meta, films.gate), fitted, after, record),
+            reference=_reference(films, fitted, f"films of {record.patients:,} patients of {record.site}"),
+        ),
         ranking=ranking,
         before=before,
         after=after,
@@ -138,6 +143,17 @@ def _assemble(meta: BundleMeta, fitted: Fitted, after: Judged, record: SiteCalib
         figures_on=meta.figures_on if meta.sites or not meta.figures else f"{meta.figures_on}, {_BEFORE}",
         schema_version=SCHEMA_VERSION,
     )
+
+
+def _reference(films: SiteFilms, fitted: Fitted, on: str) -> Reference | None:
+    """The site's own films take the place of the validation films: the new calibrator gives these other scores.
+
+    None where nothing was measured, because a reference with the old scores would be wrong.
+    """
+    if films.measured is None:
+        return None
+    p = calibrate(relative_logits(films.probabilities), fitted.calibrator)
+    return make_reference(films.measured, p[:, films.positive].sum(axis=1), films.truth, on)
 
 
 def _figures(auc: Auc, after: Judged, gate: SiteGate | None) -> dict[str, Figure]:

@@ -14,6 +14,7 @@ from pneumoscope.dataset.pixels import read_film
 from pneumoscope.dataset.progress import counted
 from pneumoscope.errors import FilmError
 from pneumoscope.films import load
+from pneumoscope.training.reference import measure_films
 from pneumoscope.training.site.gate import fit_gate, strain_of, with_gate
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pneumoscope.domain.radiograph import Radiograph
     from pneumoscope.gate import GateSpec
     from pneumoscope.reading import Reader
+    from pneumoscope.training.reference import Measured
     from pneumoscope.training.site.gate import SiteGate
 
 __all__ = ["SiteFilms", "admitted_classes", "read_site_films"]
@@ -49,6 +51,7 @@ class SiteFilms:
         refused: Films that the reader refused, as (path, reason).
         unused: Films whose label is none of the bundle's, by label.
         gate: The gate for the site; None if the bundle has none, or is to keep its own.
+        measured: What the films are like, for those that will come later; None if that is not known.
     """
 
     probabilities: NDArray[np.float64]
@@ -60,6 +63,7 @@ class SiteFilms:
     refused: tuple[tuple[str, str], ...] = ()
     unused: dict[str, int] = field(default_factory=dict)
     gate: SiteGate | None = None
+    measured: Measured | None = None
 
     def __len__(self) -> int:
         return len(self.probabilities)
@@ -75,7 +79,7 @@ class SiteFilms:
         return np.asarray(self.admitted.sum(axis=1) == 1, dtype=np.bool_)
 
     def take(self, rows: NDArray[np.integer]) -> SiteFilms:
-        """Some of the films; the counts and the hash stay those of all."""
+        """Some of the films; the counts, the hash and what was measured stay those of all."""
         return replace(
             self,
             probabilities=self.probabilities[rows],
@@ -161,6 +165,7 @@ def read_site_films(
         refused=tuple(refused),
         unused=dict(unused),
         gate=gate,
+        measured=measure_films(manifest, kept, progress=progress),
     )
 
 

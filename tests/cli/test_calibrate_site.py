@@ -60,6 +60,8 @@ def test_a_bundle_for_the_site_is_written_and_read_with(
     assert (meta.version, meta.sites[0].site, meta.sites[0].by) == ("1+ward-3", "Ward 3", "Dr Lee")
     assert meta.provenance == old.provenance
     assert meta.calibrator != old.calibrator
+    assert meta.reference is not None
+    assert (meta.reference.on, meta.reference.finding) == ("120 films of 120 patients of Ward 3", 70)
     for words in (
         "120 films of 120 patients: ",
         "Ranking: the AUC on these films is 0.9",

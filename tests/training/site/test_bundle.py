@@ -13,13 +13,15 @@ import pytest
 from pneumoscope.bundle.schema import SCHEMA_VERSION
 from pneumoscope.errors import SiteError
 from pneumoscope.reading.calibrate import calibrate
+from pneumoscope.statistics.drift import drift_from, quantiles_of
+from pneumoscope.training.reference import Measured
 from pneumoscope.training.site.bundle import compose, recalibrate
 from pneumoscope.training.site.fit import SiteOptions, fit_site, relative_logits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pneumoscope.bundle import BundleMeta
+    from pneumoscope.bundle import BundleMeta, Reference
     from pneumoscope.training.site.films import SiteFilms
 
 OPTIONS = SiteOptions("Ward 3, East", by="A. Person", repeats=1, precision=0.02)
@@ -57,6 +59,28 @@ def test_the_training_stays_and_the_site_is_added(drawn: Callable[..., SiteFilms
     again = recalibrate(meta, "ef" * 32, drawn(120, seed=4), OPTIONS).meta
     assert again.figures_on == meta.figures_on
     assert [site.bundle_sha256 for site in again.sites] == ["cd" * 32, "ef" * 32]
+
+
+def test_later_films_are_compared_with_the_sites_own(
+    drawn: Callable[..., SiteFilms], tiny_meta: BundleMeta, tiny_reference: Reference
+) -> None:
+    """The new calibrator gives the validation films other scores, so that the old reference would be wrong."""
+    films = drawn(120)
+    old = replace(tiny_meta, reference=tiny_reference)
+    assert recalibrate(old, "", films, OPTIONS).meta.reference is None
+    brightness = np.random.default_rng(2).random(120)
+    measured = Measured(
+        np.ones(120, np.bool_), np.full((120, 2), 500), dict.fromkeys(tiny_reference.statistics, brightness)
+    )
+    made = recalibrate(old, "", replace(films, measured=measured), OPTIONS)
+    found = made.meta.reference
+    assert found is not None
+    assert found.on == "120 films of 120 patients of Ward 3, East"
+    assert (found.films, found.finding, found.size) == (120, int(films.truth.sum()), (500, 500))
+    assert found.statistics["mean"] == quantiles_of(brightness)
+    p = calibrate(relative_logits(films.probabilities), fit_site(films, OPTIONS).calibrator)
+    assert found.score == quantiles_of(p[:, 1:].sum(axis=1))
+    assert drift_from(found.score, 120, films.probabilities[:, 1:].sum(axis=1)).alarm  # the scores of before
 
 
 def test_too_few_films_for_the_precision_are_told_with_how_many_are_needed(

@@ -28,7 +28,7 @@ __all__ = ["router"]
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 _LIMIT = 50
-_COUNTED = 10_000  # above it the number of studies is not counted to the end
+_COUNTED = 10_000  # so many studies are counted, and no more; pages go on to the last one
 _AT_ONCE = 200  # rows that one call may act on or ask for
 
 Ids = Annotated[list[str], Form(max_length=_AT_ONCE, default_factory=list)]
@@ -41,7 +41,7 @@ class Shown:
     Attributes:
         rows: Of this page.
         next: Cursor of the page that follows.
-        count: In words: "1,234 studies", "more than 10,000 studies".
+        count: In words: "1,234 studies", "10,000 or more studies".
         any: Whether there is any study at all, whatever the filters.
     """
 
@@ -137,8 +137,8 @@ def _shown(worklist: Worklist, filters: Filters) -> Shown:
     except UsageError:  # a cursor of another order, or an old one: the first page is what is meant
         query = Filters.of({**_plain(filters), "cursor": ""}).query(_LIMIT)
         found = worklist.studies.page(query)
-    count = worklist.studies.count(query, cap=_COUNTED + 1)
-    words = f"more than {_COUNTED:,} studies" if count > _COUNTED else f"{count:,} stud{'y' if count == 1 else 'ies'}"
+    count = worklist.studies.count(query, cap=_COUNTED)
+    words = f"{_COUNTED:,} or more studies" if count >= _COUNTED else f"{count:,} stud{'y' if count == 1 else 'ies'}"
     anything = bool(count) or bool(worklist.studies.page(Filters().query(1)).items)
     return Shown(found.items, found.next, words, anything)
 

@@ -28,7 +28,7 @@ ACTIONS = {
     "setting.clear": "set a setting back",
     "user.create": "made a user",
     "user.role": "changed a user's role",
-    "user.active": "let a user in, or kept one out",
+    "user.active": "let a user in again",
     "user.password": "set a password",
     "user.lock": "locked a user",
     "user.unlock": "unlocked a user",
@@ -40,7 +40,7 @@ ACTIONS = {
 """What was done, by the log's code."""
 
 
-_LEFT_OUT = frozenset({"new", "reading"})
+_LEFT_OUT = frozenset({"new", "reading", "active"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,8 @@ class Told:
 def told(entry: AuditEntry) -> Told:
     """Put a line into words; an unknown action keeps its code."""
     what = ACTIONS.get(entry.action, entry.action.replace(".", ": ").replace("-", " "))
+    if entry.action == "user.active" and entry.detail.get("active") is False:
+        what = "shut a user out"
     parts = [
         f"{name.replace('_', ' ')} {_plain(value)}"
         for name, value in entry.detail.items()

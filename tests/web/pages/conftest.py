@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import threading
-import time
 import zipfile
-from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -16,101 +11,33 @@ import pytest
 
 pytest.importorskip("playwright.sync_api")
 
-import uvicorn
 from PIL import Image
 
 from pneumoscope.films.phantom import Kind, draw_phantom
-from pneumoscope.web.app import create_app
 from pneumoscope.web.config import WebConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
-
-SIZES = {"laptop": (1366, 768), "phone": (390, 844)}
 
 
 @pytest.fixture(scope="session")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def room(
+    tmp_path_factory: pytest.TempPathFactory, run_room: Callable[[WebConfig], AbstractContextManager[Any]]
+) -> Iterator[str]:
     """A running reading room on a free port of this machine: its address."""
-    app = create_app(
-        WebConfig(data=tmp_path_factory.mktemp("room"), workers=1, max_bytes=4 * 2**20, requests_per_minute=0)
-    )
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    until = time.monotonic() + 30
-    while not server.started:
-        assert thread.is_alive(), "the server did not start"
-        assert time.monotonic() < until, "the server did not start in time"
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
-    listening.close()
-
-
-@dataclass
-class Watched:
-    """A page, and what it did that it should not."""
-
-    page: Page
-    context: BrowserContext
-    wrong: list[str]
-    hosts: set[str]
-
-    def hear(self, message: ConsoleMessage) -> None:
-        """What the console says."""
-        if message.type == "error":
-            self.wrong.append(message.text)
-
-
-def keep(page: Page, name: str) -> None:
-    """Keep a picture of a page, where `PNEUMOSCOPE_SHOTS` names a folder."""
-    if folder := os.environ.get("PNEUMOSCOPE_SHOTS"):
-        page.screenshot(path=f"{folder}/{name}.png")
+    data = tmp_path_factory.mktemp("room")
+    with run_room(WebConfig(data=data, workers=1, max_bytes=4 * 2**20, requests_per_minute=0)) as running:
+        yield running.address
 
 
 @pytest.fixture
-def shot() -> Callable[[Page, str], None]:
-    """`shot(page, "read-dark")` keeps a picture for the eye."""
-    return keep
-
-
-@pytest.fixture
-def look(chromium: Browser, room: str) -> Iterator[Callable[..., Watched]]:
-    """Open a page of the room: `look("/", size="phone", theme="light")`; it must not log errors or call other hosts."""
-    opened: list[Watched] = []
-
-    def opens(path: str = "/", size: str = "laptop", theme: str = "dark", **given: Any) -> Watched:
-        width, height = SIZES[size]
-        context = chromium.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme="light" if theme == "light" else "dark",
-            has_touch=size == "phone",
-            is_mobile=size == "phone",
-            **given,
-        )
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        watched = Watched(page, context, [], set())
-        page.on("console", watched.hear)
-        page.on("pageerror", lambda error: watched.wrong.append(str(error)))
-        page.on("request", lambda request: watched.hosts.add(request.url.split("/")[2]))
-        opened.append(watched)
-        page.goto(room + path)
-        return watched
-
-    yield opens
-    for watched in opened:
-        watched.context.close()
-        assert not watched.wrong, watched.wrong
-        assert watched.hosts <= {room.split("/")[2], ""}, watched.hosts
+def look(watch: Callable[..., Any], room: str) -> Callable[..., Any]:
+    """Open a page of the room: `look("/", size="phone", theme="light")`."""
+    return lambda path="/", **given: watch(room, path, **given)
 
 
 def dicom(pixels: NDArray[np.uint8]) -> bytes:

@@ -34,7 +34,7 @@ def make(page: Page, name: str, password: str, role: str) -> None:
     form.get_by_role("button", name="Make the user").click()
 
 
-def test_users_roles_and_tokens(empty_room: Room, look: Look) -> None:
+def test_users_roles_and_tokens(empty_room: Room, look: Look, shot: Callable[..., None]) -> None:
     page = look(empty_room, "/admin", expected="status of 400")  # the name that is taken
     expect(page.locator("main")).to_contain_text("There are no users yet")
     make(page, *ADMIN, "admin")
@@ -45,29 +45,35 @@ def test_users_roles_and_tokens(empty_room: Room, look: Look) -> None:
     make(page, "Rosa", READER[1], "reader")
     expect(page.get_by_role("alert")).not_to_be_empty()
     expect(page.locator("#new-name")).to_have_value("Rosa")
+    page.get_by_role("row", name="rosa").locator("summary").click()
+    shot(page, "users-many", phone=True)
 
     # A token is shown once, and works.
     page.get_by_role("link", name="ada", exact=True).click()
     page.get_by_label("Name of a new token").fill("the scanner")
     page.get_by_role("button", name="Make a token").click()
     token = page.get_by_label("Token", exact=True).input_value()
+    shot(page, "account-token", phone=True)
     asked = {"Authorization": f"Bearer {token}"}
     assert httpx.get(f"{empty_room.url}/api/v1/studies", headers=asked).status_code == 200
     page.goto("/account")
     assert token not in page.content()
     page.goto("/admin/tokens")
     expect(page.locator("tbody")).to_contain_text("the scanner")
+    shot(page, "tokens-many", phone=True)
     page.get_by_role("button", name="Revoke the scanner of ada").click()
     expect(page.locator("main")).to_contain_text("Nobody has a token")
     assert httpx.get(f"{empty_room.url}/api/v1/studies", headers=asked).status_code == 401
 
     # A reader sees no Admin, neither in the navigation nor by its address, and cannot delete.
-    other = look(empty_room, "/login")
+    other = look(empty_room, "/login", expected="status of 403")  # where a reader is not let in
     log_in(other, *READER)
     other.goto("/worklist")
     expect(other.get_by_role("link", name="Admin")).to_have_count(0)
     for path in ("/admin", "/admin/tokens", "/admin/log", "/admin/settings"):
         assert other.request.get(path).status == 403, path
+    other.goto("/admin")
+    shot(other, "denied", phone=True)
     other.goto("/models")
     expect(other.get_by_role("button", name="Import")).to_have_count(0)
 
@@ -77,12 +83,15 @@ def test_users_roles_and_tokens(empty_room: Room, look: Look) -> None:
     row.locator("summary").click()
     row.get_by_role("button", name="Shut out").click()
     expect(page.get_by_role("row", name="rosa")).to_contain_text("shut out")
+    shot(page, "users-shut-out", phone=True)
     other.goto("/worklist")
     other.wait_for_url("**/login**")
 
     # The log knows all of it, and is whole.
     page.goto("/admin/log")
     expect(page.locator("tbody")).to_contain_text("made an API token")
+    expect(page.locator("tbody")).to_contain_text("shut a user out")
+    shot(page, "log-many", phone=True)
     page.get_by_role("link", name="Verify the chain").click()
     expect(page.locator(".remark[role=status]")).to_contain_text("The log is whole")
     page.get_by_label("What").select_option("token.")
@@ -90,7 +99,7 @@ def test_users_roles_and_tokens(empty_room: Room, look: Look) -> None:
     expect(page.locator("tbody tr")).to_have_count(2)
 
 
-def test_a_log_that_was_written_into_is_told(empty_room: Room, look: Look) -> None:
+def test_a_log_that_was_written_into_is_told(empty_room: Room, look: Look, shot: Callable[..., None]) -> None:
     empty_room.send(1, "a.png")
     with empty_room.context.worklist.database.engine.begin() as connection:
         from sqlalchemy import text
@@ -102,6 +111,7 @@ def test_a_log_that_was_written_into_is_told(empty_room: Room, look: Look) -> No
     expect(page.locator(".remark[role=status]")).to_contain_text(
         "The log was changed, or a line is missing, at number 1"
     )
+    shot(page, "log-broken", phone=True)
 
 
 def test_retention_is_set_and_written_down(empty_room: Room, look: Look) -> None:

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     Room = Any
 
 
-def test_an_empty_room_has_a_dashboard(empty_room: Room, look: Look) -> None:
+def test_an_empty_room_has_a_dashboard(empty_room: Room, look: Look, shot: Callable[..., None]) -> None:
     page = look(empty_room, "/dashboard")
+    shot(page, "dashboard-empty", phone=True)
     expect(page.locator("main")).to_contain_text("No film was read in these days.")
     expect(page.locator("#drift")).to_contain_text(f"{REFERENCE} films are needed to compare with")
 
@@ -118,10 +119,10 @@ def test_darker_films_raise_the_alarm_and_the_same_ones_do_not(room: Room, tmp_p
     chance = np.random.default_rng(4)
     kept = Kept(tmp_path, known.sha256)
     kept.films(chance.random(REFERENCE), 0.5)
-    assert watch(kept.worklist, known, 90).missing
+    assert watch(kept.worklist, known, 90).compared[0].missing
     kept.films(chance.random(150), 0.5)
     same = watch(kept.worklist, known, 90)
-    assert (same.reference, same.now) == (REFERENCE, 150)
+    assert (same.compared[0].reference, same.compared[0].now) == (REFERENCE, 150)
     assert same.alarms == ()
     assert "is as before" in same.watched[0].sentence
     kept.films(chance.random(150), 0.3)
@@ -133,7 +134,11 @@ def test_darker_films_raise_the_alarm_and_the_same_ones_do_not(room: Room, tmp_p
 
 
 def test_the_alarm_stands_at_the_top_of_the_page(
-    tmp_path: Path, bundle: Path, look: Look, serve: Callable[[Path, Path], Iterator[Room]]
+    tmp_path: Path,
+    bundle: Path,
+    look: Look,
+    shot: Callable[..., None],
+    serve: Callable[[Path, Path], Iterator[Room]],
 ) -> None:
     from pneumoscope.bundle import read_bundle
 
@@ -148,4 +153,5 @@ def test_the_alarm_stands_at_the_top_of_the_page(
     expect(page.get_by_role("alert")).to_contain_text("Films have changed.")
     expect(page.get_by_role("alert")).to_contain_text("Probability of pneumonia has changed")
     expect(page.locator(".drift[data-alarm]")).to_have_count(2)
+    shot(page, "dashboard-alarm", phone=True)
     next(rooms, None)

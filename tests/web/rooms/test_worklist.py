@@ -10,8 +10,11 @@ from playwright.sync_api import Page, expect
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pytest
+
     Look = Callable[..., Page]
     Room = Any
+    Shot = Callable[..., None]
 
 
 def labels(page: Page) -> list[str]:
@@ -29,6 +32,18 @@ def test_the_first_page_is_drawn_by_the_server_and_more_comes_below(room: Room, 
     expect(page.locator("#rows tr:nth-child(51) .wl-link")).to_be_focused()
     page.get_by_role("link", name="Show 50 more").click()
     expect(page.locator("#end")).to_be_visible()
+
+
+def test_what_is_counted_to_an_end_says_so_and_the_list_goes_on(
+    room: Room, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pneumoscope.web.pages.worklist._COUNTED", 60)
+    page = look(room, "/worklist")
+    expect(page.locator("#count")).to_have_text("60 or more studies")
+    page.get_by_role("link", name="Show 50 more").click()
+    expect(page.locator("#rows tr")).to_have_count(100)
+    page.goto("/worklist?call=refused")
+    expect(page.locator("#count")).to_have_text(re.compile(r"^\d+ studies$"))
 
 
 def test_filters_stand_in_the_address_and_a_reload_keeps_them(room: Room, look: Look) -> None:
@@ -108,15 +123,19 @@ def test_agree_with_a_few_at_once(room: Room, look: Look) -> None:
     assert [row.verdict for row in room.context.worklist.studies.get_many(ids)] == ["agree"] * 3
 
 
-def test_delete_asks_first_and_the_focus_stays_in_the_list(room: Room, look: Look) -> None:
+def test_delete_asks_first_and_the_focus_stays_in_the_list(
+    room: Room, look: Look, settled: Callable[[Page], None], shot: Shot
+) -> None:
     doomed = [room.send(seed, f"doomed{seed}.png") for seed in (1, 2)]
     page = look(room, "/worklist?q=doomed")
     expect(page.locator("#rows tr")).to_have_count(2)
+    settled(page)
     page.get_by_label("Select all studies that are shown").check()
     page.keyboard.press("Delete")
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Delete 2 studies?")
     expect(dialog.get_by_role("button", name="Keep them")).to_be_focused()
+    shot(page, "worklist-delete", phone=True)
     page.keyboard.press("Escape")
     assert len(room.context.worklist.studies.get_many(doomed)) == 2
     page.get_by_role("button", name="Delete", exact=True).click()
@@ -160,18 +179,21 @@ def test_a_verdict_of_another_person_shows_in_its_row(room: Room, look: Look) ->
     expect(row.get_by_role("checkbox")).to_be_checked()
 
 
-def test_a_study_that_another_person_deletes_keeps_its_place(room: Room, look: Look) -> None:
+def test_a_study_that_another_person_deletes_keeps_its_place(
+    room: Room, look: Look, settled: Callable[[Page], None]
+) -> None:
     study = room.send(31, "vanishing.png")
-    # Its small picture may be asked for after it is gone: a 404 then, which is right, and which the browser logs.
-    page = look(room, "/worklist?q=vanishing", expected="status of 404")
+    page = look(room, "/worklist?q=vanishing")
+    settled(page)
     room.context.worklist.studies.delete([study], by="another")
     expect(page.locator("#rows tr.gone")).to_contain_text("vanishing.png (deleted)")
     assert page.locator("#rows tr").count() == 1
 
 
-def test_an_empty_worklist_says_what_to_do(empty_room: Room, look: Look) -> None:
+def test_an_empty_worklist_says_what_to_do(empty_room: Room, look: Look, shot: Shot) -> None:
     page = look(empty_room, "/worklist")
     expect(page.get_by_role("heading", name="No film has been read yet")).to_be_visible()
+    shot(page, "worklist-empty", phone=True)
     empty_room.send(1, "first.png")
     banner = page.locator("#new")
     expect(banner).to_contain_text("1 new study")

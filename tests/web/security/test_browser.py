@@ -16,9 +16,11 @@ pytest.importorskip("playwright.sync_api")
 from axe_playwright_python.sync_playwright import Axe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser, BrowserContext, Page
+
+    Shot = Callable[..., None]
 
 PASSWORD = "a lamp beside the film"  # noqa: S105 - of nobody
 
@@ -66,7 +68,7 @@ class Person(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def grace(served: Served, browser: Browser) -> Person:
+def grace(served: Served, browser: Browser, shot: Shot) -> Person:
     """She has made herself the administrator, and is in."""
     context = browser.new_context(viewport={"width": 1366, "height": 768})
     page = context.new_page()
@@ -77,15 +79,17 @@ def grace(served: Served, browser: Browser) -> Person:
     assert page.url == f"{served.url}/setup"
     page.wait_for_selector("#code:focus")
     assert_open_to_all(page)
+    shot(page, "setup", phone=True)
     for again in (PASSWORD + "x", PASSWORD):
         page.fill("#code", served.code)
         page.fill("#name", "grace")
         page.fill("#password", PASSWORD)
         page.fill("#again", again)
-        page.get_by_role("button", name="Make the administrator").click()
-        page.wait_for_load_state()
+        with page.expect_navigation():
+            page.get_by_role("button", name="Make the administrator").click()
         if again != PASSWORD:
             assert "not the same" in page.inner_text("#wrong")
+            shot(page, "setup-wrong")
             assert page.input_value("#code") == served.code
     assert page.url == f"{served.url}/"
     assert [text for text in wrong if "400" not in text] == []
@@ -100,17 +104,18 @@ def assert_open_to_all(page: Page) -> None:
 def log_in(page: Page, password: str) -> None:
     page.fill("#name", "grace")
     page.fill("#password", password)
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_load_state()
+    with page.expect_navigation():  # each answer is a page at the same address
+        page.get_by_role("button", name="Log in").click()
 
 
-def test_in_and_out_by_keyboard(served: Served, grace: Person, browser: Browser) -> None:
+def test_in_and_out_by_keyboard(served: Served, grace: Person, browser: Browser, shot: Shot) -> None:
     del grace
     context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="light")
     page = context.new_page()
     page.goto(f"{served.url}/models?bundle=standard")
     assert "/login?next=" in page.url
     assert_open_to_all(page)
+    shot(page, "login")
     page.wait_for_selector("#name:focus")
     page.keyboard.type("grace")
     page.keyboard.press("Tab")
@@ -165,7 +170,7 @@ def evil(served: Served) -> Iterator[str]:
     server.server_close()
 
 
-def test_another_site_can_link_and_nothing_else(served: Served, grace: Person, evil: str) -> None:
+def test_another_site_can_link_and_nothing_else(served: Served, grace: Person, evil: str, shot: Shot) -> None:
     page = grace.context.new_page()
     page.goto(evil)
     assert page.evaluate("document.getElementById('img').naturalWidth") == 0
@@ -186,13 +191,14 @@ def test_another_site_can_link_and_nothing_else(served: Served, grace: Person, e
     page.evaluate("document.getElementById('form').submit()")
     page.wait_for_url(f"{served.url}/logout")
     assert "another site" in page.inner_text("h1")
+    shot(page, "another-site", phone=True)
     page.goto(evil)
     page.click("#link")
     page.wait_for_url(f"{served.url}/worklist?call=pneumonia")  # with the strict cookie, and still logged in
     page.close()
 
 
-def test_locked_out(served: Served, grace: Person, browser: Browser) -> None:
+def test_locked_out(served: Served, grace: Person, browser: Browser, shot: Shot) -> None:
     del grace
     page = browser.new_context().new_page()
     page.goto(f"{served.url}/login")
@@ -201,4 +207,5 @@ def test_locked_out(served: Served, grace: Person, browser: Browser) -> None:
         assert "several wrong tries" in page.inner_text("#wrong")
     log_in(page, PASSWORD)
     assert page.url == f"{served.url}/login"
+    shot(page, "login-locked", phone=True)
     page.context.close()

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     ("value", "told"),
     [
         (0.0, "0.0 %"),
-        (0.0004, "below 0.1 %"),
+        (0.0004, "< 0.1 %"),
         (0.0005, "0.1 %"),
         (0.5, "50.0 %"),
-        (0.9996, "above 99.9 %"),
+        (0.9996, "> 99.9 %"),
         (1.0, "100.0 %"),
     ],
 )
@@ -111,6 +111,21 @@ def test_a_pattern_never_stands_without_its_caveat(read_reading: Reading, given:
         told = say(replace(read_reading, pattern=replace(read_reading.pattern, call=call)), given).pattern
         assert told[-1] == CAVEAT
     assert say(replace(read_reading, pattern=None), given).pattern == ()
+
+
+def test_a_set_that_denies_the_call_asks_for_a_second_look(read_reading: Reading, given: Given) -> None:
+    assert read_reading.finding is not None
+    assert read_reading.pattern is not None
+    absent = replace(
+        read_reading,
+        probabilities={"normal": 0.9, "bacterial": 0.06, "viral": 0.04},
+        finding=replace(read_reading.finding, probability=0.1, call="no pneumonia"),
+    )
+    for classes, looks in ((("viral",), True), (("normal", "viral"), False), ((), True)):
+        said = say(replace(absent, pattern=replace(read_reading.pattern, call=None, set=classes)), given)
+        assert said.against == ("normal",)
+        assert ("This one does not hold the call: have a second look." in said.pattern) is looks
+    assert "second look" not in " ".join(say(read_reading, given).pattern)
 
 
 def test_a_refused_film_has_its_reason_and_its_remedy(refused_reading: Reading, given: Given) -> None:

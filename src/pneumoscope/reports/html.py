@@ -77,10 +77,8 @@ def _head(said: Said) -> str:
 def _call(said: Said) -> str:
     told = f'<p class="headline">{escape(said.headline)}</p>'
     if said.probability is not None:
-        told += (
-            f'<p class="figure told"><strong>{percent(said.probability)}</strong> probability of {escape(said.name)}'
-            f"</p>{_scale(said)}"
-        )
+        share, name = escape(percent(said.probability)), escape(said.name)
+        told += f'<p class="figure told"><strong>{share}</strong> probability of {name}</p>{_scale(said)}'
     told += f'<p class="told">{escape(said.lead)}</p>'
     if said.remedy:
         told += f'<p class="told">What to do: {escape(said.remedy)}</p>'
@@ -140,7 +138,7 @@ def _classes(said: Said) -> str:
         return ""
     rows = "".join(
         f'<tr><th scope="row">{escape(name)}</th><td class="share">{_bar("share", value)}</td>'
-        f'<td class="number">{percent(value)}</td></tr>'
+        f'<td class="number">{escape(percent(value))}</td></tr>'
         for name, value in said.classes
     )
     return f"<table>{rows}</table>"

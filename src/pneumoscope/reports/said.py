@@ -1,4 +1,4 @@
-"""What a reading says, in the sentences that every report for people uses."""
+"""What a reading says, in the sentences that every report and every page for people uses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pneumoscope.domain.reading import Finding, Pattern, Reading
     from pneumoscope.reports.given import Given
 
-__all__ = ["CAVEAT", "PRELIMINARY", "SIDES", "Said", "Tone", "percent", "say"]
+__all__ = ["CAVEAT", "PRELIMINARY", "SIDES", "Said", "Tone", "capital", "percent", "say", "say_meaning"]
 
 CAVEAT = "A pattern is a radiographic impression, not microbiology: it does not name the germ."
 SIDES = "R, L: as if facing the patient."
@@ -46,6 +46,7 @@ class Said:
         probability: Of the finding; None if refused.
         marks: Thresholds of the call, rising, those within [0, 1].
         classes: Name and probability, in the bundle's order; empty if refused.
+        against: Those of the classes that are not the finding.
         pattern: What it looks like and its set, sentence by sentence; empty without a pattern.
         evidence: Where the evidence lies, one sentence; empty if refused.
         zones: Share by zone; empty if refused or if nothing speaks for the finding.
@@ -65,6 +66,7 @@ class Said:
     probability: float | None
     marks: tuple[float, ...]
     classes: tuple[tuple[str, float], ...]
+    against: tuple[str, ...]
     pattern: tuple[str, ...]
     evidence: str
     zones: dict[str, float]
@@ -87,7 +89,7 @@ def say(reading: Reading, given: Given) -> Said:
     if refusal is not None or found is None:
         headline, lead = "Refused", f"No reading was made: {refusal.reason}." if refusal else "No reading was made."
     else:
-        headline = f"{_capital(found.call)}{' (forced)' if forced else ''}"
+        headline = f"{capital(found.call)}{' (forced)' if forced else ''}"
         lead = f"{_forced(forced)}{_lead(found)}"
     return Said(
         film=plain(_name(reading.film.path)),
@@ -100,7 +102,8 @@ def say(reading: Reading, given: Given) -> Said:
         probability=found.probability if found else None,
         marks=() if found is None else tuple(m for m in (found.lower, found.threshold) if m is not None and 0 < m <= 1),
         classes=() if found is None else tuple((reading.probabilities or {}).items()),
-        pattern=_pattern(reading.pattern),
+        against=_against(reading),
+        pattern=_pattern(reading),
         evidence=_evidence(reading),
         zones=zones if any(zones.values()) else {},
         mended=tuple(plain(_mended(text)) for text in reading.mended),
@@ -110,13 +113,14 @@ def say(reading: Reading, given: Given) -> Said:
     )
 
 
-def percent(value: float) -> str:
-    """A share as per cent; what is not quite none or all is not called so."""
-    if 0 < value < 0.0005:
-        return "below 0.1 %"
-    if 0.9995 <= value < 1:
-        return "above 99.9 %"
-    return f"{100 * value:.1f} %"
+def percent(value: float, digits: int = 1) -> str:
+    """A share as per cent; what is not quite none or all is not called so. ``web/static/js/dom.js`` does the same."""
+    least = 10.0**-digits
+    if 0 < 100 * value < least / 2:
+        return f"< {least:.{digits}f} %"
+    if 100 - least / 2 <= 100 * value < 100:
+        return f"> {100 - least:.{digits}f} %"
+    return f"{100 * value:.{digits}f} %"
 
 
 def _tone(found: Finding | None, forced: str) -> Tone:
@@ -126,25 +130,32 @@ def _tone(found: Finding | None, forced: str) -> Tone:
 
 
 def _forced(warning: str) -> str:
-    return f"{_capital(warning)}. Nothing vouches for what follows. " if warning else ""
+    return f"{capital(warning)}. Nothing vouches for what follows. " if warning else ""
 
 
 def _lead(found: Finding) -> str:
     if found.lower is None:
-        return f"{_capital(found.name)} is called from {percent(found.threshold)} (operating point: {found.preset})."
+        return f"{capital(found.name)} is called from {percent(found.threshold)} (operating point: {found.preset})."
     told = [
         f"no {found.name} below {percent(found.lower)}" if found.lower > 0 else f"no {found.name} is never said",
         f"{found.name} from {percent(found.threshold)}" if found.threshold <= 1 else f"{found.name} is never called",
         "indeterminate between",
     ]
-    return f"{_capital(', '.join(told))} (operating point: {found.preset})."
+    return f"{capital(', '.join(told))} (operating point: {found.preset})."
 
 
 def _meaning(meaning: Meaning | None, found: Finding | None) -> tuple[str, ...]:
-    """Counts of 100 first: people understand them better than rates (Gigerenzer and Edwards, BMJ 327 (2003))."""
     if meaning is None or found is None or meaning.preset != found.preset:
         return ()
-    name, of = found.name, _enough(meaning)
+    return say_meaning(meaning, found.name)
+
+
+def say_meaning(meaning: Meaning, name: str) -> tuple[str, ...]:
+    """What an operating point means for the finding of that name, sentence by sentence.
+
+    Counts of 100 first: people understand them better than rates (Gigerenzer and Edwards, BMJ 327 (2003)).
+    """
+    of = _enough(meaning)
     calls, wrong = round(of * meaning.sensitivity.value), of - round(of * meaning.specificity.value)
     first = "On the films that this operating point was chosen on, it"
     if meaning.left_open is not None:
@@ -172,7 +183,17 @@ def _counted(share: Share) -> str:
     )
 
 
-def _pattern(pattern: Pattern | None) -> tuple[str, ...]:
+def _against(reading: Reading) -> tuple[str, ...]:
+    """A class is not the finding if the others sum to the finding's probability (of rounded numbers, nearly)."""
+    found, shares = reading.finding, reading.probabilities or {}
+    if found is None:
+        return ()
+    whole = sum(shares.values())
+    return tuple(name for name, share in shares.items() if abs(whole - share - found.probability) < 5e-5)
+
+
+def _pattern(reading: Reading) -> tuple[str, ...]:
+    pattern, against = reading.pattern, _against(reading)
     if pattern is None:
         return ()
     told = [_named(pattern)]
@@ -182,6 +203,9 @@ def _pattern(pattern: Pattern | None) -> tuple[str, ...]:
             f"Set of classes: {inside}. Such sets are built to hold the true class of {100 * pattern.coverage:g} of "
             "100 films."
         )
+        absent = reading.finding is not None and reading.finding.call == f"no {reading.finding.name}"
+        if absent and against and not set(against) & set(pattern.set):
+            told.append("This one does not hold the call: have a second look.")
     return (*told, CAVEAT)
 
 
@@ -190,7 +214,7 @@ def _named(pattern: Pattern) -> str:
         return "No pattern is named, since the finding is not called."
     if pattern.call == INDETERMINATE:
         return "Indeterminate pattern: the set of classes does not tell one pattern from the others."
-    return f"{_capital(pattern.call)} pattern."
+    return f"{capital(pattern.call)} pattern."
 
 
 def _evidence(reading: Reading) -> str:
@@ -245,5 +269,6 @@ def _none(number: int) -> str:
     return str(number) if number else "none"
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """With a capital at its beginning, and the rest as it is."""
     return f"{text[:1].upper()}{text[1:]}"

@@ -24,7 +24,14 @@ PAGES = {
     "log": "/admin/log?verify=1",
     "settings": "/admin/settings",
     "account": "/account",
+    "not-here": "/studies/nothing",
+    "no-such-page": "/nothing",
 }
+
+_LOST = """(all) => all
+    .filter((each) => !each.checkVisibility() && !each.closest("dialog, [hidden]"))
+    .map((each) => each.textContent)"""
+"""Headings that the style sheets take away, on a phone say, with all that stands under them."""
 
 
 @pytest.mark.parametrize(
@@ -39,24 +46,35 @@ PAGES = {
 def test_axe_finds_nothing_and_nothing_is_too_wide(
     room: Room,
     look: Look,
-    shot: Callable[[Page, str], None],
+    two_films: str,
+    settled: Callable[[Page], None],
+    shot: Callable[..., None],
     violations: Callable[[Page], list[str]],
     *,
     size: str,
     theme: str,
 ) -> None:
-    page = look(room, "/worklist", size, theme)
-    study = page.locator("#rows .wl-link").first.get_attribute("href") or ""
+    page = look(room, "/worklist", size, theme, expected="status of 404")  # of the two that are not there
+    study = page.locator("#rows .wl-link").nth(1).get_attribute("href") or ""
     refused = room.context.worklist.studies.page(query(status="refused")).items[0].id
     wrong: list[str] = []
-    for name, path in {**PAGES, "study": study, "refused": f"/studies/{refused}"}.items():
+    for name, path in {
+        **PAGES,
+        "study": study,
+        "refused": f"/studies/{refused}",
+        "films": f"/studies/{two_films}",
+    }.items():
         page.goto(path)
         if name == "worklist":
             page.locator("#rows input").first.check()
-        page.wait_for_timeout(300)
-        shot(page, f"{name}-{size}-{theme}")
+        if page.locator("[data-viewer]").count():
+            page.wait_for_selector('[data-viewer][data-state="film"]')
+        settled(page)
+        shot(page, name, whole=name != "worklist")
         wrong += [f"{name}: {each}" for each in violations(page)]
         wide, screen = page.evaluate("[document.documentElement.scrollWidth, screen.width]")
+        if lost := page.locator("main h2").evaluate_all(_LOST):
+            wrong.append(f"{name}: {lost} cannot be seen")
         if wide > screen:
             wrong.append(f"{name}: {wide} pixels wide")
         assert "Research use only" in page.locator(".notice").inner_text()
@@ -80,7 +98,7 @@ def test_targets_are_large_enough_for_a_finger(room: Room, look: Look) -> None:
             assert min(box["width"], box["height"]) >= 24, (selector, element.inner_text(), box)
 
 
-def test_without_a_script_one_can_filter_judge_and_delete(room: Room, look: Look) -> None:
+def test_without_a_script_one_can_filter_judge_read_again_and_delete(room: Room, look: Look) -> None:
     study = room.send(201, "plain-one.png")
     room.send(202, "plain-two.png")
     page = look(room, "/worklist", java_script_enabled=False)
@@ -97,6 +115,11 @@ def test_without_a_script_one_can_filter_judge_and_delete(room: Room, look: Look
     page.locator("#corrected-to").select_option("viral")
     page.get_by_role("button", name="Give verdict").click()
     expect(page.locator(".study-verdict")).to_contain_text("Corrected to viral")
+    page.get_by_label("Read again with").select_option(label="tiny, balanced")
+    page.get_by_role("button", name="Read again").click()
+    expect(page.locator(".study-readings thead th")).to_have_count(3)
+    expect(page.locator(".result-scale")).to_contain_text("called from 60.0 %")
+    expect(page.locator("#back")).to_have_attribute("href", "/worklist?q=plain")
     page.get_by_role("button", name="Delete this study").click()
     expect(page.get_by_role("heading", name="Delete this study?")).to_be_visible()
     page.get_by_role("button", name="Delete").click()

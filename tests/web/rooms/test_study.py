@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +75,7 @@ def test_a_note_is_found_by_the_search(room: Room, look: Look) -> None:
     page = look(room, f"/studies/{study}")
     page.locator("textarea[name=note]").fill("ask the ward zebrafinch")
     page.get_by_role("button", name="Keep note").click()
+    expect(page.locator(".timeline").first).to_contain_text("wrote the note")  # it is kept, and the page is another one
     expect(page.locator("textarea[name=note]")).to_have_value("ask the ward zebrafinch")
     page.goto("/worklist?q=zebrafinch")
     expect(page.locator("#rows .wl-link")).to_have_text("noted.png")
@@ -83,6 +84,7 @@ def test_a_note_is_found_by_the_search(room: Room, look: Look) -> None:
 def test_delete_after_a_question(room: Room, look: Look) -> None:
     study = room.send(91, "unwanted.png")
     page = look(room, f"/studies/{study}?q=unwanted")
+    page.wait_for_selector('[data-viewer][data-state="film"]')  # nothing is asked for any more
     page.get_by_role("button", name="Delete this study").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("button", name="Keep it")).to_be_focused()
@@ -96,10 +98,22 @@ def test_a_change_by_another_is_told_and_nothing_is_lost(room: Room, look: Look)
     study = room.send(101, "watched.png")
     page = look(room, f"/studies/{study}")
     page.get_by_label("Comment").fill("half a thought")
-    page.wait_for_timeout(1500)  # until the stream of events is there
     room.context.worklist.verdicts.give(study, "agree", by="another")
     expect(page.locator("#changed")).to_contain_text("has just been changed")
     expect(page.get_by_label("Comment")).to_have_value("half a thought")
+
+
+def test_a_change_while_the_page_is_on_its_way_is_told_too(room: Room, look: Look) -> None:
+    study = room.send(102, "watched-early.png")
+    page = look(room, "/worklist")
+
+    def late(route: Route) -> None:
+        room.context.worklist.verdicts.give(study, "agree", by="another")
+        route.continue_()
+
+    page.route("**/api/v1/events*", late, times=1)
+    page.goto(f"/studies/{study}")
+    expect(page.locator("#changed")).to_contain_text("has just been changed")
 
 
 def test_a_refused_film_has_a_reason_and_no_number(room: Room, look: Look) -> None:
@@ -112,29 +126,27 @@ def test_a_refused_film_has_a_reason_and_no_number(room: Room, look: Look) -> No
     assert "%" not in card.inner_text()
 
 
-def test_the_server_draws_the_card_that_the_script_draws(room: Room, look: Look) -> None:
-    """Two hands draw one card: what they write must be the same."""
-    study = room.send(111, "twice.png")
+def test_the_card_says_what_the_reports_say(room: Room, look: Look) -> None:
+    """One source of words: the sentences of the page are those of the PDF, the HTML report and FHIR."""
+    from pneumoscope.reading import meaning
+    from pneumoscope.reports.given import Given
+    from pneumoscope.reports.json import from_dict
+    from pneumoscope.reports.said import say
+
+    study = room.send(111, "said.png")
+    row = room.context.worklist.studies.detail(study).readings[0]
+    point = room.context.bundles.get().meta.operating_points[0]
+    said = say(from_dict(row.document), Given(meaning=meaning(point)))
+    assert said.meaning
+    assert said.pattern
     page = look(room, f"/studies/{study}")
-    page.goto(f"/studies/{study}")
-    drawn = page.evaluate(
-        """async (study) => {
-            const { get } = await import("/static/js/api.js");
-            const { resultCard } = await import("/static/js/result.js");
-            const detail = await get(`/studies/${study}`);
-            const card = resultCard(detail.readings[0].reading);
-            const plain = (element) => element.textContent.replace(/\\s+/g, " ").trim();
-            const words = (root, part) => [...root.querySelectorAll(part)].map(plain);
-            const bars = [".bars dt", ".bars dd.number"];
-            const parts = [".result-call", ".result-share", ".result-scale p", ".facts dd", ...bars];
-            const told = (root) => parts.map((part) => words(root, part));
-            return [told(document.querySelector(".result")), told(card)];
-        }""",
-        study,
-    )
-    assert drawn[0] == drawn[1]
-    assert drawn[0][0]
-    assert len(drawn[0][5]) == 3
+    plain = " ".join(page.locator("main").inner_text().split())
+    for sentence in (said.headline, said.lead, *said.meaning, *said.pattern):
+        assert sentence in plain
+    alone = page.request.get(f"/studies/{study}/readings/{row.id}/card").text()
+    assert 'class="result"' in alone
+    assert "<body" not in alone
+    assert page.request.get(f"/studies/nothing/readings/{row.id}/card").status == 404
 
 
 @pytest.mark.parametrize("address", ["/studies/nothing", "/models?bundle=nothing", "/admin/users/nobody"])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -31,10 +31,15 @@ _MOST = 200  # ids in one event
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
     response_class=StreamingResponse,
 )
-async def events(request: Request, here: Here, _: Reader) -> StreamingResponse:
+async def events(
+    request: Request,
+    here: Here,
+    _: Reader,
+    since: Annotated[int | None, Query(ge=0, lt=2**62, description="The latest change that is known already")] = None,
+) -> StreamingResponse:
     """``event: changed`` with ``{"latest": n, "ids": [...]}``, a second apart. The stream ends after 5 minutes."""
     last = request.headers.get("last-event-id", "")
-    start = int(last) if last.isdecimal() and len(last) < 19 else None
+    start = int(last) if last.isdecimal() and len(last) < 19 else since
     latest, _ids = await run_in_threadpool(here.worklist.studies.changes_since, 2**62)
     stream = _stream(here, latest if start is None else min(start, latest))
     return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})

@@ -1,4 +1,8 @@
-"""The worklist's rows as the API gives them out; the names and their meaning are those of ``worklist.records``."""
+"""The worklist's rows as the API gives them out; the names and their meaning are those of ``worklist.records``.
+
+Fields are listed here again, and the rows are not given out as they are: what a program may rely on is a contract, and
+a field that the store needs for itself must not go out because it was added there.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from pneumoscope.worklist.records import Source, VerdictKind
 
 if TYPE_CHECKING:
     from pneumoscope.worklist.records import AuditEntry, FilmRow, ReadingRow, StudyDetail, StudyRow, VerdictRow
@@ -35,7 +41,7 @@ class StudyOut(_Out):
 
     id: str
     label: str
-    source: Literal["web", "api", "node", "import"]
+    source: Source
     received: datetime
     changed: int
     films: int
@@ -44,7 +50,7 @@ class StudyOut(_Out):
     probability: float | None
     pattern: str | None
     refusal: str | None
-    verdict: Literal["agree", "correct"] | None
+    verdict: VerdictKind | None
     corrected_to: str | None
     lead: str
     bundle: str
@@ -117,7 +123,7 @@ class VerdictOut(_Out):
     study: str
     by: str
     created: datetime
-    kind: Literal["agree", "correct"]
+    kind: VerdictKind
     corrected_to: str | None
     comment: str
 
@@ -173,7 +179,7 @@ class Verdict(BaseModel):
     """What a person says of a study; "correct" says that the reading was wrong, and what is right."""
 
     model_config = ConfigDict(extra="forbid")
-    kind: Literal["agree", "correct"]
+    kind: VerdictKind
     corrected_to: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     comment: Annotated[str, Field(max_length=4000)] = ""
 

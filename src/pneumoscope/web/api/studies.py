@@ -27,11 +27,12 @@ from pneumoscope.web.intake.filing import find_filed, new_reading
 from pneumoscope.web.security.denial import Denied
 from pneumoscope.web.security.who import Admin, Reader, Writer
 from pneumoscope.worklist.records import Query as Wanted
+from pneumoscope.worklist.records import Source
 
 if TYPE_CHECKING:
     from pneumoscope.worklist.records import FilmRow
 
-__all__ = ["Asked", "delete_studies", "router", "wanted"]
+__all__ = ["Asked", "delete_studies", "read_again", "router", "wanted"]
 
 router = APIRouter(prefix="/api/v1/studies", tags=["studies"])
 
@@ -40,7 +41,7 @@ def wanted(  # noqa: PLR0917 - FastAPI gives them by name
     order: Annotated[Literal["newest", "urgency"], Query()] = "newest",
     call: Annotated[str | None, Query(max_length=64)] = None,
     status: Annotated[Literal["read", "refused"] | None, Query()] = None,
-    source: Annotated[Literal["web", "api", "node", "import"] | None, Query()] = None,
+    source: Annotated[Source | None, Query()] = None,
     verdict: Annotated[Literal["none", "agree", "correct"] | None, Query()] = None,
     refusal: Annotated[str | None, Query(max_length=64)] = None,
     since: Annotated[datetime | None, Query(description="Received at or after; without a zone, UTC")] = None,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from pneumoscope.web.context import Here
-from pneumoscope.web.pages.points import given, points_shown
+from pneumoscope.web.pages.points import points_shown
 from pneumoscope.web.pages.render import page
 from pneumoscope.web.security.who import Reader
 
@@ -30,7 +28,6 @@ def read(request: Request, who: Reader, here: Here) -> HTMLResponse:
         bundle=f"{meta.name} {meta.version}",
         classes=meta.classes,
         points=points_shown(meta),
-        points_json=json.dumps(given(meta)),
         max_bytes=here.config.max_bytes,
         max_request_bytes=here.config.max_request_bytes,
         max_files=here.config.max_files,

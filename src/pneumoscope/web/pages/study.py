@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from pneumoscope.errors import NotFound
 from pneumoscope.gate.facts import age_years
 from pneumoscope.reports.formats import FORMATS
-from pneumoscope.web.api.studies import delete_studies
+from pneumoscope.web.api.studies import delete_studies, read_again
 from pneumoscope.web.context import Here
+from pneumoscope.web.engine import Choice
 from pneumoscope.web.pages import words
 from pneumoscope.web.pages.cards import card
 from pneumoscope.web.pages.filters import Filters
@@ -48,6 +50,7 @@ class FilmShown:
 @router.get("")
 def show(request: Request, study: str, here: Here, who: Reader, *, reading: str = "", film: str = "") -> HTMLResponse:
     """The page; of several films, the one that is asked for, else the one that the summary is of."""
+    latest, _ids = here.worklist.studies.changes_since(2**62)  # before the study: no change falls between the two
     detail = here.worklist.studies.detail(study)
     filters = Filters.of(request.query_params)
     films = tuple(_film(row, detail) for row in detail.films)
@@ -63,6 +66,7 @@ def show(request: Request, study: str, here: Here, who: Reader, *, reading: str 
         title=detail.study.label,
         active="worklist",
         detail=detail,
+        latest=latest,
         films=films,
         film=shown,
         reading=chosen,
@@ -81,6 +85,16 @@ def show(request: Request, study: str, here: Here, who: Reader, *, reading: str 
         can_delete=who.may("admin"),
         say=words,
     )
+
+
+@router.get("/readings/{reading}/card")
+def one_card(request: Request, study: str, reading: str, here: Here, who: Reader) -> HTMLResponse:
+    """One reading's card, without a page around it: the Read page shows it."""
+    row = here.worklist.studies.reading(reading)
+    if row.study != study:
+        raise NotFound("the study has no such reading")
+    drawn = card(row, _metas(here.bundles).get(row.bundle_sha256))
+    return page(request, who, "reading_card", card=drawn, more=True, say=words)
 
 
 @router.post("/verdict")
@@ -103,6 +117,25 @@ def give_verdict(
     else:
         here.worklist.verdicts.give(study, "agree", comment=comment.strip(), by=who.name)
     return RedirectResponse(filters.url(f"/studies/{after or study}"), status_code=303)
+
+
+@router.post("/again")
+async def again(
+    request: Request,
+    study: str,
+    here: Here,
+    who: Writer,
+    *,
+    chosen: Annotated[str, Form(alias="with", max_length=300)],
+    film: Annotated[str, Form()] = "",
+    force: Annotated[bool, Form()] = False,
+) -> RedirectResponse:
+    """Read the films again, with "bundle|preset", and show the reading of the film that was looked at."""
+    bundle, _, preset = chosen.partition("|")
+    rows = await read_again(here, who, study, Choice(bundle or None, preset or None, force=force))
+    mine = next((row for row in rows if row.film == film), rows[0])
+    search = "&".join(part for part in (f"reading={mine.id}", Filters.of(request.query_params).search()) if part)
+    return RedirectResponse(f"/studies/{study}?{search}", status_code=303)
 
 
 @router.post("/note")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pneumoscope.reports.said import percent
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -42,17 +44,6 @@ def answers(meta: BundleMeta | None) -> tuple[Answer, ...]:
     )
     several = len(meta.positive) > 1
     return (*own, Answer(finding, f"{finding.capitalize()}, pattern left open")) if several else own
-
-
-def percent(share: float, digits: int = 1) -> str:
-    """A share as a person reads it: never 0 % or 100 % of something that is not. As in ``js/dom.js``."""
-    least = 10.0**-digits
-    value = 100 * share
-    if 0 < value < least:
-        return f"< {least:.{digits}f} %"
-    if 100 - least < value < 100:
-        return f"> {100 - least:.{digits}f} %"
-    return f"{value:.{digits}f} %"
 
 
 def rate(value: Rate) -> str:

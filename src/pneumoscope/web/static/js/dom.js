@@ -45,11 +45,11 @@ export function bar(value, marks = []) {
   );
 }
 
-/** A share as a person reads it: never 0 % or 100 % of something that is not. */
+/** A share as a person reads it: never 0 % or 100 % of something that is not. As in reports/said.py. */
 export function percent(share, digits = 1) {
   const least = 10 ** -digits;
   const value = 100 * share;
-  if (value > 0 && value < least) return `< ${least.toFixed(digits)} %`;
-  if (value < 100 && value > 100 - least) return `> ${(100 - least).toFixed(digits)} %`;
+  if (value > 0 && value < least / 2) return `< ${least.toFixed(digits)} %`;
+  if (value < 100 && value >= 100 - least / 2) return `> ${(100 - least).toFixed(digits)} %`;
   return `${value.toFixed(digits)} %`;
 }

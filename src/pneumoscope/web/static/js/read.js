@@ -4,9 +4,8 @@ import { address, logIn, post, Problem, problemOf } from "./api.js";
 import { el, icon } from "./dom.js";
 import { listenForFilms, sorted } from "./drop.js";
 import { bind } from "./keys.js";
-import { keepPoints, pointCounts, pointWords } from "./points.js";
 import { draw, makeCard, totals } from "./queue.js";
-import { capital, findingOf, forcedBy, kindOf, resultCard, resultSkeleton, spoken } from "./result.js";
+import { fetchCard, findingOf, forcedBy, kindOf, resultSkeleton, spoken } from "./result.js";
 import { Stage } from "./stage.js";
 import { announce, toast } from "./toast.js";
 import { send } from "./upload.js";
@@ -21,13 +20,10 @@ const panel = document.getElementById("result");
 const stop = document.getElementById("stop");
 const stage = new Stage(document.getElementById("stage"));
 const limits = { film: Number(root.dataset.maxBytes), request: Number(root.dataset.maxRequestBytes), files: Number(root.dataset.maxFiles) };
-const points = JSON.parse(root.dataset.points);
 const items = [];
 let chosen = null;
 let running = 0;
 let stopping = new AbortController();
-
-keepPoints(points);
 
 /* What is given */
 
@@ -87,7 +83,7 @@ async function readOne(item) {
       },
     });
     if (isZip(item)) emptied(item, inside);
-    else if (answers[0]?.reading) done(item, answers[0], performance.now() - began);
+    else if (taken(answers[0])) done(item, complete(answers[0]), performance.now() - began);
     else throw problemIn(answers[0]);
   } catch (problem) {
     if (signal.aborted) change(item, { state: "stopped" });
@@ -103,7 +99,7 @@ function failed(item, problem) {
 
 /** A film of a zip: a card of its own, above that of the zip, as soon as it is read. */
 function unpacked(zip, answer) {
-  const told = answer.reading ? { state: "done", answer: complete(answer) } : { state: "failed", problem: problemIn(answer), final: true };
+  const told = taken(answer) ? { state: "done", answer: complete(answer) } : { state: "failed", problem: problemIn(answer), final: true };
   const item = { label: answer.name, ...told };
   addItems([item], zip);
   if (chosen === zip) choose(item);
@@ -119,8 +115,15 @@ function emptied(zip, inside) {
   count();
 }
 
+/** Whether it was read, or looked at and refused; what is too large to be looked at has a reason and no place. */
+function taken(answer) {
+  return Boolean(answer?.reading && answer.reading_id);
+}
+
 function problemIn(answer) {
-  const { status, code, detail, remedy } = answer?.problem ?? { detail: "The server answered nothing" };
+  const refusal = answer?.reading?.refusal;
+  const told = refusal ? { code: refusal.code, detail: refusal.reason, remedy: refusal.remedy } : { detail: "The server answered nothing" };
+  const { status, code, detail, remedy } = answer?.problem ?? told;
   return new Problem({ status, code, detail, remedy });
 }
 
@@ -130,7 +133,8 @@ function isZip(item) {
 
 function done(item, answer, milliseconds) {
   item.stale = true;
-  change(item, { state: "done", answer: complete(answer), milliseconds });
+  change(item, { state: "done", answer, milliseconds });
+  if (!answer.card) load(item);
   if (item === chosen) announce(spoken(answer.reading, item.label));
 }
 
@@ -145,6 +149,29 @@ function complete(answer) {
     picture: film && address(`/readings/${reading}/picture`, { size: 1600 }),
     evidence: reading && address(`/readings/${reading}/evidence`),
   };
+}
+
+/** Fetch the card of a reading, and show it if its film is still in view. */
+async function load(item) {
+  const { answer } = item;
+  if (answer.coming) return;
+  answer.coming = true;
+  try {
+    answer.card = dressed(await fetchCard(answer), item, answer);
+  } catch (problem) {
+    if (item === chosen) toast(problem.sentence ?? String(problem.message), { action: { label: "Try again", run: () => load(item) } });
+  }
+  answer.coming = false;
+  if (answer.card && item === chosen && item.answer === answer) show();
+}
+
+/** A card with what can be done about it here, and how long it took. */
+function dressed(card, item, answer) {
+  const about = card.querySelector(".result-about");
+  const made = actions(item, answer);
+  if (made.length) about.before(el("div", { class: "row result-actions" }, ...made));
+  if (item.milliseconds) about.append(`, answered in ${(item.milliseconds / 1000).toFixed(2)} s`);
+  return card;
 }
 
 function change(item, values) {
@@ -197,11 +224,11 @@ function reveal(row) {
 function show() {
   const item = chosen;
   stage.show(item);
-  const key = item.answer ?? item.state + (item.seconds ?? "");
+  const key = item.answer ? (item.answer.card ?? item.answer) : item.state + (item.seconds ?? "");
   if (item.panel === key && panel.dataset.of === item.label) return;
   item.panel = key;
   panel.dataset.of = item.label;
-  panel.setAttribute("aria-busy", String(!item.answer && !["failed", "stopped"].includes(item.state)));
+  panel.setAttribute("aria-busy", String(!item.answer?.card && !["failed", "stopped"].includes(item.state)));
   panel.replaceChildren(title(item), content(item));
 }
 
@@ -212,7 +239,8 @@ function title(item) {
 }
 
 function content(item) {
-  if (item.answer) return resultCard(item.answer.reading, { actions: actions(item), also: timing(item) });
+  if (item.answer?.card) return item.answer.card;
+  if (item.answer) load(item);
   if (item.state === "failed" || item.state === "stopped") return trouble(item);
   if (item.state === "paused") return el("div", { class: "stack" }, el("p", { class: "remark" }, icon("wait"), el("span", {}, pausedWords(item))), resultSkeleton());
   return resultSkeleton();
@@ -224,18 +252,13 @@ function pausedWords(item) {
   return `${why} It is tried again in ${item.seconds} s.`;
 }
 
-function timing(item) {
-  return item.milliseconds ? `answered in ${(item.milliseconds / 1000).toFixed(2)} s` : "";
-}
-
 function trouble(item) {
   const words = item.state === "stopped" ? "Stopped before it was read." : (item.problem.sentence ?? String(item.problem.message));
   const retry = item.final || !item.file ? null : el("button", { class: "button", type: "button", onclick: () => (change(item, { state: "waiting" }), running < PARALLEL && work()) }, icon("reset"), "Try again");
   return el("div", { class: "result", "data-call": "refused" }, el("div", { class: "result-head" }, el("h3", { class: "result-call" }, "Not read")), el("p", { class: "remark", "data-kind": "alarm" }, icon("warn"), el("span", {}, words)), retry && el("div", { class: "row" }, retry));
 }
 
-function actions(item) {
-  const { study, reading } = item.answer;
+function actions(item, { study, reading }) {
   const made = [];
   if (study && kindOf(reading) === "refused" && reading.film.rows) {
     made.push(el("button", { class: "button", type: "button", onclick: () => again(item, { force: true }) }, "Read it all the same"));
@@ -259,7 +282,10 @@ async function again(item, choice) {
     const rows = await post(`/studies/${encodeURIComponent(study)}/readings`, undefined, { preset: preset(), ...choice });
     const row = rows.find((each) => each.film === reading.film.sha256);
     if (!row || item.asked !== asked) return; // something else was asked for meanwhile
-    done(item, { ...item.answer, reading: row.reading, reading_id: row.id }, performance.now() - began);
+    const answer = complete({ ...item.answer, reading: row.reading, reading_id: row.id, card: null, coming: false });
+    item.milliseconds = performance.now() - began;
+    answer.card = dressed(await fetchCard(answer), item, answer); // the card of before stays until this one is there
+    if (item.asked === asked) done(item, answer, item.milliseconds);
   } catch (problem) {
     if (item.asked !== asked) return;
     panel.setAttribute("aria-busy", "false");
@@ -274,9 +300,8 @@ function preset() {
 }
 
 function setting(changed) {
-  const point = points.points.find((each) => each.preset === preset());
-  const meaning = document.getElementById("setting-meaning"); // until the first reading takes its place
-  meaning?.replaceChildren(el("h3", {}, `${capital(point.preset)}: ${point.about.toLowerCase()}`), el("p", {}, pointWords(point, root.dataset.finding)), el("p", { class: "quiet" }, pointCounts(point)));
+  // What it means stands there until the first reading takes its place.
+  for (const each of root.querySelectorAll("#setting-meaning > [data-preset]")) each.hidden = each.dataset.preset !== preset();
   if (!changed) return;
   try {
     localStorage.setItem(PRESET, preset());

@@ -54,8 +54,8 @@ document.getElementById("again")?.addEventListener("submit", async (event) => {
   announce("Reading.");
   try {
     const query = { bundle, preset, force: form.elements.force.checked || null };
-    const readings = await post(`/studies/${form.dataset.study}/readings`, undefined, query);
-    const mine = readings.find((reading) => reading.film === form.dataset.film) ?? readings[0];
+    const readings = await post(`/studies/${study.dataset.id}/readings`, undefined, query);
+    const mine = readings.find((reading) => reading.film === form.elements.film.value) ?? readings[0];
     own = true;
     const known = document.querySelector(`.study-readings a[href*="reading=${mine.id}"]`);
     if (known) {
@@ -79,7 +79,7 @@ document.getElementById("again")?.addEventListener("submit", async (event) => {
 // Somebody else read, judged or deleted it: say so, and leave the page as it is.
 let own = false; // the change is this page's
 addEventListener("submit", () => (own = true));
-const events = new EventSource(`${ROOT}/events`);
+const events = new EventSource(`${ROOT}/events?since=${study.dataset.latest}`); // from what the page shows on
 events.addEventListener("changed", (event) => {
   if (own || !JSON.parse(event.data).ids.includes(study.dataset.id)) return;
   const told = document.getElementById("changed");

@@ -1,8 +1,9 @@
 // Filters take effect as they are set; they stand in the address, so that a reload or a link shows the same rows.
 
 import { Problem } from "../api.js";
+import { fetched } from "../fragment.js";
 import { announce, toast } from "../toast.js";
-import { fetched, place } from "./rows.js";
+import { place } from "./rows.js";
 
 const WAIT = 250; // milliseconds after the last letter of a search
 let timer = 0;

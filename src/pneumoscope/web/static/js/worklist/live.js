@@ -3,8 +3,9 @@
 
 import { ROOT } from "../api.js";
 import { el } from "../dom.js";
+import { fetched } from "../fragment.js";
 import { search, show, unsettled } from "./filter.js";
-import { all, body, byId, fetched, go, place } from "./rows.js";
+import { all, body, byId, go, place } from "./rows.js";
 import { count, refresh } from "./pick.js";
 
 const PAUSE = 1500; // milliseconds between two looks

@@ -1,7 +1,8 @@
 // "Show 50 more" adds the next rows below the others.
 
+import { fetched } from "../fragment.js";
 import { announce, toast } from "../toast.js";
-import { all, body, fetched, go } from "./rows.js";
+import { all, body, go } from "./rows.js";
 
 /** Add the next page; answers the first row that is new, or null at the end. */
 export async function more() {

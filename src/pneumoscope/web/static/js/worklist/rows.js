@@ -30,17 +30,6 @@ export function remember() {
   });
 }
 
-/** A fragment that the server drew. */
-export async function fetched(path) {
-  const answer = await fetch(path, { credentials: "same-origin", headers: { Accept: "text/html" } });
-  if (answer.redirected || answer.status === 401) location.reload(); // the login has ended
-  if (!answer.ok) throw new Error(`${answer.status}`);
-  const holder = document.createElement("template");
-  holder.innerHTML = await answer.text();
-  localise(holder.content);
-  return holder.content;
-}
-
 /** Rows out of a fragment of bare <tr> elements. */
 export async function fetchedRows(path) {
   const answer = await fetch(path, { credentials: "same-origin", headers: { Accept: "text/html" } });

@@ -102,14 +102,24 @@ def test_a_reading_in_hand_is_finished(
     room = start("--model", str(tiny_bundle)).started()
     large = picture(1, "PNG", size=(3000, 3000))
     answers: list[httpx.Response] = []
+    begun, end = threading.Event(), threading.Event()
+
+    def slowly() -> Iterator[bytes]:
+        yield large[: len(large) // 2]
+        begun.set()
+        assert end.wait(60)
+        yield large[len(large) // 2 :]
+
     listening = threading.Thread(target=lambda: httpx.get(f"{room.address}/api/v1/events", timeout=60))
     listening.start()
     asking = threading.Thread(
-        target=lambda: answers.append(httpx.post(f"{room.address}/api/v1/read", content=large, timeout=60))
+        target=lambda: answers.append(httpx.post(f"{room.address}/api/v1/read", content=slowly(), timeout=60))
     )
     asking.start()
-    time.sleep(0.3)  # the film is on its way, or in hand
+    assert begun.wait(60)
+    assert httpx.get(f"{room.address}/healthz").status_code == 200  # what came before this, the server has in hand
     room.process.send_signal(signal.SIGTERM)
+    end.set()
     asking.join(60)
     listening.join(60)
     room.rest()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from pneumoscope.bundle import registry
+from pneumoscope.bundle import read_bundle, registry, write_bundle
 from pneumoscope.settings import NOTICE
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     import pytest
     from tests.cli.conftest import Ran
+
+    from pneumoscope.bundle import Reference
 
     Run = Callable[..., Ran]
 
@@ -30,6 +33,13 @@ def test_the_card_tells_what_stands_in_the_bundle(run: Run, tiny_bundle: Path) -
     )
     for text in told:
         assert text in ran.out
+
+
+def test_the_card_tells_what_drift_is_measured_against(run: Run, tiny_bundle: Path, tiny_reference: Reference) -> None:
+    assert "first films that it reads in a reading room" in " ".join(run("bundles", tiny_bundle).out.split())
+    graph, meta, _ = read_bundle(tiny_bundle)
+    write_bundle(tiny_bundle, graph, replace(meta, reference=tiny_reference))
+    assert "400 validation films, 300 with pneumonia; about 1300 x 1600 px" in run("bundles", tiny_bundle).out
 
 
 def test_the_list_tells_the_shipped_bundles(run: Run, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    """60 phantoms."""
+    """Phantoms, drawn once."""
     folder = tmp_path_factory.mktemp("reference") / "set"
     write_phantoms(folder, count=50, seed=8, size=64)
     return scan(folder)

@@ -84,6 +84,7 @@ def _facts(meta: BundleMeta, sha256: str, path: str, size: int) -> dict[str, str
         + ", ".join(f"{bias:+.3g}" for bias in meta.calibrator.bias),
         "conformal sets": levels,
         "gate": _gate(meta),
+        "reference": _reference(meta),
         "intended use": meta.intended_use or "not said",
     }
 
@@ -93,6 +94,13 @@ def _gate(meta: BundleMeta) -> str:
     if gate is None:
         return "none: it reads whatever it is given"
     return f"refused {gate.false_refusals:.1%} of {gate.films} good films ({gate.chosen_on})"
+
+
+def _reference(meta: BundleMeta) -> str:
+    own = meta.reference
+    if own is None:
+        return "none: drift is measured against the first films that it reads in a reading room"
+    return f"{own.on}, {own.finding:,} with {meta.finding}; about {own.size[0]} x {own.size[1]} px"
 
 
 def _operating_points(meta: BundleMeta) -> Table:

@@ -16,12 +16,13 @@ from pneumoscope.lungs.find import lungs_input
 if TYPE_CHECKING:
     from pneumoscope.domain.radiograph import Radiograph
 
-__all__ = ["STATISTICS", "input_statistics"]
+__all__ = ["SQUARE", "STATISTICS", "input_statistics"]
 
 STATISTICS = ("mean", "std", "p1", "p99", "sharpness", "aspect")
 """Their names."""
 
-_SQUARE = 256  # pixels a side that are measured
+SQUARE = 256
+"""Pixels a side that are measured: films that are smaller are enlarged, and no enlarged film is sharp."""
 
 
 def input_statistics(film: Radiograph) -> dict[str, float]:
@@ -33,7 +34,7 @@ def input_statistics(film: Radiograph) -> dict[str, float]:
     Returns:
         One number for each of ``STATISTICS``.
     """
-    step = max(1, min(film.rows, film.columns) // _SQUARE)
+    step = max(1, min(film.rows, film.columns) // SQUARE)
     some = film.pixels[::step, ::step].astype(np.float32) / film.white
     low, high = np.percentile(some, (1, 99))
     return {
@@ -41,6 +42,6 @@ def input_statistics(film: Radiograph) -> dict[str, float]:
         "std": float(some.std()),
         "p1": float(low),
         "p99": float(high),
-        "sharpness": sharpness(lungs_input(film, _SQUARE)),
+        "sharpness": sharpness(lungs_input(film, SQUARE)),
         "aspect": film.columns / film.rows,
     }

@@ -51,6 +51,25 @@ def test_import_compare_and_put_in_use(
     assert empty_room.context.bundles.in_use == "other"
 
 
+def test_a_bundle_is_imported_without_a_script(
+    empty_room: Room, look: Look, tmp_path: Path, tiny_graph: bytes, tiny_meta: BundleMeta
+) -> None:
+    other, wrong = tmp_path / "other.onnx", tmp_path / "wrong.onnx"
+    write_bundle(other, tiny_graph, replace(tiny_meta, name="other", version="2"))
+    wrong.write_bytes(b"not a bundle")
+    page = look(empty_room, "/models", java_script_enabled=False, expected="status of 422")
+    page.get_by_label("ONNX file with a bundle's metadata").set_input_files(str(wrong))
+    page.get_by_role("button", name="Import").click()
+    page.wait_for_url("**/models/import")
+    expect(page.get_by_role("link", name="Worklist").first).to_be_visible()
+    assert len(empty_room.context.bundles.all()) == 2
+    page.goto("/models")
+    page.get_by_label("ONNX file with a bundle's metadata").set_input_files(str(other))
+    page.get_by_role("button", name="Import").click()
+    expect(page.locator(".card-title")).to_have_text("other 2")
+    assert (len(empty_room.context.bundles.all()), empty_room.context.bundles.in_use) == (3, "tiny")
+
+
 def test_what_is_no_bundle_is_refused_with_a_reason(empty_room: Room, look: Look, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.onnx"
     wrong.write_bytes(b"not a bundle")

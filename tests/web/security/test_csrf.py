@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from pneumoscope.web.security.bodies import csrf_in_parts
 
 if TYPE_CHECKING:
     from tests.web.security.conftest import Room, Visitor
@@ -113,6 +116,58 @@ def test_the_value_in_a_form_counts_once(ada: Visitor) -> None:
     send["content"] = f"csrf={value}&x={'a' * 70_000}"
     assert ada.http.post("/logout", **send).status_code == 413  # type: ignore[arg-type]
     assert ada.http.post("/logout", data={"csrf": value}).status_code == 303
+
+
+def parts(*fields: tuple[str, str], boundary: str = "edge") -> dict[str, Any]:
+    """A form with files, as a browser sends it."""
+    said = "".join(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields
+    )
+    kind = f"multipart/form-data; boundary={boundary}"
+    return {"content": f"{said}--{boundary}--\r\n".encode(), "headers": {"Content-Type": kind}}
+
+
+def test_a_form_with_files_brings_the_value_as_its_first_field(ada: Visitor) -> None:
+    value = ada.csrf()["X-CSRF-Token"]
+    film = ("film", "x" * 200_000)
+    assert ada.http.post("/api/v1/verdicts", **parts(("csrf", value), film)).json() == "ada"
+    for form in (
+        parts(film, ("csrf", value)),
+        parts(("csrf", "x"), ("csrf", value)),
+        parts(("csrf", "")),
+        parts(("other", f'x\r\n--edge\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n{value}')),
+        parts(),
+        {**parts(("csrf", value)), "headers": {"Content-Type": "multipart/form-data; boundary=.*"}},
+        {**parts(("csrf", value)), "headers": {"Content-Type": "multipart/form-data"}},
+    ):
+        answer = ada.http.post("/api/v1/verdicts", **form)
+        assert (answer.status_code, answer.json()["code"]) == (403, "csrf")
+    sent = parts(("csrf", value), film)
+    sent["headers"]["Origin"] = "https://evil.example"
+    assert ada.http.post("/api/v1/verdicts", **sent).status_code == 403
+
+
+def test_the_body_behind_the_value_comes_whole_however_it_is_cut() -> None:
+    whole = parts(("csrf", "abc"), ("film", "y" * 5000))["content"]
+    for step in (1, 7, 64, 4096, len(whole)):
+        chunks = [whole[at : at + step] for at in range(0, len(whole), step)]
+        messages = [
+            {"type": "http.request", "body": chunk, "more_body": at < len(chunks) - 1}
+            for at, chunk in enumerate(chunks)
+        ]
+
+        async def receive(left: list[Any] = messages) -> Any:
+            return left.pop(0)
+
+        async def all_of_it() -> tuple[str, bytes]:
+            value, again = await csrf_in_parts(receive, "edge")
+            body, more = b"", True
+            while more:
+                message = await again()
+                body, more = body + message["body"], message["more_body"]
+            return value, body
+
+        assert asyncio.run(all_of_it()) == ("abc", whole)
 
 
 def test_a_page_of_another_site_cannot_load_ours_into_itself(room: Room) -> None:

@@ -17,11 +17,12 @@ from pneumoscope.web.security.who import Admin, Reader
 if TYPE_CHECKING:
     from pneumoscope.web.engine import Known
 
-__all__ = ["router"]
+__all__ = ["LARGEST", "router"]
 
 router = APIRouter(prefix="/api/v1/bundles", tags=["bundles"])
 
-_LARGEST = 1024 * 2**20  # bytes of a bundle's file
+LARGEST = 1024 * 2**20
+"""Bytes of a bundle's file."""
 
 Name = Annotated[str, Path(min_length=1, max_length=200)]
 
@@ -91,7 +92,7 @@ def bundles(here: Here, _: Reader) -> BundleList:
 )
 async def import_bundle(request: Request, here: Here, who: Admin) -> BundleOut:
     """The body is a bundle's file. It is taken only if its hashes are right and it can be loaded."""
-    limit = min(_LARGEST, here.config.max_request_bytes)
+    limit = min(LARGEST, here.config.max_request_bytes)
     upload = await receive(request, name="bundle.onnx", limit=limit, zip_limit=limit)
     try:
         if upload.size == 0:

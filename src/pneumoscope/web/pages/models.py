@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
 
-from pneumoscope.errors import NotFound
+from pneumoscope.errors import NotFound, UsageError
+from pneumoscope.web.api.bundles import LARGEST
 from pneumoscope.web.context import Here
+from pneumoscope.web.intake.upload import TooMuch
 from pneumoscope.web.pages import words
 from pneumoscope.web.pages.model_card import model_card
 from pneumoscope.web.pages.render import page
@@ -63,6 +68,20 @@ def use(here: Here, who: Admin, bundle: Annotated[str, Form()]) -> RedirectRespo
     """Put a bundle in use; films that come after it are read with it."""
     here.bundles.use(bundle, by=who.name)
     return RedirectResponse("/models", status_code=303)
+
+
+@router.post("/models/import")
+async def import_bundle(request: Request, here: Here, who: Admin) -> RedirectResponse:
+    """Import the bundle of the form (without a script); it is not put in use by that."""
+    async with request.form(max_files=1, max_fields=1) as form:  # here, so that nobody else's body is even read
+        given = form.get("bundle")
+        if not isinstance(given, UploadFile) or not given.size:
+            raise UsageError("no file was chosen", remedy="Choose an ONNX file with a bundle's metadata")
+        if given.size > LARGEST:
+            raise TooMuch(f"a bundle has at most {LARGEST / 2**20:.0f} MiB")
+        data = await given.read()
+    known = await run_in_threadpool(lambda: here.bundles.add(data, by=who.name, check=here.engine.check))
+    return RedirectResponse(f"/models?bundle={quote(known.name, safe='')}", status_code=303)
 
 
 @router.get("/models/compare")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
@@ -13,11 +14,13 @@ if TYPE_CHECKING:
     from starlette.datastructures import Headers
     from starlette.types import Message, Receive
 
-__all__ = ["bounded", "csrf_in_form", "is_form"]
+__all__ = ["boundary_of", "bounded", "csrf_in_form", "csrf_in_parts", "is_form"]
 
 _FORM = "application/x-www-form-urlencoded"
 _FORM_BYTES = 64 * 2**10
 _FIELDS = 50
+_HEAD_BYTES = 2 * 2**10  # of a form with files: where its first field must have ended
+_BOUNDARY = re.compile(r'multipart/form-data *; *boundary="?([-0-9A-Za-z\'()+_,./:=?]{1,70})"? *', re.IGNORECASE)
 
 
 def bounded(receive: Receive, headers: Headers, most: int) -> Receive:
@@ -80,6 +83,42 @@ async def csrf_in_form(receive: Receive) -> tuple[str, Receive]:
         return {"type": "http.request", "body": bytes(body), "more_body": False}
 
     return (values[0] if len(values) == 1 else ""), again
+
+
+def boundary_of(headers: Headers) -> str:
+    """What stands between the parts of a form with files; empty if the body is none."""
+    found = _BOUNDARY.fullmatch(headers.get("content-type", ""))
+    return found[1] if found else ""
+
+
+async def csrf_in_parts(receive: Receive, boundary: str) -> tuple[str, Receive]:
+    """Take the field ``csrf`` of a form with files, where it must be the first, and give the body back from its start.
+
+    Only the head of the body is held; the files behind it go on to the route as they come.
+
+    Raises:
+        ClientDisconnect: The browser has gone.
+    """
+    line = re.escape(f"--{boundary}".encode("ascii"))
+    first = re.compile(
+        rb'%b\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n([!-~]{1,256})\r\n%b' % (line, line), re.IGNORECASE
+    )
+    held: list[Message] = []
+    head, found = b"", None
+    while found is None and len(head) < _HEAD_BYTES:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        held.append(message)
+        head += message.get("body", b"")
+        found = first.match(head[:_HEAD_BYTES])
+        if not message.get("more_body", False):
+            break
+
+    async def again() -> Message:
+        return held.pop(0) if held else await receive()
+
+    return (found[1].decode("ascii") if found else ""), again
 
 
 def _too_large(most: int) -> Denied:

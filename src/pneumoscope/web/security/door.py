@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from pneumoscope.errors import PneumoscopeError
 from pneumoscope.web.security import addresses, sessions
 from pneumoscope.web.security.answers import denied, for_person, to_login
-from pneumoscope.web.security.bodies import bounded, csrf_in_form, is_form
+from pneumoscope.web.security.bodies import boundary_of, bounded, csrf_in_form, csrf_in_parts, is_form
 from pneumoscope.web.security.denial import Denied
 from pneumoscope.web.security.identify import at_this_machine, identify
 from pneumoscope.web.security.keys import csrf_of, same
@@ -33,7 +33,7 @@ __all__ = ["Door", "is_public"]
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _METHODS = (*_SAFE, "POST", "PUT", "PATCH", "DELETE")
 _FORMS = ("/login", "/setup")  # public, and yet they change something
-_LARGE = ("/api/v1/read", "/api/v1/studies", "/api/v1/bundles")  # bodies that carry films or bundles
+_LARGE = ("/api/v1/read", "/api/v1/studies", "/api/v1/bundles", "/models/import")  # bodies that carry films or bundles
 _OURS = "If you meant it, do it on a page of this reading room"
 _LONGEST_PATH = 2048
 _LONGEST_QUERY = 8192
@@ -177,6 +177,8 @@ class Door:
         given = headers.get("x-csrf-token", "")
         if not given and is_form(headers):
             given, receive = await csrf_in_form(receive)
+        elif not given and (boundary := boundary_of(headers)):
+            given, receive = await csrf_in_parts(receive, boundary)
         if not (given.isascii() and same(given, expected)):
             raise Denied(403, "csrf", "this page is too old", "Load it again, and repeat what you did")
         return receive

@@ -245,6 +245,20 @@ def test_a_failure_is_told_and_can_be_tried_again(look: Look, films: Films) -> N
     watched.wrong[:] = [text for text in watched.wrong if "507" not in text]
 
 
+def test_a_card_that_does_not_come_is_asked_for_again(look: Look, films: Films) -> None:
+    watched = look()
+    page, failing = watched.page, [True]
+    page.route("**/card", lambda route: route.fulfill(status=503, body="") if failing else route.continue_())
+    page.set_input_files("#files", str(films["pneumonia"]))
+    expect(page.locator(".toast")).to_contain_text("The server is busy")
+    expect(page.locator("#queue .badge")).to_have_text("pneumonia")
+    expect(page.locator(".result-call")).to_have_count(0)
+    failing.clear()
+    page.locator(".toast").get_by_role("button", name="Try again").click()
+    expect(page.locator(".result-call")).to_have_text("Pneumonia")
+    watched.wrong[:] = [text for text in watched.wrong if "503" not in text]
+
+
 def test_what_waits_can_be_stopped(look: Look, films: Films) -> None:
     watched = look()
     page = watched.page

@@ -183,7 +183,8 @@ def test_a_folder_and_a_zip_become_cards(look: Look, films: Films, tmp_path: Pat
 
 def test_a_busy_server_is_waited_for(look: Look, films: Films) -> None:
     watched = look()
-    page, asked, full = watched.page, [], [True]
+    page, full = watched.page, [True]
+    asked: list[int] = []
 
     def busy(route: Route) -> None:
         asked.append(503 if len(asked) % 2 == 0 else 429)

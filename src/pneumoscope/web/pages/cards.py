@@ -13,6 +13,7 @@ from pneumoscope.reading import meaning
 from pneumoscope.reports.given import Given
 from pneumoscope.reports.json import from_dict
 from pneumoscope.reports.said import capital, say
+from pneumoscope.web.pages.points import points_of
 from pneumoscope.web.pages.words import seconds
 
 if TYPE_CHECKING:
@@ -110,8 +111,8 @@ def card(row: ReadingRow, meta: BundleMeta | None) -> Card:
 def _meaning(meta: BundleMeta | None, reading: Reading) -> Meaning | None:
     if meta is None or reading.finding is None:
         return None
-    points = (*meta.operating_points, *([meta.band] if meta.band else []))
-    return next((meaning(point) for point in points if point.preset == reading.finding.preset), None)
+    preset = reading.finding.preset
+    return next((meaning(point) for point in points_of(meta) if point.preset == preset), None)
 
 
 def _bars(said: Said) -> tuple[ClassBar, ...]:

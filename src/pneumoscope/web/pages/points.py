@@ -9,9 +9,9 @@ from pneumoscope.reading import meaning
 from pneumoscope.reports.said import say_meaning
 
 if TYPE_CHECKING:
-    from pneumoscope.bundle import BundleMeta
+    from pneumoscope.bundle import Band, BundleMeta, OperatingPoint
 
-__all__ = ["PointShown", "points_shown"]
+__all__ = ["PointShown", "points_of", "points_shown"]
 
 _ABOUT = {
     "balanced": "As few errors of both kinds as can be",
@@ -37,8 +37,12 @@ class PointShown:
 
 def points_shown(meta: BundleMeta) -> tuple[PointShown, ...]:
     """The points of a bundle, the default first, the band last."""
-    points = (*meta.operating_points, *([meta.band] if meta.band else []))
     return tuple(
         PointShown(point.preset, _ABOUT.get(point.preset, ""), say_meaning(meaning(point), meta.finding))
-        for point in points
+        for point in points_of(meta)
     )
+
+
+def points_of(meta: BundleMeta) -> tuple[OperatingPoint | Band, ...]:
+    """The same as the bundle holds them."""
+    return (*meta.operating_points, *((meta.band,) if meta.band else ()))

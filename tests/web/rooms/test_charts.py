@@ -88,6 +88,16 @@ def test_histograms(bins: list[tuple[float, float]]) -> None:
     inside(outlined("h", "Drift", Outlined(tuple(float(i) for i in range(len(bins) - 1)), old, new)))
 
 
+def test_edges_of_bins_are_told_apart() -> None:
+    shares = (0.2,) * 4
+    told = [
+        node.text
+        for node in parsed(outlined("h", "Drift", Outlined((1.21, 1.22, 1.23), shares, shares))).iter()
+        if node.tag.endswith("text") and (node.text or "").startswith("1.")
+    ]
+    assert told == ["1.21", "1.22", "1.23"]
+
+
 rates = st.tuples(st.integers(0, 50), st.integers(1, 50)).map(lambda kn: (min(kn), max(kn)))
 
 

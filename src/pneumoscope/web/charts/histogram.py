@@ -56,7 +56,10 @@ def outlined(name: str, title: str, data: Outlined, *, frame: Frame | None = Non
     for i, share in enumerate(data.reference):
         y = number(frame.y(100 * share / marks[-1]))
         path += f"{'L' if path else 'M'}{number(frame.left + i * step)} {y}L{number(frame.left + (i + 1) * step)} {y}"
-    names = [f"{edge:.2g}" for edge in data.edges]
+    names = next(
+        (told for digits in (2, 3) if len(set(told := [f"{edge:.{digits}g}" for edge in data.edges])) == len(told)),
+        [f"{edge:.4g}" for edge in data.edges],
+    )
     every = ceil((max(map(len, names), default=0) + 1) * _LETTER / step)  # so many that they do not touch
     edges = [
         tag("text", name, x=frame.left + (i + 1) * step, y=frame.height - 6, text_anchor="middle")

@@ -12,7 +12,7 @@ from pneumoscope.statistics.proportions import wilson
 from pneumoscope.web.charts import Column, Line, RateRow, columns, lines, rate_rows, share_bar
 from pneumoscope.web.context import Here
 from pneumoscope.web.pages import words
-from pneumoscope.web.pages.drifting import REFERENCE, watch
+from pneumoscope.web.pages.drifting import watch
 from pneumoscope.web.pages.render import page
 from pneumoscope.web.pages.trouble import PageRoute
 from pneumoscope.web.security.who import Reader
@@ -73,7 +73,6 @@ def dashboard(request: Request, here: Here, who: Reader, days: int = 30) -> HTML
         agreed=agreed,
         agreed_chart=_agreed(agreed) if agreed else None,
         drifting=watch(here.worklist, here.bundles.get(), days),
-        reference=REFERENCE,
         keep_days=here.keep_days,
         say=words,
     )

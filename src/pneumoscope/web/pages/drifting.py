@@ -1,36 +1,33 @@
-"""Drift of the bundle in use: scores and inputs of the last days against those of its first films."""
+"""Drift of the bundle in use: scores and inputs of the last days against the films that the bundle was validated on.
+
+A bundle that does not hold its validation films' quantiles is compared with its first films in this reading room, and
+so is what those films cannot tell of, because they were small or square copies.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from pneumoscope.statistics.drift import ALARM, LEAST, drift
+from pneumoscope.gate.statistics import SQUARE
+from pneumoscope.statistics.drift import LEAST, drift, drift_from
 from pneumoscope.web.charts import Outlined, outlined
+from pneumoscope.web.pages import drift_words as words
 from pneumoscope.worklist.samples import PROBABILITY, films_read
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+    from pneumoscope.bundle import Reference
     from pneumoscope.statistics.drift import Drift, Shares
     from pneumoscope.web.engine import Known
     from pneumoscope.worklist import Worklist
 
-__all__ = ["REFERENCE", "Drifting", "Watched", "watch"]
+__all__ = ["REFERENCE", "Compared", "Drifting", "Watched", "watch"]
 
 REFERENCE = 200
-"""Films of a bundle that later ones are compared with: its first."""
-
-_MEANING = {
-    PROBABILITY: ("Probability of {finding}", "how often and how surely films are called"),
-    "mean": ("Brightness", "mean of the pixels, as a share of white"),
-    "std": ("Contrast", "spread of the pixels, as a share of white"),
-    "p1": ("Level of the darkest parts", "first percentile, as a share of white"),
-    "p99": ("Level of the brightest parts", "99th percentile, as a share of white"),
-    "sharpness": ("Sharpness", "how much fine detail there is"),
-    "aspect": ("Shape", "width over height"),
-}
+"""Films of a bundle in this room that later ones are compared with, where the bundle has none of its own: its first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +35,7 @@ class Watched:
     """One statistic.
 
     Attributes:
+        key: Its name in the store.
         name: In words.
         about: What it is.
         drift: How far it has moved.
@@ -46,6 +44,7 @@ class Watched:
         bins: Label of a bin, share of the reference, share of now.
     """
 
+    key: str
     name: str
     about: str
     drift: Drift
@@ -55,83 +54,148 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """Statistics that are compared with the same films.
+
+    Attributes:
+        own: Whether these films stand in the bundle; else they are its first in this room.
+        reference: Their number.
+        title: What they are.
+        legend: The same in a word or two.
+        about: What is to be known of them, whole sentences.
+        now: Films that are compared with them.
+        watched: Statistics that could be compared.
+        missing: Why nothing is compared; empty if something is.
+    """
+
+    own: bool
+    reference: int
+    title: str
+    legend: str
+    about: str
+    now: int
+    watched: tuple[Watched, ...] = ()
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Drifting:
     """All statistics of a bundle.
 
     Attributes:
         known: The bundle.
-        reference: Films that it is compared with.
-        now: Films that are compared.
-        watched: Statistics that could be compared.
-        alarms: Sentences of those that have moved.
-        missing: Why nothing is compared; empty if something is.
+        compared: By the films that they are compared with; the bundle's own first.
+        heading: What the alarms say together; empty without alarms.
+        advice: What to look at.
     """
 
     known: Known
-    reference: int
-    now: int
-    watched: tuple[Watched, ...]
-    alarms: tuple[str, ...]
-    missing: str
+    compared: tuple[Compared, ...]
+    heading: str
+    advice: str
+
+    @property
+    def watched(self) -> tuple[Watched, ...]:
+        """Of all."""
+        return tuple(each for part in self.compared for each in part.watched)
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """Sentences of those that have moved."""
+        return tuple(each.sentence for each in self.watched if each.drift.alarm)
 
 
 def watch(worklist: Worklist, known: Known, days: int) -> Drifting:
-    """Compare the films of the last days with the first ones that this bundle met.
+    """Compare the films of the last days with the bundle's own, or with the first ones that it met here.
 
     Args:
         worklist: Holds the films.
         known: The bundle; what others have read is left out, because each has scores of its own.
         days: How many, today included.
     """
-    reference = films_read(worklist.database, known.sha256, limit=REFERENCE, oldest=True)
-    now = films_read(worklist.database, known.sha256, days=days, after=reference.last)
-    if reference.films < REFERENCE:
-        lack = f"{REFERENCE} films are needed to compare with, and this bundle has met {reference.films}."
-        return Drifting(known, reference.films, now.films, (), (), lack)
-    if now.films < LEAST:
-        lack = (
-            f"The first {REFERENCE} films of this bundle are what later ones are compared with. In these days there "
-            f"are {now.films} later ones; {LEAST} are needed."
-        )
-        return Drifting(known, reference.films, now.films, (), (), lack)
-    watched = tuple(
-        _watched(name, known, drift(reference.values[name], now.values[name]))
-        for name in _MEANING
-        if len(reference.values[name]) and len(now.values[name])
+    own = known.meta.reference
+    cannot = {} if own is None else _cannot_tell(own)
+    compared = [] if own is None else [_with_own(worklist, known, own, days, leaving=cannot)]
+    if own is None or cannot:
+        compared.append(_with_first(worklist, known, days, cannot))
+    moved = [each.key for part in compared for each in part.watched if each.drift.alarm]
+    differs = any(each.drift.alarm for part in compared if part.own for each in part.watched)
+    return Drifting(
+        known=known,
+        compared=tuple(compared),
+        heading=words.heading(own if differs else None) if moved else "",
+        advice=words.advice(moved, own) if moved else "",
     )
-    alarms = tuple(each.sentence for each in watched if each.drift.alarm)
-    return Drifting(known, reference.films, now.films, watched, alarms, "")
 
 
-def _watched(name: str, known: Known, found: Drift) -> Watched:
-    label, about = _MEANING[name]
+def _cannot_tell(own: Reference) -> dict[str, str]:
+    """Statistics that the bundle's films say nothing of, and why."""
+    found: dict[str, str] = {}
+    for name, (label, _) in words.MEANING.items():
+        values = own.score if name == PROBABILITY else own.statistics.get(name, ())
+        if not values:
+            found[name] = f"it does not hold their {label.lower()}"
+        elif name == "sharpness" and min(own.size) < SQUARE:
+            found[name] = f"they have fewer pixels a side than the {SQUARE} that sharpness is measured on"
+        elif values[0] == values[-1]:
+            found[name] = f"all have the same {label.lower()}"
+    return found
+
+
+def _with_own(worklist: Worklist, known: Known, own: Reference, days: int, *, leaving: dict[str, str]) -> Compared:
+    now = films_read(worklist.database, known.sha256, days=days)
+    found = Compared(
+        own=True,
+        reference=own.films,
+        title=words.own_title(own),
+        legend=words.own_legend(own),
+        about=words.own_about(own, known.meta.finding),
+        now=now.films,
+    )
+    if now.films < LEAST:
+        return replace(found, missing=words.too_few(now.films, later=False))
+    kept = {PROBABILITY: own.score, **own.statistics}
+    names = [name for name in words.MEANING if name not in leaving and len(now.values[name])]
+    moved = {name: drift_from(kept[name], own.films, now.values[name]) for name in names}
+    return replace(found, watched=tuple(_watched(name, known, each, own) for name, each in moved.items()))
+
+
+def _with_first(worklist: Worklist, known: Known, days: int, cannot: dict[str, str]) -> Compared:
+    first = films_read(worklist.database, known.sha256, limit=REFERENCE, oldest=True)
+    now = films_read(worklist.database, known.sha256, days=days, after=first.last)
+    found = Compared(
+        own=False,
+        reference=first.films,
+        title=words.first_title(REFERENCE),
+        legend=words.first_legend(REFERENCE),
+        about=words.first_about(cannot),
+        now=now.films,
+    )
+    if first.films < REFERENCE:
+        return replace(found, missing=words.not_met(REFERENCE, first.films))
+    if now.films < LEAST:
+        return replace(found, missing=words.too_few(now.films, later=True))
+    names = [name for name in cannot or words.MEANING if len(first.values[name]) and len(now.values[name])]
+    moved = {name: drift(first.values[name], now.values[name]) for name in names}
+    return replace(found, watched=tuple(_watched(name, known, each, None) for name, each in moved.items()))
+
+
+def _watched(name: str, known: Known, found: Drift, own: Reference | None) -> Watched:
+    label, about = words.MEANING[name]
     label = label.format(finding=known.meta.finding)
     old, new = _shares(found.reference), _shares(found.now)
     title = f"{label}: share of films by bin, now (columns) and in the reference (line)"
     return Watched(
+        key=name,
         name=label,
         about=about,
         drift=found,
-        sentence=_sentence(label, found),
+        sentence=words.sentence(label, found, own),
         chart=None
         if found.index is None
         else outlined(f"drift-{name}", title, Outlined(found.reference.edges, old, new)),
         bins=tuple(zip(_bins(found.reference), old, new, strict=True)),
     )
-
-
-def _sentence(label: str, found: Drift) -> str:
-    if found.index is None or found.chance is None:
-        return f"{label}: too few different values to compare ({found.now.n} films)."
-    index, n = f"index {found.index:.2f}", f"{found.now.n:,} films against {found.reference.n:,}"
-    if found.alarm:
-        return f"{label} has changed ({index}, above {ALARM}; {n})."
-    if not found.sharp and found.index > ALARM:
-        return (
-            f"{label}: {index}, but with so few films chance alone reaches {found.chance:.2f}; nothing can be said yet "
-            f"({n})."
-        )
-    return f"{label} is as before ({index}; {n})."
 
 
 def _shares(found: Shares) -> tuple[float, ...]:

@@ -256,6 +256,13 @@ def _prevalence(meta: BundleMeta) -> str:
     )
 
 
+def _reference(meta: BundleMeta) -> str:
+    own = meta.reference
+    if own is None:
+        return "the first films that it meets in a reading room"
+    return f"{own.on}, {own.finding:,} of them with {meta.finding}, of about {own.size[0]} x {own.size[1]} pixels"
+
+
 def _facts(known: Known) -> dict[str, str]:
     meta, origin = known.meta, known.meta.provenance
     spec = meta.preprocess
@@ -270,6 +277,7 @@ def _facts(known: Known) -> dict[str, str]:
         "Calibration": f"temperature {meta.calibrator.temperature:.3g}, bias "
         + ", ".join(f"{bias:+.2g}" for bias in meta.calibrator.bias),
         "Sets of classes": levels,
+        "Drift is measured against": _reference(meta),
         "Made": origin.created.replace("T", " ").replace("+00:00", " UTC"),
         "Seed": str(origin.seed),
         "Machine": f"{origin.machine}, {origin.minutes:.0f} minutes" if origin.machine else "",

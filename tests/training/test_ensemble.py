@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from pneumoscope.bundle import read_bundle
-from pneumoscope.dataset import scan
+from pneumoscope.dataset import Manifest, Split, scan
 from pneumoscope.errors import TrainingError, UsageError
 from pneumoscope.evaluation.run import run_figures
+from pneumoscope.films import load
 from pneumoscope.films.phantom import write_phantoms
+from pneumoscope.gate.statistics import input_statistics
 from pneumoscope.reading import Session
+from pneumoscope.statistics.drift import quantiles_of
 from pneumoscope.training.config import TrainConfig
 from pneumoscope.training.ensemble import ensemble
+from pneumoscope.training.folder import RunFolder
 from pneumoscope.training.run import train
 
 if TYPE_CHECKING:
@@ -63,9 +68,26 @@ def test_the_bundle_says_the_mean_and_where_it_came_from(runs: list[Path], tmp_p
         said.append(Session(graph, meta, where=folder).run(film))
     for one, two, both in zip(*said, strict=True):
         np.testing.assert_allclose(both, (one + two) / 2, atol=1e-4)
+    _its_reference_is_of_the_validation_films(tmp_path / "both")
     assert run_figures(tmp_path / "both")
     again = ensemble(runs[:2], tmp_path / "both", name="both", version="2")
     assert again.minutes == 0.0
+
+
+def _its_reference_is_of_the_validation_films(run: Path) -> None:
+    """Scores as they stand in the predictions, and statistics of the files, which are larger than the cache's films."""
+    folder = RunFolder(run)
+    manifest = Manifest.load(folder.manifest)
+    rows = [manifest.films[place] for place in Split.load(folder.split, manifest).parts["val"].tolist()]
+    own = read_bundle(folder.bundle)[1].reference
+    assert own is not None
+    assert (own.films, own.finding) == (len(rows), sum(row.label != "normal" for row in rows))
+    assert own.size[0] == 96
+    table = pq.read_table(folder.predictions).to_pylist()
+    said = [row["p_bacterial"] + row["p_viral"] for row in table if row["part"] == "val"]
+    assert own.score == pytest.approx(quantiles_of(said), abs=1e-6)
+    brightness = [input_statistics(load(manifest.root / row.path))["mean"] for row in rows]
+    assert own.statistics["mean"] == quantiles_of(brightness)
 
 
 def test_runs_that_do_not_belong_together_are_refused(runs: list[Path], tmp_path: Path) -> None:

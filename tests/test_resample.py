@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hn
 
 from pneumoscope.films.phantom import draw_phantom
-from pneumoscope.resample import resize, stretch, stretched
+from pneumoscope.resample import resize, stretch, stretched, triangle
 
 SIDES = st.integers(1, 70)
 PERCENTILES = st.floats(0, 100, allow_nan=False)
@@ -47,11 +47,11 @@ def test_a_picture_of_its_own_size_is_only_stretched() -> None:
 
 
 def test_what_is_quick_leaves_pictures_alone_that_are_not_far_too_large() -> None:
-    small = draw_phantom(1, "normal", rows=767).pixels
+    small = draw_phantom(1, "normal", rows=383).pixels
     assert np.array_equal(stretched(small, 128, 0.5, 99.5, quick=True), stretched(small, 128, 0.5, 99.5))
 
 
-@pytest.mark.parametrize("shape", [(1800, 1500), (768, 1001), (1031, 2003)])
+@pytest.mark.parametrize("shape", [(1800, 1500), (768, 1001), (1031, 2003), (384, 400)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_what_is_quick_is_near_and_not_shifted(shape: tuple[int, int], dtype: type) -> None:
     pixels: np.ndarray = resize(draw_phantom(1, "normal", rows=1200).pixels, *shape).astype(dtype)
@@ -59,7 +59,18 @@ def test_what_is_quick_is_near_and_not_shifted(shape: tuple[int, int], dtype: ty
     exact = stretched(pixels, 128, 0.5, 99.5).astype(float)
     off = stretched(pixels, 128, 0.5, 99.5, quick=True) - exact
     assert 0 < np.abs(off).max() <= 24  # at the edge of a marker
-    assert np.abs(off).mean() < 0.5
+    assert np.abs(off).mean() < 0.8
     for axis in (0, 1):  # a shift by a part of a pixel would go with the slope
         slope = np.gradient(exact, axis=axis)
-        assert abs((off * slope).sum() / (slope**2).sum()) < 0.01
+        assert abs((off * slope).sum() / (slope**2).sum()) < 0.02
+
+
+@given(
+    st.integers(5, 64), st.integers(3, 40), st.floats(0, 0.4), st.floats(0.6, 1), st.integers(5, 64), st.integers(3, 40)
+)
+def test_the_weights_resample_a_small_grid_as_the_resampler_does(
+    high: int, rows: int, start: float, end: float, wide: int, columns: int
+) -> None:
+    grid = np.random.default_rng(high * wide).integers(0, 256, (high, wide), dtype=np.uint8)
+    found = triangle(high, rows, start, end) @ grid.astype(np.float32) @ triangle(wide, columns).T
+    assert np.abs(found - resize(grid, rows, columns, (start * high, 0, end * high, wide))).max() < 1.5

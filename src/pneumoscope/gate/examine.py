@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pneumoscope.gate.answers import CHEST, FIT, FRONTAL, INVERTED, RADIOGRAPH, SINGLE, TURNS, WHOLE
-from pneumoscope.gate.inputs import gate_inputs
 from pneumoscope.gate.measures import clipped_share, sharpness
 from pneumoscope.gate.network import gate_head
 from pneumoscope.lungs import lung_finder
@@ -40,17 +39,17 @@ class Look:
     Attributes:
         film: The film.
         lungs: Its lung fields; they serve the framing too.
-        inputs: float32 [D], of ``gate_inputs``.
         answers: float32 [A], logits in the order of ``ANSWERS``.
         distance: From the films that the head has learned from.
+        side: How much more it looks mirrored than its mirror image does.
         spec: The thresholds.
     """
 
     film: Radiograph
     lungs: LungField
-    inputs: NDArray[np.float32]
     answers: NDArray[np.float32]
     distance: float
+    side: float
     spec: GateSpec
 
     @cached_property
@@ -78,7 +77,7 @@ class Look:
     @property
     def mirrored(self) -> bool:
         """Whether the heart looks to be on the right."""
-        return bool(gate_head().side(self.inputs) >= self.spec.mirrored)
+        return self.side >= self.spec.mirrored
 
     @property
     def code(self) -> str | None:
@@ -102,6 +101,5 @@ def examine(film: Radiograph, spec: GateSpec) -> Look:
         BundleDamaged: The lung-field network or the head cannot be used.
     """
     lungs = lung_finder().find(film)
-    inputs = gate_inputs(lungs.features, lungs.probability, lungs.seen)
-    answers, distance = gate_head().judge(inputs)
-    return Look(film, lungs, inputs, answers, float(distance), spec)
+    answers, distance, side = gate_head().judge(lungs.features)
+    return Look(film, lungs, answers, distance, side, spec)

@@ -14,7 +14,7 @@ import numpy as np
 
 from pneumoscope.errors import BundleDamaged
 from pneumoscope.gate.answers import ANSWERS, MIRRORED
-from pneumoscope.gate.inputs import mirrored_inputs
+from pneumoscope.gate.inputs import both_ways
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +23,7 @@ __all__ = ["GateHead", "gate_head"]
 
 _SHIPPED = Path(__file__).with_name("gate.npz")
 _REMEDY = "Install pneumoscope again"
+_WILD = np.float32(6)  # standard deviations; one wild number must not decide alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +53,12 @@ class GateHead:
     sha256: str = ""
 
     def standard(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Centred and scaled, and bounded: one wild number must not decide alone."""
-        bounded: NDArray[np.float32] = np.minimum(np.maximum((inputs - self.mean) / self.scale, -6), 6)
-        return bounded
+        """Centred and scaled, and bounded."""
+        x: NDArray[np.float32] = inputs - self.mean
+        x *= self._joined[5]
+        np.maximum(x, -_WILD, out=x)
+        np.minimum(x, _WILD, out=x)
+        return x
 
     def answers(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits in the order of ``ANSWERS``, the mean over the networks: float32 [..., A] of [..., D]."""
@@ -68,33 +72,38 @@ class GateHead:
         """
         return self._away(self.standard(inputs))
 
-    def judge(self, inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Both ``answers`` and ``distance``, standardised once."""
-        x = self.standard(inputs)
-        return self._answered(x), self._away(x)
+    def judge(self, inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], float, float]:
+        """Answers, distance and side of one picture in one pass: float32 [A] of [D], and two numbers."""
+        x = self.standard(both_ways(inputs))
+        answers = self._answered(x)
+        return answers[0], float(self._away(x[0])), float(answers[0, MIRRORED] - answers[1, MIRRORED]) / 2
 
     def side(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """How much more the film looks mirrored than its mirror image does: half the difference of the logits, [...].
 
         What speaks for neither side (an adult's heart, a film that is turned a little) speaks in both, and cancels.
         """
-        both = self.answers(np.stack([inputs, mirrored_inputs(inputs)]))[..., MIRRORED]
-        lean: NDArray[np.float32] = (both[0] - both[1]) / 2
+        both = self.answers(both_ways(inputs))[..., MIRRORED]
+        lean: NDArray[np.float32] = (both[..., 0] - both[..., 1]) / np.float32(2)
         return lean
 
     def _answered(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        first, first_bias, second, second_bias, _ = self._joined
-        answered: NDArray[np.float32] = np.maximum(x @ first + first_bias, 0) @ second + second_bias
+        first, first_bias, second, second_bias, _, _ = self._joined
+        hidden: NDArray[np.float32] = x @ first
+        hidden += first_bias
+        np.maximum(hidden, 0, out=hidden)
+        answered: NDArray[np.float32] = hidden @ second
+        answered += second_bias
         return answered
 
     def _away(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         laid = x[..., : len(self.axes)] @ self._joined[4]
-        root: NDArray[np.float32] = np.sqrt(np.square(laid).mean(axis=-1, dtype=np.float32))
+        root: NDArray[np.float32] = np.sqrt((laid * laid).sum(axis=-1) / np.float32(laid.shape[-1]))
         return root
 
     @cached_property
     def _joined(self) -> tuple[NDArray[np.float32], ...]:
-        """The networks side by side, so that all answer with two products, and the axes in units of their spread."""
+        """The networks side by side, so that all answer with two products; axes in units of their spread; 1 / scale."""
         networks, numbers, _ = self.first.shape
         return (
             np.ascontiguousarray(np.moveaxis(self.first, 0, 1).reshape(numbers, -1)),
@@ -102,6 +111,7 @@ class GateHead:
             self.second.reshape(-1, self.second.shape[-1]) / np.float32(networks),
             self.second_bias.mean(axis=0, dtype=np.float32),
             self.axes / self.spread,
+            np.float32(1) / self.scale,
         )
 
     def to_bytes(self) -> bytes:

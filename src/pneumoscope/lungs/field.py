@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pneumoscope.lungs.clean import two_largest
-from pneumoscope.resample import resize
+from pneumoscope.resample import resize, triangle
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +33,7 @@ class LungField:
         probability: float32 [h, w], probability of lung at each place of the film, on the network's coarse grid.
         rows: Height of the film in pixels.
         columns: Its width.
-        features: float32 [K], what the network saw of the whole film; for the gate.
+        features: float32 [K], what the network saw of the whole film; for the gate (``pneumoscope.gate.inputs``).
         seen: uint8 [S, S], the film squared, as the network saw it; likewise.
     """
 
@@ -83,10 +85,9 @@ class LungField:
             float32 [h, w], 0 to 1.
         """
         h, w = self.probability.shape
-        down, across = h / self.rows, w / self.columns
-        box = (frame[0] * down, frame[1] * across, frame[2] * down, frame[3] * across)
-        lung = self.lung.astype(np.uint8) * np.uint8(255)
-        share: NDArray[np.float32] = resize(lung, shape[0], shape[1], box) / np.float32(255)
+        down = triangle(h, shape[0], frame[0] / self.rows, frame[2] / self.rows)
+        across = triangle(w, shape[1], frame[1] / self.columns, frame[3] / self.columns)
+        share: NDArray[np.float32] = down @ self.lung.astype(np.float32) @ across.T
         return share
 
 
@@ -105,21 +106,23 @@ def box_of(
     on = two_largest(probability >= _LUNG) if lung is None else lung
     if np.count_nonzero(on) < _LEAST_AREA * on.size:
         return None
-    weights = (probability * on).astype(np.float64)
-    top, bottom = _ends(weights.sum(axis=1))
-    left, right = _ends(weights.sum(axis=0))
+    weights = probability * on
+    top, bottom = _ends(weights.sum(axis=1, dtype=np.float64).tolist())
+    left, right = _ends(weights.sum(axis=0, dtype=np.float64).tolist())
     if bottom - top < _LEAST_SIDE or right - left < _LEAST_SIDE:
         return None
     return (top, left, bottom, right)
 
 
-def _ends(profile: NDArray[np.float64]) -> tuple[float, float]:
+def _ends(profile: list[float]) -> tuple[float, float]:
     """Where the tails of a profile end, 0 to 1, between cells by linear interpolation."""
-    places = np.flatnonzero(profile)
-    # The flat ends would make the inverse ambiguous: the last empty cell before, the first empty one after.
-    first, last = int(places[0]), int(places[-1]) + 1
-    share = np.zeros(last - first + 1)
-    profile[first:last].cumsum(out=share[1:])
-    share /= share[-1]
-    low, high = np.interp(_TAILS, share, np.arange(first, last + 1) / len(profile)).tolist()
+    below = list(accumulate(profile))
+    low, high = (_place(below, tail * below[-1]) / len(below) for tail in _TAILS)
     return low, high
+
+
+def _place(below: list[float], amount: float) -> float:
+    """In how many cells, fractions counted, an amount lies; ``below`` are the sums up to and with each cell."""
+    cell = bisect_left(below, amount)
+    before = below[cell - 1] if cell else 0.0
+    return cell + (amount - before) / (below[cell] - before)

@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-__all__ = ["LungField"]
+__all__ = ["LungField", "SlimLungField"]
 
 _WIDTHS = (16, 32, 48, 64, 96)
+_SLIM = (32, 16, 16)  # multiples of 16: what a vector of the processor holds
 
 
 class LungField(nn.Module):
@@ -43,17 +44,58 @@ class LungField(nn.Module):
 
         The features are the mean of each channel over the film, from every stage of the downward path.
         """
-        x = self.stem(x)
-        steps = [x]
-        for down in self.down:
-            x = down(x)
-            steps.append(x)
-        features = torch.cat([step.mean(dim=(2, 3)) for step in steps], dim=1)
+        steps, features = _downward(self.stem, self.down, x)
+        x = steps[-1]
         for level in reversed(range(len(self.bridge))):
             raised = F.interpolate(self.bridge[level](x), scale_factor=2.0, mode="nearest")
             x = self.merge[level](raised + steps[level])
         logits: Tensor = self.last(x)
         return logits, features
+
+
+class SlimLungField(nn.Module):
+    """The downward path of a ``LungField`` as it is, and a slim upward path: six tenths of the time.
+
+    The features are those of the larger network, so a gate that reads them reads on. The upward path ends at a quarter
+    of the input's resolution, where each place answers for four.
+
+    Args:
+        large: Whose downward path it takes over; it is shared and not copied.
+
+    Attributes:
+        size: Side of the input in pixels.
+        mean: The input is ``x = (gray / 255 - mean) / std``.
+        std: Likewise.
+    """
+
+    def __init__(self, large: LungField) -> None:
+        super().__init__()
+        self.size, self.mean, self.std = large.size, large.mean, large.std
+        self.stem, self.down = large.stem, large.down
+        inside = (_SLIM[0], *_SLIM[:-1])
+        self.top = nn.Conv2d(_WIDTHS[-1], inside[0], 1)
+        self.bridge = nn.ModuleList(
+            nn.Conv2d(skip, width, 1) for skip, width in zip(_WIDTHS[3:0:-1], inside, strict=True)
+        )
+        self.merge = nn.ModuleList(_convolve(width, outside) for width, outside in zip(inside, _SLIM, strict=True))
+        self.last = nn.Conv2d(_SLIM[-1], 4, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """As ``LungField``: logits of lung [N, 1, S / 2, S / 2], features [N, 256]."""
+        steps, features = _downward(self.stem, self.down, x)
+        x = self.top(steps[-1])
+        for bridge, merge, step in zip(self.bridge, self.merge, steps[3:0:-1], strict=True):
+            x = merge(F.relu(bridge(step) + F.interpolate(x, scale_factor=2.0, mode="nearest")))
+        return F.pixel_shuffle(self.last(x), 2), features
+
+
+def _downward(stem: nn.Module, down: nn.ModuleList, x: Tensor) -> tuple[list[Tensor], Tensor]:
+    """Every stage of the downward path, and the mean of each of their channels over the film [N, 256]."""
+    steps = [stem(x)]
+    for stage in down:
+        steps.append(stage(steps[-1]))
+    # A pooling and no plain mean: ONNX Runtime then leaves the channels in the order in which it computes them.
+    return steps, torch.cat([F.avg_pool2d(step, step.shape[-1]) for step in steps], dim=1).flatten(1)
 
 
 def _convolve(inside: int, outside: int, *, stride: int = 1) -> nn.Sequential:

@@ -65,7 +65,7 @@ def learn_head(
     """Learn the answers, and where the films that are fit lie.
 
     Args:
-        inputs: float32 [N, D], of ``gate_inputs``.
+        inputs: float32 [N, D], the lung-field network's features.
         labels: float32 [N, A], of ``labels_of``.
         weights: float32 [N], how much each picture counts.
         epochs: Passes over the pictures.

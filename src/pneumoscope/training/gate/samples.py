@@ -10,7 +10,6 @@ import numpy as np
 
 from pneumoscope.dataset.progress import counted
 from pneumoscope.films import load
-from pneumoscope.gate.inputs import gate_inputs
 from pneumoscope.lungs import lung_finder, lungs_input
 from pneumoscope.training.gate.kinds import KINDS, SEEN, draw_kind
 from pneumoscope.training.gate.learn import labels_of
@@ -61,7 +60,7 @@ class Samples:
     """Pictures as the head is given them.
 
     Attributes:
-        inputs: float32 [N, D], of ``gate_inputs``.
+        inputs: float32 [N, D], the network's features.
         labels: float32 [N, A], of ``labels_of``.
         weights: float32 [N]: films count for a half, and drawn and remade pictures for a quarter each; parts of films
             and several on a page, which are the nearest to a film, count more among these.
@@ -127,8 +126,7 @@ def sample(
 
 def seen_through(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     """What the head is given of a picture uint8 [SEEN, SEEN]: float32 [D]."""
-    probability, features = lung_finder().see(picture)
-    return gate_inputs(features, probability, picture)
+    return lung_finder().see(picture)[1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from copy import deepcopy
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import onnxruntime as ort
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from pneumoscope.errors import TrainingError
+from pneumoscope.gate.inputs import GRID
 from pneumoscope.training.export import without_traces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pneumoscope.networks.lungfield import LungField
+    from pneumoscope.networks.lungfield import LungField, SlimLungField
 
 __all__ = ["lungs_to_onnx"]
 
@@ -24,19 +27,25 @@ _TOLERANCE = 1e-3  # of a probability
 
 
 class _Exported(nn.Module):
-    """uint8 films in; probabilities of lung and features out."""
+    """uint8 films in; probabilities of lung and features out, as ``pneumoscope.gate.inputs`` tells."""
 
-    def __init__(self, network: LungField) -> None:
+    def __init__(self, network: LungField | SlimLungField) -> None:
         super().__init__()
-        self.network = network.eval()
+        self.network = deepcopy(network).eval()
+        self.middle = 255 * network.mean
+        first = cast("nn.Conv2d", self.network.stem[0])
+        # The division is the first layer's, which has the time; the border of noughts stays mid-gray.
+        first.weight.data /= 255 * network.std
 
     def forward(self, film: Tensor) -> tuple[Tensor, Tensor]:
-        x = (film.to(torch.float32) / 255 - self.network.mean) / self.network.std
-        logits, features = self.network(x)
-        return torch.sigmoid(logits), features
+        gray = film.to(torch.float32)
+        logits, means = self.network(gray - self.middle)
+        lungs = torch.sigmoid(logits)
+        small = (F.avg_pool2d(each, each.shape[-1] // GRID).flatten(1) for each in (lungs, gray / 255))
+        return lungs, torch.cat([torch.log1p(means), *small], dim=1)
 
 
-def lungs_to_onnx(network: LungField, films: NDArray[np.uint8]) -> bytes:
+def lungs_to_onnx(network: LungField | SlimLungField, films: NDArray[np.uint8]) -> bytes:
     """The network with a free batch size: ``film`` -> ``lungs`` and ``features``.
 
     Args:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from pneumoscope.dataset.progress import counted
-from pneumoscope.networks.lungfield import LungField
+from pneumoscope.networks.lungfield import LungField, SlimLungField
 from pneumoscope.training.augment import apply, draw, warp
 from pneumoscope.training.config import AugmentConfig
 
@@ -85,7 +85,7 @@ def learn(
     return cast("LungField", average.module).eval()
 
 
-def predict_masks(network: LungField, films: NDArray[np.uint8], batch: int = 64) -> NDArray[np.float32]:
+def predict_masks(network: LungField | SlimLungField, films: NDArray[np.uint8], batch: int = 64) -> NDArray[np.float32]:
     """Probability of lung: float32 [N, S / 2, S / 2] of films uint8 [N, S, S]."""
     with torch.inference_mode():
         parts = [
@@ -125,5 +125,5 @@ def _loss(logits: Tensor, masks: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, masks) + dice.mean()
 
 
-def _normalise(films: Tensor, network: LungField) -> Tensor:
+def _normalise(films: Tensor, network: LungField | SlimLungField) -> Tensor:
     return (films - network.mean) / network.std

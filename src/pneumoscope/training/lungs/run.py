@@ -14,6 +14,7 @@ from pneumoscope.storage import write_atomically
 from pneumoscope.training.lungs.export import lungs_to_onnx
 from pneumoscope.training.lungs.films import MaskedFilms, by_hand, phantoms, plain_films
 from pneumoscope.training.lungs.learn import learn, predict_masks
+from pneumoscope.training.lungs.slim import large_of, no_films, slimmed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from pneumoscope.networks.lungfield import LungField
 
-__all__ = ["LungRun", "own_masks", "train_lungs"]
+__all__ = ["LungRun", "own_masks", "slim_lungs", "train_lungs"]
 
 _SIZE = 128
 _HELD = 0.2  # of the films with hand-drawn masks: they judge, and are never learned from
@@ -38,7 +39,7 @@ class LungRun:
 
     Attributes:
         dice: Overlap with the hand-drawn masks of the held-out films, float64 [n].
-        own: Films that the network drew itself for the second round.
+        own: Films whose masks a network drew.
         offered: Of so many.
     """
 
@@ -78,10 +79,7 @@ def train_lungs(
         StorageError: The disk is full.
     """
     torch.set_num_threads(Settings.from_environment().cpu_threads())
-    masked = by_hand(hand, _SIZE)
-    order = np.random.default_rng(seed).permutation(len(masked))
-    cut = round(_HELD * len(masked))
-    held, kept = masked[order[:cut]], masked[order[cut:]]
+    held, kept = _dealt(by_hand(hand, _SIZE), seed)
     many = phantoms(max(drawn), _SIZE, seed=seed + 1, progress=progress)
     first = [(kept, 0.6), (many[: drawn[0]], 0.4)]
     network = learn(first, steps=steps[0], seed=seed, cloudy=0.5, progress=progress)
@@ -91,6 +89,56 @@ def train_lungs(
     network = learn(second, steps=steps[1], seed=seed + 1, start=network, cloudy=0.35, progress=progress)
     write_atomically(out, lungs_to_onnx(network, held.films))
     return LungRun(dice(predict_masks(network, held.films), held.masks), len(own), len(films))
+
+
+def slim_lungs(
+    large: Path,
+    hand: Path,
+    more: Sequence[Path],
+    out: Path,
+    *,
+    steps: int = 2500,
+    drawn: int = 300,
+    each: int = 40,
+    seed: int = 0,
+    progress: bool = True,
+) -> LungRun:
+    """Give the downward path of a network a slim upward path, and write the graph.
+
+    Args:
+        large: The ONNX file that ``train_lungs`` wrote.
+        hand: Folder with ``films`` and ``masks``; the films that judged the large network judge this one.
+        more: Films without masks.
+        out: The ONNX file.
+        steps: Batches.
+        drawn: Phantoms.
+        each: Pictures of each kind that the gate learns from.
+        seed: Of everything that is drawn.
+        progress: Show bars.
+
+    Raises:
+        DatasetError: A film has no mask.
+        FilmError: A film cannot be read.
+        TrainingError: The file holds another network.
+        StorageError: The disk is full.
+    """
+    torch.set_num_threads(Settings.from_environment().cpu_threads())
+    held, kept = _dealt(by_hand(hand, _SIZE), seed)
+    films = plain_films(more, _SIZE, progress=progress)
+    others = no_films(films, each, seed=seed, progress=progress)
+    many = phantoms(drawn, _SIZE, seed=seed + 1, progress=progress).films
+    # The few adults with masks are of other hospitals than all the rest, so they are shown more often.
+    seen = np.concatenate([films, np.repeat(kept.films, 4, axis=0), many])
+    network = slimmed(large_of(large.read_bytes()), seen, others, steps=steps, seed=seed, progress=progress)
+    write_atomically(out, lungs_to_onnx(network, held.films))
+    return LungRun(dice(predict_masks(network, held.films), held.masks), len(seen), len(seen))
+
+
+def _dealt(masked: MaskedFilms, seed: int) -> tuple[MaskedFilms, MaskedFilms]:
+    """The films that judge, and those that are learned from."""
+    order = np.random.default_rng(seed).permutation(len(masked))
+    cut = round(_HELD * len(masked))
+    return masked[order[:cut]], masked[order[cut:]]
 
 
 def own_masks(network: LungField, films: NDArray[np.uint8]) -> MaskedFilms:

@@ -61,6 +61,9 @@ def test_users_roles_and_tokens(empty_room: Room, look: Look, shot: Callable[...
     page.goto("/admin/tokens")
     expect(page.locator("tbody")).to_contain_text("the scanner")
     shot(page, "tokens-many", phone=True)
+    narrow = look(empty_room, "/admin/tokens", "phone", storage_state=page.context.storage_state())
+    expect(narrow.get_by_role("button", name="Revoke the scanner of ada")).to_be_in_viewport(ratio=1)
+    assert narrow.evaluate("document.documentElement.scrollWidth <= screen.width")
     page.get_by_role("button", name="Revoke the scanner of ada").click()
     expect(page.locator("main")).to_contain_text("Nobody has a token")
     assert httpx.get(f"{empty_room.url}/api/v1/studies", headers=asked).status_code == 401

@@ -45,7 +45,7 @@ def finding_evidence(
         lungs: The lung fields of the film, to say how much of the evidence lies in them.
     """
     joined = finding_map(maps, logits, meta)
-    in_lungs = None if lungs is None or not lungs.found else _share_in(joined, lungs.within(frame, joined.shape))
+    in_lungs = None if lungs is None or not lungs.enough else _share_in(joined, lungs.within(frame, joined.shape))
     return Evidence(map=joined, zones=zone_shares(joined), frame=frame, in_lungs=in_lungs)
 
 

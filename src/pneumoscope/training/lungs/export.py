@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import onnxruntime as ort
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from pneumoscope.errors import TrainingError
@@ -41,8 +40,17 @@ class _Exported(nn.Module):
         gray = film.to(torch.float32)
         logits, means = self.network(gray - self.middle)
         lungs = torch.sigmoid(logits)
-        small = (F.avg_pool2d(each, each.shape[-1] // GRID).flatten(1) for each in (lungs, gray / 255))
-        return lungs, torch.cat([torch.log1p(means), *small], dim=1)
+        mask = _cells(lungs.shape[-1]) @ lungs @ _cells(lungs.shape[-1]).T
+        small = (_cells(self.network.size) / 255) @ gray @ _cells(self.network.size).T
+        return lungs, torch.cat([torch.log1p(means), mask.flatten(1), small.flatten(1)], dim=1)
+
+
+def _cells(side: int) -> Tensor:
+    """Share of each of so many places in the mean over each cell of the gate's grid: float32 [GRID, side].
+
+    Two small products take a fifth of the time of a pooling whose cells are so large.
+    """
+    return torch.eye(GRID).repeat_interleave(side // GRID, dim=1) * GRID / side
 
 
 def lungs_to_onnx(network: LungField | SlimLungField, films: NDArray[np.uint8]) -> bytes:

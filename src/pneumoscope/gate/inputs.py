@@ -30,12 +30,14 @@ def mirrored_inputs(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
 
     The two small pictures are mirrored; the features, which hardly tell where, are kept.
     """
-    return inputs[..., _both_ways()[1]]
+    mirrored: NDArray[np.float32] = inputs.take(_both_ways()[1], axis=-1)
+    return mirrored
 
 
 def both_ways(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
     """The inputs of a film and of its mirror image: float32 [..., 2, D] of [..., D]."""
-    return inputs[..., _both_ways()]
+    both: NDArray[np.float32] = inputs.take(_both_ways(), axis=-1)
+    return both
 
 
 @lru_cache(maxsize=1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import sha256
 from io import BytesIO
+from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -76,7 +77,9 @@ class GateHead:
         """Answers, distance and side of one picture in one pass: float32 [A] of [D], and two numbers."""
         x = self.standard(both_ways(inputs))
         answers = self._answered(x)
-        return answers[0], float(self._away(x[0])), float(answers[0, MIRRORED] - answers[1, MIRRORED]) / 2
+        laid = x[0, : len(self.axes)] @ self._joined[4]
+        away = sqrt(float(laid @ laid) / len(laid))  # as ``distance``, with nothing new to call
+        return answers[0], away, float(answers[0, MIRRORED] - answers[1, MIRRORED]) / 2
 
     def side(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """How much more the film looks mirrored than its mirror image does: half the difference of the logits, [...].

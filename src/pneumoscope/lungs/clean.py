@@ -21,7 +21,7 @@ def two_largest(on: NDArray[np.bool_]) -> NDArray[np.bool_]:
         on: bool [h, w].
 
     Returns:
-        bool [h, w].
+        bool [h, w]; ``on`` itself if nothing is left out.
     """
     lengths, parts = _runs(on)
     sizes: dict[int, int] = {}
@@ -29,9 +29,10 @@ def two_largest(on: NDArray[np.bool_]) -> NDArray[np.bool_]:
         sizes[part] = sizes.get(part, 0) + length
     order = sorted(sizes, key=lambda part: (-sizes[part], -part))[:2]
     kept = {part for part in order if sizes[part] >= _LEAST * sizes[order[0]]}
+    if len(kept) == len(sizes):
+        return on
     chosen = on.copy()
-    if len(kept) < len(sizes):
-        chosen[on] = np.repeat([part in kept for part in parts], lengths)
+    chosen[on] = np.repeat([part in kept for part in parts], lengths)
     return chosen
 
 

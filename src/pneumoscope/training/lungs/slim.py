@@ -59,7 +59,7 @@ def large_of(graph: bytes) -> LungField:
             f"the graph has no {error}", where="the large lung-field network", remedy="Give what train_lungs.py wrote"
         ) from error
     if all(node.op_type != "Div" for node in parts.node):
-        # Since 0.4.0 the first layer takes gray levels about their middle, and divides them itself.
+        # Graphs without a division: the first layer takes gray levels about their middle, and divides them itself.
         cast("nn.Conv2d", network.stem[0]).weight.data *= 255 * network.std
     return network
 

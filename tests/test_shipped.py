@@ -40,9 +40,32 @@ def test_its_provenance_is_its_recipe() -> None:
     assert len(meta.provenance.manifest_sha256) == len(meta.provenance.split_sha256) == 64
 
 
+def test_the_best_bundle_is_whole_and_made_of_what_it_says() -> None:
+    """Its members are the recipes, and what they differ in is told; the guests are counted and hashed."""
+    path = shipped_bundles()["best"]
+    assert path.stat().st_size <= 45_000_000
+    _, meta, _ = read_bundle(path)
+    assert (meta.name, meta.class_names) == ("best", ("normal", "bacterial", "viral"))
+    assert meta.gate is not None
+    assert meta.reference is not None
+    assert b"site-packages" not in path.read_bytes()
+    one, other = meta.provenance.config["members"]
+    shipped, guests = (TrainConfig.load(find_recipe(name)) for name in ("shipped", "guests"))
+    assert (one["seed"], one["epochs"]) == (shipped.seed, shipped.optim.epochs)
+    assert (other["seed"], other["epochs"]) == (guests.seed, guests.optim.epochs)
+    assert other["differs"]["network.options"] == guests.network.options
+    for key in ("crop", "outside"):
+        assert other["differs"][f"augment.{key}"] == getattr(guests.augment, key)
+    assert other["guests"]["films"] == 426
+    assert len(other["guests"]["sha256"]) == 64
+    assert meta.provenance.data == guests.data.description
+    assert guests.data.trim == meta.preprocess.trim
+
+
+@pytest.mark.parametrize("bundle", ["standard", "best"])
 @pytest.mark.parametrize("name", ["normal", "bacterial", "viral"])
-def test_it_reads_the_examples(name: str) -> None:
-    reading = load().read(EXAMPLES / f"phantom-{name}.png")
+def test_it_reads_the_examples(name: str, bundle: str) -> None:
+    reading = load(bundle).read(EXAMPLES / f"phantom-{name}.png")
     assert reading.status == "read"
     assert reading.probabilities is not None
     assert sum(reading.probabilities.values()) == pytest.approx(1)
@@ -50,9 +73,10 @@ def test_it_reads_the_examples(name: str) -> None:
 
 @pytest.mark.real
 @pytest.mark.slow
-def test_its_figures_are_found_again_on_the_held_out_films(real_data: Path) -> None:
+@pytest.mark.parametrize("bundle", ["standard", "best"])
+def test_its_figures_are_found_again_on_the_held_out_films(real_data: Path, bundle: str) -> None:
     """The films are those that it never saw, and reading them from their files gives the figures that it states."""
-    reader = load()
+    reader = load(bundle)
     meta = reader.meta
     data = TrainConfig.load(find_recipe("shipped")).data
     manifest = scan(real_data / "chest_xray")

@@ -74,7 +74,10 @@ def ensemble(runs: Sequence[Path], out: Path, *, name: str, version: str, fresh:
             where=out,
             remedy="Give another --out, or --fresh to throw that one away",
         )
-    chosen = msgspec.structs.replace(first, name=name, version=version)
+    said = ("description", "licence", "citation")
+    told = {key: _told([getattr(config.data, key) for config in configs]) for key in said}
+    data = msgspec.structs.replace(first.data, **told)
+    chosen = msgspec.structs.replace(first, name=name, version=version, data=data)
     engine = Engine(TORCH.name, _Joined(folders, configs, manifest), to_onnx, TORCH.packages)
     joined = train(manifest, out, chosen, fresh=fresh, engine=engine)
     write_atomically(out / _MEMBERS, members)
@@ -108,7 +111,7 @@ class _Joined:
 
 
 def _member(config: TrainConfig, first: TrainConfig, folder: RunFolder) -> dict[str, Any]:
-    """What the provenance says of a member: its seed, time and epochs, and what differs from the first one."""
+    """What the provenance says of a member: its seed, time, epochs and guests, and what differs from the first one."""
     own, base = msgspec.to_builtins(config), msgspec.to_builtins(first)
     differs = {
         f"{section}.{key}": value
@@ -119,4 +122,12 @@ def _member(config: TrainConfig, first: TrainConfig, folder: RunFolder) -> dict[
     }
     history = read_history(folder.history)
     minutes = sum(float(row["seconds"]) for row in history) / 60
-    return {"seed": config.seed, "minutes": round(minutes, 2), "epochs": len(history), "differs": differs}
+    note = {"seed": config.seed, "minutes": round(minutes, 2), "epochs": len(history), "differs": differs}
+    guests = read_bundle(folder.bundle)[1].provenance.config.get("guests")
+    return note if guests is None else {**note, "guests": guests}
+
+
+def _told(texts: Sequence[str]) -> str:
+    """What the members say of their films, each thing once: a text that another one holds is left out."""
+    whole = [text for text in texts if not any(text != other and text in other for other in texts)]
+    return " ".join(dict.fromkeys(whole))

@@ -18,7 +18,7 @@ from pneumoscope.gate.statistics import input_statistics
 from pneumoscope.reading import Session
 from pneumoscope.statistics.drift import quantiles_of
 from pneumoscope.training.config import TrainConfig
-from pneumoscope.training.ensemble import ensemble
+from pneumoscope.training.ensemble import _told, ensemble
 from pneumoscope.training.folder import RunFolder
 from pneumoscope.training.run import train
 
@@ -97,3 +97,9 @@ def test_runs_that_do_not_belong_together_are_refused(runs: list[Path], tmp_path
         ensemble(runs[1:], tmp_path / "x", name="x", version="1")
     with pytest.raises(TrainingError, match="no finished run"):
         ensemble([runs[0], tmp_path], tmp_path / "x", name="x", version="1")
+
+
+def test_what_members_say_of_their_films_is_said_once() -> None:
+    assert _told(["Films.", "Films. Beside them, guests."]) == "Films. Beside them, guests."
+    assert _told(["Films.", "Films."]) == "Films."
+    assert _told(["One.", "Another."]) == "One. Another."

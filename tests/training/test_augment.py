@@ -22,8 +22,9 @@ def test_everything_off_changes_nothing(films: torch.Tensor) -> None:
     torch.testing.assert_close(apply(films, drawn), films, atol=1e-5, rtol=0)
 
 
-# ``outside`` needs the lungs of the films, and has a module and tests of its own.
-KINDS = [name for name in AugmentConfig.__struct_fields__ if not name.endswith("probability") and name != "outside"]
+# These need more than the films themselves, and have modules and tests of their own.
+APART = {"outside", "guests"}
+KINDS = [name for name in AugmentConfig.__struct_fields__ if not name.endswith("probability") and name not in APART]
 
 
 @pytest.mark.parametrize("kind", KINDS)

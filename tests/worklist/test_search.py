@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,7 +40,12 @@ SEARCHES: dict[str, list[int]] = {
 
 
 @pytest.fixture
-def three(worklist: Worklist, new_film: MakeFilm, clock: Clock) -> list[str]:
+def three(worklist: Worklist, new_film: MakeFilm, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    # A study is found by the beginning of its id too: one random id in a hundred begins with a number sought here.
+    numbers = count()
+    monkeypatch.setattr(
+        "pneumoscope.worklist.keys.secrets.token_hex", lambda size: f"f{next(numbers):0{2 * size - 1}x}"
+    )
     ids = []
     for label, films in (
         ("Ward 3: M\u00fcller, Emma", ["person12_virus_45.jpeg"]),

@@ -173,8 +173,8 @@ def grouped(meta: BundleMeta) -> tuple[Group, ...]:
 
 def figure(name: str, value: Figure) -> tuple[str, str, str, str]:
     """A line of the table of figures."""
-    interval = "" if value.low is None or value.high is None else f"{value.low:.3f} to {value.high:.3f}"
-    return name, f"{value.value:.3f}", interval, f"{value.n:,}"
+    interval = "" if value.low is None or value.high is None else f"{value.low:.4f} to {value.high:.4f}"
+    return name, f"{value.value:.4f}", interval, f"{value.n:,}"
 
 
 def _points(meta: BundleMeta) -> tuple[Point, ...]:

@@ -12,11 +12,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import numpy as np
-
+from pneumoscope.training.lungs.films import drawn_from
 from pneumoscope.training.lungs.run import slim_lungs
-
-SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
 
 
 def main() -> None:
@@ -29,12 +26,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2500)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    rng = np.random.default_rng(asked.seed)
-    more: list[Path] = []
-    for each in asked.films:
-        folder, _, count = each.rpartition("=")
-        found = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in SUFFIXES)
-        more += [found[i] for i in rng.choice(len(found), int(count), replace=False)]
+    more = drawn_from(asked.films, asked.seed)
     run = slim_lungs(asked.large, asked.masked, more, asked.out, steps=asked.steps, seed=asked.seed)
     print(f"Dice on {len(run.dice)} held-out films: mean {run.dice.mean():.3f}, least {run.dice.min():.3f}")  # noqa: T201 - a script
 

@@ -18,6 +18,7 @@ from pneumoscope.preprocess import PreprocessSpec
 from pneumoscope.training.config import TrainConfig
 from pneumoscope.training.guests import Guests, guests_of
 from pneumoscope.training.module import Learner
+from pneumoscope.training.recipes import find_recipe
 from pneumoscope.training.run import guests_in, train
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def films_alone(path: Path, seed: int) -> Path:
 
 
 def learner(guests: Guests | None, **changes: Any) -> Learner:
-    config = TrainConfig(network=TrainConfig().network, **changes)
+    config = TrainConfig(**changes)
     network = build("residual", classes=3, size=64, options={"width": 8}, seed=0)
     step = Learner(network, config, (False, True, True), guests=guests)
     step.trainer = type("Trainer", (), {"global_step": 0})()  # all that a step asks of it
@@ -113,6 +114,16 @@ def test_they_are_not_mixed_into_labelled_films(folder: Path) -> None:
     with pytest.raises(ConfigError, match="mixed"):
         guests_in(config, SPEC, first=0, progress=False)
     assert guests_in(base, SPEC, first=0, progress=False) is None
+
+
+def test_a_recipe_with_guests_does_not_begin_without_them(
+    phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would say in its provenance that they were there; and the folder stays free for the right command."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DatasetError, match="there is no film"):
+        train(scan(phantoms), tmp_path / "run", TrainConfig.load(find_recipe("guests")), progress=False)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -99,6 +99,8 @@ def train(
     spec = spec_of(config)
     network = network_of(config, manifest, spec)
     split = split_of(manifest, config)
+    finished = folder.summary.exists() and not fresh
+    guests = None if finished else guests_in(config, spec, first=len(manifest), progress=progress)
     # Only now, when nothing is wrong with what was asked, is the folder claimed.
     if folder.open(config, manifest, fresh=fresh) and folder.summary.exists():
         return Run(folder, read_bundle(folder.bundle)[1], 0.0)
@@ -109,7 +111,6 @@ def train(
     learned = Cache.build(manifest, replace(spec, trim=0.0), cache_folder, progress=progress).images
     images = Cache.build(manifest, spec, cache_folder, progress=progress).images if spec.trim else learned
     targets = manifest.targets
-    guests = guests_in(config, spec, first=len(learned), progress=progress)
     parts = Parts(learned, targets, split.parts["train"], split.parts["val"], read=images, guests=guests)
     started = time.monotonic()
     fitted = engine.fit(network, parts, manifest.positive, config, out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,11 +17,12 @@ from pneumoscope.resample import resize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
-__all__ = ["MaskedFilms", "by_hand", "phantoms", "plain_films"]
+__all__ = ["MaskedFilms", "by_hand", "drawn_from", "phantoms", "plain_films"]
+
+_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +74,22 @@ def phantoms(count: int, size: int, *, seed: int, progress: bool = True) -> Mask
         films.append(lungs_input(phantom.radiograph(), size))
         masks.append(resize(phantom.lungs.astype(np.uint8) * np.uint8(255), size, size) / 255)
     return MaskedFilms(np.stack(films), np.stack(masks).astype(np.float32))
+
+
+def drawn_from(asked: Sequence[str], seed: int) -> list[Path]:
+    """Films without masks, as a script asks for them.
+
+    Args:
+        asked: "FOLDER=COUNT" each; films are drawn from all pictures under the folder.
+        seed: Of the draw.
+    """
+    rng = np.random.default_rng(seed)
+    drawn: list[Path] = []
+    for each in asked:
+        folder, _, count = each.rpartition("=")
+        found = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in _SUFFIXES)
+        drawn += [found[i] for i in rng.choice(len(found), int(count), replace=False)]
+    return drawn
 
 
 def plain_films(paths: Sequence[Path], size: int, *, progress: bool = True) -> NDArray[np.uint8]:

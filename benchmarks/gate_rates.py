@@ -32,6 +32,7 @@ from pneumoscope.gate import Admission, admit, shipped_gate
 from pneumoscope.reading import Reader
 from pneumoscope.statistics.intervals import wilson
 from pneumoscope.training.gate.kinds import KINDS, draw_kind
+from pneumoscope.training.gate.photographed import GROUNDS, photographed
 from pneumoscope.training.gate.run import deal_patients
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 SHOWN = 14  # pictures in a row of the gallery
 SIDE = 96
+TILTS = ((0, 1), (3, 10), (10, 20), (20, 44))  # degrees either way
 
 
 def main() -> None:
@@ -74,6 +76,23 @@ def main() -> None:
                 f"| {name} | {what} | {count['read']} | {rightly} | {count['mended'] - rightly} "
                 f"| {share(count['refused'], len(said))} | {codes(said)} |"
             )
+
+    print(
+        "\n## Films photographed aslant\n\n"
+        "| ground | tilt | read as it is | mended rightly | otherwise mended | refused |"
+    )
+    print("| --- | --- | --- | --- | --- | --- |")
+    aslant = [
+        load(path)
+        for name in ("public set, test", "ChestX-ray14, other patients", "adults with masks")
+        for path in some(sources[name], asked.each)
+    ]
+    for ground in GROUNDS:
+        for low, high in TILTS:
+            rng = np.random.default_rng([low, len(ground)])
+            count = Counter(laid(film, ground, rng.choice([-1, 1]) * rng.uniform(low, high), rng) for film in aslant)
+            told = " | ".join(str(count[what]) for what in ("read", "rightly", "otherwise", "refused"))
+            print(f"| {ground} | {low} to {high} | {told} |", flush=True)
 
     print("\n## Pictures that must not be read\n\n| kind | learned from | let through | refused | what |")
     print("| --- | --- | --- | --- | --- |")
@@ -182,6 +201,21 @@ def real(folder: Path) -> Iterator[Radiograph]:
 def changed(film: Radiograph, pixels: np.ndarray) -> Radiograph:
     kept: Any = np.ascontiguousarray(pixels, film.pixels.dtype)
     return replace(film, pixels=kept)
+
+
+def laid(film: Radiograph, ground: Any, degrees: float, rng: np.random.Generator) -> str:
+    """What the gate does with a photograph of a film; rightly mended is what looks like the film again."""
+    flat = (film.pixels // (film.white // 255)).astype(np.uint8)
+    passed = admit(as_film(photographed(flat, degrees, ground, rng)), shipped_gate())
+    if passed.refusal is not None:
+        return "refused"
+    if not passed.mended:
+        return "read"
+    was, back = (
+        np.asarray(Image.fromarray(each).resize((64, 64), Image.Resampling.BOX), dtype=float)[8:-8, 8:-8].ravel()
+        for each in (flat, passed.film.pixels)
+    )
+    return "rightly" if np.corrcoef(was, back)[0, 1] > 0.9 else "otherwise"
 
 
 def turned(quarters: int, *, inverted: bool = False) -> Callable[[Radiograph], Radiograph]:

@@ -13,7 +13,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["resize", "stretch", "stretched", "triangle"]
+__all__ = ["resize", "rotate", "stretch", "stretched", "triangle"]
 
 _LEFT = 1.5  # times the size that is left when a large picture was reduced by cells
 _LARGEST_CELL = 5  # pixels a side; Pillow adds larger cells more slowly
@@ -40,6 +40,25 @@ def resize(
     if pixels.shape == (rows, columns) and box is None:
         return pixels.astype(np.float32)
     return np.asarray(_resized(pixels, rows, columns, box), dtype=np.float32)
+
+
+def rotate(pixels: NDArray[np.uint8] | NDArray[np.uint16], degrees: float) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Rotate about the middle, with nothing cut off and black in the corners.
+
+    Args:
+        pixels: uint8 or uint16 [H, W].
+        degrees: Clockwise.
+
+    Returns:
+        Of the same kind, [H', W'], the box around the rotated picture, with the same middle to within a pixel.
+    """
+    turned = _picture(pixels if pixels.dtype == np.uint8 else pixels.astype(np.float32)).rotate(
+        -degrees, Image.Resampling.BILINEAR, expand=True, fillcolor=0
+    )
+    if pixels.dtype == np.uint8:
+        return np.asarray(turned, dtype=np.uint8)
+    fine: NDArray[np.uint16] = np.rint(np.asarray(turned)).astype(np.uint16)
+    return fine
 
 
 @lru_cache(maxsize=64)

@@ -9,8 +9,10 @@ import pytest
 
 from pneumoscope.domain.radiograph import FilmInfo, Radiograph
 from pneumoscope.films.phantom import KINDS, draw_phantom
-from pneumoscope.gate import admit, shipped_gate
+from pneumoscope.gate import admit, remended, shipped_gate
+from pneumoscope.resample import resize
 from pneumoscope.training.gate import bones, scenes, slices
+from pneumoscope.training.gate.photographed import GROUNDS, Ground, photographed
 
 
 def picture(gray: np.ndarray) -> Radiograph:
@@ -69,6 +71,43 @@ def test_wide_borders_are_cut() -> None:
     kept = admit(replace(film, pixels=page), shipped_gate(), mend=False)
     assert kept.refusal is not None
     assert kept.refusal.code == "wide-borders"
+
+
+@pytest.mark.parametrize("ground", [ground for ground in GROUNDS if ground != "scanner"])  # nothing of the film is lost
+@pytest.mark.parametrize("degrees", [-38.0, 31.0])
+def test_a_tilted_film_is_straightened_and_cut_out(ground: Ground, degrees: float) -> None:
+    film = phantom(4)
+    photograph = photographed(film.pixels.astype(np.uint8), degrees, ground, np.random.default_rng(1))
+    passed = admit(replace(film, pixels=photograph), shipped_gate())
+    assert passed.refusal is None
+    straightened, cut = passed.mended
+    way = "clockwise" if degrees > 0 else "counterclockwise"
+    assert straightened.endswith(f" degrees {way}")
+    assert float(straightened.split()[2]) == pytest.approx(abs(degrees), abs=1)
+    assert cut.startswith("cut to rows ")
+    # On black ground the film's own black margins cannot be told from it, and go too.
+    assert alike(film.pixels, passed.film.pixels) > (0.7 if ground == "black" else 0.9)
+    again = remended(replace(film, pixels=photograph), passed.mended)
+    assert np.array_equal(again.pixels, passed.film.pixels)  # the words alone mend it
+    kept = admit(replace(film, pixels=photograph), shipped_gate(), mend=False)
+    assert kept.refusal is not None
+    assert kept.refusal.code == "tilted"
+
+
+def test_a_tilted_film_that_is_also_turned_is_mended_of_both() -> None:
+    film = phantom(4)
+    upside_down = np.ascontiguousarray(film.pixels[::-1, ::-1], dtype=np.uint8)
+    passed = admit(
+        replace(film, pixels=photographed(upside_down, 20, "table", np.random.default_rng(2))), shipped_gate()
+    )
+    assert passed.refusal is None
+    assert [words.split(" ")[0] for words in passed.mended] == ["straightened", "cut", "turned"]
+    assert alike(film.pixels, passed.film.pixels) > 0.9
+
+
+def alike(one: np.ndarray, other: np.ndarray) -> float:
+    first, second = (resize(np.ascontiguousarray(each), 64, 64)[8:-8, 8:-8].ravel() for each in (one, other))
+    return float(np.corrcoef(first, second)[0, 1])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pneumoscope.domain.radiograph import FilmInfo, Radiograph
-from pneumoscope.gate.mend import INVERTED, cut_words, film_in, remended, turned_words
+from pneumoscope.gate.mend import INVERTED, cut_words, film_in, remended, straightened_words, turned_words
 
 
 def film(pixels: np.ndarray) -> Radiograph:
@@ -32,6 +32,27 @@ def test_the_spacing_turns_with_the_film() -> None:
     wide = Radiograph(np.zeros((40, 50), dtype=np.uint8), 255, FilmInfo("film"), spacing_mm=(0.1, 0.2))
     assert remended(wide, ["turned 90"]).spacing_mm == (0.2, 0.1)
     assert remended(wide, ["turned 180"]).spacing_mm == (0.1, 0.2)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_a_straightened_film_is_turned_the_way_that_its_words_say(kind: type) -> None:
+    page: np.ndarray = np.zeros((200, 300), dtype=kind)
+    page[99:102, 60:240] = np.iinfo(kind).max  # a level line through the middle
+    straight = remended(film(page), [straightened_words(30)])
+    assert straight.pixels.dtype == kind
+    assert straight.pixels.shape == pytest.approx((323, 360), abs=2)  # the box around the rotated picture
+    rows, columns = np.nonzero(straight.pixels > np.iinfo(kind).max / 2)
+    assert np.degrees(np.polynomial.polynomial.polyfit(columns, rows, 1)[1]) == pytest.approx(30, abs=4)  # down: right
+    assert rows.mean() == pytest.approx(straight.rows / 2, abs=1.5)
+    back = remended(straight, [straightened_words(-30)])
+    assert np.unique(np.nonzero(back.pixels > np.iinfo(kind).max / 2)[0]).size <= 5  # level again
+
+
+def test_a_straightened_film_has_a_spacing_only_where_both_are_equal() -> None:
+    assert straightened_words(-7.25) == "straightened by 7.25 degrees counterclockwise"
+    for spacing, kept in (((0.1, 0.1), (0.1, 0.1)), ((0.1, 0.2), None), (None, None)):
+        wide = Radiograph(np.zeros((40, 50), dtype=np.uint8), 255, FilmInfo("film"), spacing_mm=spacing)
+        assert remended(wide, [straightened_words(7.25)]).spacing_mm == kept
 
 
 def test_other_words_change_nothing() -> None:

@@ -54,7 +54,10 @@ def read(  # noqa: PLR0917 - typer makes them options
         float | None, typer.Option(help="Share of films whose set of classes is to hold the true one: 0.9 or 0.95.")
     ] = None,
     no_mend: Annotated[
-        bool, typer.Option("--no-mend", help="Refuse turned and inverted films and wide borders; do not mend them.")
+        bool,
+        typer.Option(
+            "--no-mend", help="Refuse films that are turned, tilted or inverted, and wide borders; mend nothing."
+        ),
     ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Read what the gate refuses too; each such reading says that it was forced.")
@@ -67,8 +70,8 @@ def read(  # noqa: PLR0917 - typer makes them options
     """Read films and say what is in them.
 
     Prints a table for people, or JSON; writes CSV, pictures of the evidence, and reports (HTML, PDF, FHIR, DICOM SR).
-    What is no whole, frontal chest film is refused, with a reason and without a number; what is only turned or inverted
-    is mended. Research use only.
+    What is no whole, frontal chest film is refused, with a reason and without a number; what is only turned,
+    tilted or inverted is mended. Research use only.
 
     Exit code 0: all films read; 3: some refused; 2: wrong usage; 4: the bundle cannot be used; 5: disk full.
 

@@ -94,7 +94,7 @@ class Client:
             bundle: Its name; the one in use without it.
             preset: The operating point; the bundle's own without it.
             coverage: Of the pattern's prediction set.
-            mend: Whether turned and inverted films and wide borders are put right.
+            mend: Whether turned, inverted and tilted films and wide borders are put right.
             force: Read what the gate refuses too.
             store: Keep the film and the reading in the worklist.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pneumoscope.gate.codes import refusal
 from pneumoscope.gate.examine import examine
 from pneumoscope.gate.facts import age_years, refused_by_facts
-from pneumoscope.gate.mend import INVERTED, cut_words, film_in, remended, turned_words
+from pneumoscope.gate.mend import INVERTED, cut_words, film_in, remended, straightened_words, turned_words
+from pneumoscope.gate.tilt import film_aslant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
     from pneumoscope.domain.reading import Refusal
     from pneumoscope.gate.examine import Look
     from pneumoscope.gate.spec import GateSpec
+    from pneumoscope.gate.tilt import Aslant
     from pneumoscope.lungs import LungField
 
 __all__ = ["Admission", "admit"]
 
 _MENDABLE = frozenset({"turned", "inverted"})
+_TILT = 3.0  # degrees; films are learned from with up to 10 either way, and less than this is no tilt
 _MIRRORED = "the heart seems to lie on the right: a mirrored film, or a rare heart; the sides may be exchanged"
 
 
@@ -47,13 +50,14 @@ class Admission:
 def admit(film: Radiograph, spec: GateSpec, *, mend: bool = True) -> Admission:
     """Ask of a film all that the gate asks.
 
-    A film that passes as it is is never touched. One that does not is mended as the head advises (turn, inversion) and
-    without its borders, and looked at again: what was mended wrongly is refused like any other picture.
+    A film that passes as it is is never touched. One that does not is mended as the head advises (turn, inversion),
+    straightened, and freed of what lies around it, and looked at again: what was mended wrongly is refused like any
+    other picture.
 
     Args:
         film: As it was loaded.
         spec: The thresholds.
-        mend: Whether turns, inversions and borders may be put right.
+        mend: Whether turns, inversions, tilts and borders may be put right.
 
     Raises:
         BundleDamaged: The lung-field network or the head cannot be used.
@@ -75,8 +79,9 @@ def admit(film: Radiograph, spec: GateSpec, *, mend: bool = True) -> Admission:
                 break
             # What is wrong with a film that was turned upright in vain is not that it was turned.
             code = code if code not in _MENDABLE else tried.code if tried.code not in _MENDABLE else "outside-domain"
-    elif not first.fit and any(examine(remended(film, cut), spec).fit for cut in _cuts(first)):
-        code = "wide-borders"
+    elif not first.fit:
+        freed = (words for words in _freed(first) if examine(remended(film, words), spec).fit)
+        code = next((_named(words) for words in freed), code)
     return Admission(
         look.film,
         look.lungs,
@@ -87,23 +92,43 @@ def admit(film: Radiograph, spec: GateSpec, *, mend: bool = True) -> Admission:
 
 
 def _plans(look: Look) -> Iterator[tuple[str, ...]]:
-    """What may mend a film, the likeliest first; what could not be told with borders is asked again without."""
+    """What may mend a film, the likeliest first; what could not be told as it lay is asked again when it is freed."""
     advice = _advice(look)
     if advice:
         yield advice
-    for cut in _cuts(look):
-        yield cut
-        advice = _advice(examine(remended(look.film, cut), look.spec))
-        if advice:
-            yield cut + advice
+    for freed in _freed(look):
+        yield freed + _advice(examine(remended(look.film, freed), look.spec))
 
 
-def _cuts(look: Look) -> Iterator[tuple[str, ...]]:
-    """The borders cut off, if there are any and enough is left."""
-    film = look.film
-    box = film_in(look.lungs.seen, film.rows, film.columns)
-    if box is not None and min(box[2] - box[0], box[3] - box[1]) >= look.spec.side:
+def _freed(look: Look) -> Iterator[tuple[str, ...]]:
+    """The film freed of what lies around it: straightened where it is tilted, else cut free."""
+    # Of several films one has four edges too, and which one is meant is not for us to say.
+    aslant = film_aslant(look.film) if look.code != "several-films" else None
+    if aslant is not None and abs(aslant.degrees) >= _TILT:
+        yield from _straightened(look, aslant)
+    box = film_in(look.lungs.seen, look.film.rows, look.film.columns)
+    if box is not None and _large_enough(box, look):
         yield (cut_words(box),)
+    if aslant is not None and abs(aslant.degrees) < _TILT:
+        yield from _straightened(look, replace(aslant, degrees=0.0))
+
+
+def _straightened(look: Look, aslant: Aslant) -> Iterator[tuple[str, ...]]:
+    """The film within its four edges, if that leaves anything out and enough is left."""
+    words = (straightened_words(-aslant.degrees),) if aslant.degrees else ()
+    straight = remended(look.film, words)
+    box = aslant.on(straight.rows, straight.columns)
+    if box != (0, 0, straight.rows, straight.columns) and _large_enough(box, look):
+        yield (*words, cut_words(box))
+
+
+def _large_enough(box: tuple[int, int, int, int], look: Look) -> bool:
+    return min(box[2] - box[0], box[3] - box[1]) >= look.spec.side
+
+
+def _named(words: tuple[str, ...]) -> str:
+    """The code of a film that would pass if it were freed."""
+    return "wide-borders" if len(words) == 1 else "tilted"
 
 
 def _advice(look: Look) -> tuple[str, ...]:

@@ -40,6 +40,7 @@ _ALL = (
     Code("several-films", "there is more than one film on the picture", "Cut it, and give the films one by one"),
     Code("turned", "the film is turned or upside down", "Turn it upright, or leave out --no-mend"),
     Code("inverted", "the film is inverted (air is white)", "Invert it, or leave out --no-mend"),
+    Code("tilted", "the film lies aslant on the picture", "Straighten it and cut it out, or leave out --no-mend"),
     Code("wide-borders", "the film is only a small part of the picture", "Cut the borders off, or leave out --no-mend"),
     Code(
         "too-small",

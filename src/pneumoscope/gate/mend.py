@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pneumoscope.resample import rotate
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -15,11 +17,12 @@ if TYPE_CHECKING:
 
     from pneumoscope.domain.radiograph import Radiograph
 
-__all__ = ["INVERTED", "cut_words", "film_in", "remended", "turned_words"]
+__all__ = ["INVERTED", "cut_words", "film_in", "remended", "straightened_words", "turned_words"]
 
 INVERTED = "inverted"
 
 _TURNED = re.compile(r"turned (90|180|270)")
+_STRAIGHTENED = re.compile(r"straightened by (\d+(?:\.\d+)?) degrees (counter)?clockwise")
 _CUT = re.compile(r"cut to rows (\d+) to (\d+), columns (\d+) to (\d+)")
 _EVEN = 6  # gray levels of 255: a line of the picture whose values differ by less is border
 _LEAST = 0.06  # of the side; narrower borders are left alone
@@ -29,6 +32,11 @@ _PART = 0.2  # of the side, that a film within borders must have
 def turned_words(quarters: int) -> str:
     """What a mended turn is called: by how many degrees the picture was turned clockwise to be upright."""
     return f"turned {quarters % 4 * 90}"
+
+
+def straightened_words(degrees: float) -> str:
+    """What a mended tilt is called: by how many degrees, clockwise, the picture was turned, to a hundredth."""
+    return f"straightened by {round(abs(degrees), 2):g} degrees {'counter' if degrees < 0 else ''}clockwise"
 
 
 def cut_words(box: tuple[int, int, int, int]) -> str:
@@ -51,6 +59,10 @@ def remended(film: Radiograph, mended: Iterable[str]) -> Radiograph:
         elif match := _TURNED.fullmatch(words):
             pixels = np.rot90(pixels, -int(match[1]) // 90)
             spacing = spacing if spacing is None or match[1] == "180" else (spacing[1], spacing[0])
+        elif match := _STRAIGHTENED.fullmatch(words):
+            pixels = rotate(np.ascontiguousarray(pixels), -float(match[1]) if match[2] else float(match[1]))
+            # Between two spacings that differ there is none along the new rows.
+            spacing = spacing if spacing is None or spacing[0] == spacing[1] else None
         elif match := _CUT.fullmatch(words):
             top, bottom, left, right = (int(number) for number in match.groups())
             pixels = pixels[top:bottom, left:right]

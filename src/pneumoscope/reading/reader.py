@@ -66,7 +66,7 @@ def load(
         model: The name of a shipped bundle or a path; without it, ``settings.model``.
         preset: The operating point, "three-way", "screening" or "balanced"; without it, the bundle's default.
         coverage: Of the pattern's prediction set, 0.9 or 0.95; without it, the lowest of at least 0.9.
-        mend: Whether turned and inverted films and wide borders are put right; else they are refused.
+        mend: Whether turned, inverted and tilted films and wide borders are put right; else they are refused.
         force: Read what the gate refuses too, with a warning.
         settings: Of this machine; without them, from the environment.
 

@@ -53,7 +53,7 @@ def choice(
     bundle: Annotated[str | None, Query(description="Name of a bundle; without it, the one in use")] = None,
     preset: Annotated[str | None, Query(description="three-way, screening or balanced")] = None,
     coverage: Annotated[float | None, Query(gt=0, lt=1, description="Of the pattern's prediction set")] = None,
-    mend: Annotated[bool, Query(description="Put turned and inverted films and wide borders right")] = True,
+    mend: Annotated[bool, Query(description="Put turned, inverted and tilted films and wide borders right")] = True,
     force: Annotated[bool, Query(description="Read what the gate refuses too")] = False,
 ) -> Choice:
     """What may be chosen, from the query."""

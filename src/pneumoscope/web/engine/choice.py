@@ -15,7 +15,7 @@ class Choice:
         bundle: Name of a shipped or imported one; None for the one in use.
         preset: The operating point.
         coverage: Of the pattern's prediction set.
-        mend: Whether turned and inverted films and wide borders are put right.
+        mend: Whether turned, inverted and tilted films and wide borders are put right.
         force: Read what the gate refuses too.
     """
 

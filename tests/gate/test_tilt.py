@@ -1,0 +1,59 @@
+"""The four edges of a film on a picture: found where they are, and not where there are none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pneumoscope.domain.radiograph import FilmInfo, Radiograph
+from pneumoscope.films.phantom import KINDS, draw_phantom
+from pneumoscope.gate.tilt import film_aslant
+from pneumoscope.training.gate.photographed import GROUNDS, Ground, photographed
+
+
+def picture(pixels: np.ndarray) -> Radiograph:
+    return Radiograph(np.ascontiguousarray(pixels), 65535 if pixels.dtype == np.uint16 else 255, FilmInfo("picture"))
+
+
+@pytest.mark.parametrize("ground", GROUNDS)
+@pytest.mark.parametrize("degrees", [-41.0, -17.0, 6.0, 28.0])
+def test_the_tilt_of_a_photographed_film_is_told_to_a_degree(ground: Ground, degrees: float) -> None:
+    film = draw_phantom(5, KINDS[0], rows=384).radiograph().pixels.astype(np.uint8)
+    found = film_aslant(picture(photographed(film, degrees, ground, np.random.default_rng(3))))
+    assert found is not None
+    assert found.degrees == pytest.approx(-degrees, abs=1)  # tilted counter-clockwise
+
+
+def test_the_box_is_the_films_in_pixels_of_any_picture() -> None:
+    page = np.zeros((900, 1200), dtype=np.uint16)
+    page[150:700, 300:900] = 40000
+    found = film_aslant(picture(page))
+    assert found is not None
+    assert found.degrees == pytest.approx(0, abs=0.3)
+    top, left, bottom, right = found.on(900, 1200)
+    step = 1200 / 192  # a place of the search
+    assert 150 <= top <= 150 + 2 * step
+    assert 300 <= left <= 300 + 2 * step
+    assert 700 - 2 * step <= bottom <= 700
+    assert 900 - 2 * step <= right <= 900
+
+
+def test_a_box_beyond_the_picture_ends_with_it() -> None:
+    found = film_aslant(
+        picture(photographed(np.full((300, 300), 120, dtype=np.uint8), 20, "scanner", np.random.default_rng(0)))
+    )
+    assert found is not None
+    assert found.on(200, 250) == (0, 0, 200, 250)
+
+
+@pytest.mark.parametrize("kind", ["even", "noise", "tiny", "two lines"])
+def test_a_picture_without_four_edges_holds_no_film(kind: str) -> None:
+    pixels = np.full((240, 320), 90, dtype=np.uint8)
+    if kind == "noise":
+        pixels = np.random.default_rng(0).integers(0, 256, (240, 320), dtype=np.uint8)
+    elif kind == "tiny":
+        pixels = pixels[:3, :5]
+    elif kind == "two lines":
+        pixels[:, 100:] = 200
+        pixels[:, 250:] = 30
+    assert film_aslant(picture(pixels)) is None

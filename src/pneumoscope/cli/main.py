@@ -28,6 +28,7 @@ VERBS = {
     "networks": "pneumoscope.cli.networks:networks",
     "train": "pneumoscope.cli.train:train",
     "ensemble": "pneumoscope.cli.ensemble:ensemble",
+    "cross-calibrate": "pneumoscope.cli.cross_calibrate:cross_calibrate",
     "search": "pneumoscope.cli.search:search",
     "baselines": "pneumoscope.cli.baselines:baselines",
     "frameworks": "pneumoscope.cli.frameworks:frameworks",

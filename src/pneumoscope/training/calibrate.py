@@ -100,7 +100,9 @@ def look(
     return Looks(plain, shifted, labels)
 
 
-def fit_calibration(looks: Looks, positive: tuple[bool, ...], config: CalibrationConfig) -> Calibrated:
+def fit_calibration(
+    looks: Looks, positive: tuple[bool, ...], config: CalibrationConfig, *, films: str = "validation films"
+) -> Calibrated:
     """Fit everything that a bundle decides by.
 
     The temperature, bias and all thresholds are fitted on the plain and the shifted looks together, because
@@ -112,6 +114,7 @@ def fit_calibration(looks: Looks, positive: tuple[bool, ...], config: Calibratio
         looks: Logits of the validation films.
         positive: One bool a class.
         config: How.
+        films: What they are, in words; their number is put before it.
 
     Raises:
         TrainingError: The validation films are of one class only.
@@ -131,7 +134,7 @@ def fit_calibration(looks: Looks, positive: tuple[bool, ...], config: Calibratio
     plain = calibrate(looks.plain, calibrator)
     score = plain[:, is_positive].sum(axis=1)
     every_truth, every_score = np.tile(truth, copies), calibrate(pooled, calibrator)[:, is_positive].sum(axis=1)
-    chosen_on = f"{len(looks.labels)} validation films" + (
+    chosen_on = f"{len(looks.labels):,} {films}" + (
         f" with {len(looks.shifted)} shifted looks at each; the rates are those of the films as they are"
         if len(looks.shifted)
         else ""

@@ -31,8 +31,8 @@ from pneumoscope.reading.calibrate import calibrate
 from pneumoscope.settings import Settings
 from pneumoscope.training.config import TrainConfig
 from pneumoscope.training.folder import RunFolder
+from pneumoscope.training.plan import split_of
 from pneumoscope.training.reference import validation_reference
-from pneumoscope.training.run import split_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -97,7 +97,7 @@ def test_the_shipped_recipe_is_a_sound_configuration() -> None:
 
 def test_ages_survive_toml_and_reach_the_gate(tmp_path: Path) -> None:
     from pneumoscope.gate import shipped_gate
-    from pneumoscope.training.run import gate_of
+    from pneumoscope.training.plan import gate_of
 
     config = TrainConfig.load(None, ["data.gate=true", "data.ages=[0.5, 17]"])
     (tmp_path / "ages.toml").write_text(config.to_toml())

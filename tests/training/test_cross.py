@@ -11,7 +11,7 @@ import pytest
 from pneumoscope.bundle import find_bundle, read_bundle
 from pneumoscope.cli.main import main
 from pneumoscope.dataset import Cache, Manifest, Split, scan
-from pneumoscope.errors import TrainingError, UsageError
+from pneumoscope.errors import ConfigError, TrainingError, UsageError
 from pneumoscope.films.phantom import write_phantoms
 from pneumoscope.reading import Session
 from pneumoscope.reading.calibrate import calibrate
@@ -19,6 +19,7 @@ from pneumoscope.settings import Settings
 from pneumoscope.statistics.drift import quantiles_of
 from pneumoscope.training.config import TrainConfig
 from pneumoscope.training.cross import cross_calibrate
+from pneumoscope.training.ensemble import ensemble
 from pneumoscope.training.folder import RunFolder
 from pneumoscope.training.folds import find_folds, out_of_fold
 from pneumoscope.training.run import train
@@ -117,6 +118,38 @@ def test_the_bundle_decides_by_the_folds_and_keeps_its_graph(home: Path, tmp_pat
     score = calibrate(logits, meta.calibrator)[:, list(meta.positive)].sum(axis=1)
     assert meta.reference is not None
     np.testing.assert_allclose(meta.reference.score, quantiles_of(score), atol=1e-6)
+
+
+def test_a_run_that_learns_its_folds_comes_out_the_same(home: Path, tmp_path: Path) -> None:
+    manifest = Manifest.load(RunFolder(home / "whole").manifest)
+    config = TrainConfig.load(None, [*_QUICK, "calibration.folds=2"])
+    run = train(manifest, tmp_path / "run", config, progress=False)
+    made = cross_calibrate(
+        home / "whole" / "bundle.onnx", [home / "fold0", home / "fold1"], tmp_path / "new.onnx", progress=False
+    )
+    assert run.meta.calibrator == made.meta.calibrator
+    assert run.meta.operating_points == made.meta.operating_points
+    assert run.meta.conformal == made.meta.conformal
+    assert run.meta.provenance.config["calibrated_out_of_fold"]["films"] == made.films
+    assert train(manifest, tmp_path / "run", config, progress=False).minutes == 0
+    # What is joined of such runs is calibrated on the mean of what their folds say.
+    other = TrainConfig.load(None, [*_QUICK, "calibration.folds=2", "seed=7"])
+    train(manifest, tmp_path / "other", other, progress=False)
+    both = ensemble([tmp_path / "run", tmp_path / "other"], tmp_path / "both", name="both", version="1")
+    note = both.meta.provenance.config["calibrated_out_of_fold"]
+    assert (note["folds"], note["runs_a_fold"], note["films"]) == (2, 2, made.films)
+    assert both.meta.calibrator != run.meta.calibrator
+
+
+@pytest.mark.parametrize(
+    "change", ["data.folds=3", "data.clusters=2", "data.fractions=[0.8,0.2,0]", "calibration.folds=1"]
+)
+def test_folds_of_folds_and_runs_without_a_test_part_are_refused(home: Path, tmp_path: Path, change: str) -> None:
+    manifest = Manifest.load(RunFolder(home / "whole").manifest)
+    config = TrainConfig.load(None, [*_QUICK, "calibration.folds=2", change])
+    with pytest.raises(ConfigError, match="two folds or more"):
+        train(manifest, tmp_path / "run", config, progress=False)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_command_tells_what_changed(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

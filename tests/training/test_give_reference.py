@@ -18,7 +18,7 @@ from pneumoscope.films.phantom import write_phantoms
 from pneumoscope.reading import load
 from pneumoscope.training.config import TrainConfig
 from pneumoscope.training.folder import RunFolder
-from pneumoscope.training.run import split_of
+from pneumoscope.training.plan import split_of
 
 if TYPE_CHECKING:
     from pneumoscope.bundle import BundleMeta

@@ -21,7 +21,8 @@ from pneumoscope.settings import Settings
 from pneumoscope.training.augment import apply, draw
 from pneumoscope.training.folder import RunFolder
 from pneumoscope.training.module import Learner, normalise
-from pneumoscope.training.run import spec_of, split_of, train
+from pneumoscope.training.plan import spec_of, split_of
+from pneumoscope.training.run import train
 from pneumoscope.training.schedule import make_optimizer
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from pneumoscope.statistics.metrics import metrics_table
 from pneumoscope.training.calibrate import fit_calibration
 from pneumoscope.training.config import TrainConfig
 from pneumoscope.training.folds import find_folds, out_of_fold
+from pneumoscope.training.plan import split_of
 from pneumoscope.training.record import headline
 from pneumoscope.training.reference import validation_reference
-from pneumoscope.training.run import split_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,17 +85,9 @@ def cross_calibrate(
     images = Cache.build(
         manifest, meta.preprocess, Settings.from_environment().cache.expanduser(), progress=progress
     ).images
-    people = len({manifest.films[int(row)].patient for row in folds.films})
     looks = out_of_fold(folds, images, config, progress=progress)
-    films = f"out-of-fold films of {people:,} patients in {len(folds.folds)} folds"
-    calibrated = fit_calibration(looks, manifest.positive, config.calibration, films=films)
-    note = {
-        "folds": len(folds.folds),
-        "runs_a_fold": len(folds.folds[0].runs),
-        "films": len(looks.labels),
-        "bundle": sha256,
-        "runs": [read_bundle(folder.bundle)[2] for fold in folds.folds for folder in fold.runs],
-    }
+    calibrated = fit_calibration(looks, manifest.positive, config.calibration, films=folds.told)
+    note = {**folds.note, "bundle": sha256}
     after = replace(
         meta,
         version=meta.version if version is None else version,

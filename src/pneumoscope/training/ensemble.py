@@ -18,7 +18,8 @@ from pneumoscope.training.engine import TORCH, Engine
 from pneumoscope.training.export import to_onnx
 from pneumoscope.training.fit import Fitted, kept_network
 from pneumoscope.training.folder import RunFolder
-from pneumoscope.training.run import network_of, spec_of, train
+from pneumoscope.training.plan import network_of, spec_of
+from pneumoscope.training.run import train
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +37,8 @@ _MEMBERS = "members.json"  # the sha256 of each member's bundle
 def ensemble(runs: Sequence[Path], out: Path, *, name: str, version: str, fresh: bool = False) -> Run:
     """Join runs that learned from the same films, with the same split.
 
-    Nothing is learned: the mean of the logits is calibrated on the films that all of them were validated on, and judged
-    on those that none of them has seen.
+    Nothing is learned: the mean of the logits is calibrated on the films that all of them were validated on (or out of
+    fold, if all of them were), and judged on those that none of them has seen.
 
     Args:
         runs: Folders of finished runs, two or more.
@@ -77,11 +78,22 @@ def ensemble(runs: Sequence[Path], out: Path, *, name: str, version: str, fresh:
     said = ("description", "licence", "citation")
     told = {key: _told([getattr(config.data, key) for config in configs]) for key in said}
     data = msgspec.structs.replace(first.data, **told)
-    chosen = msgspec.structs.replace(first, name=name, version=version, data=data)
+    folds, calibration = _folds(folders, configs), first.calibration
+    if not folds:
+        calibration = msgspec.structs.replace(calibration, folds=0, fold_epochs=0)
+    chosen = msgspec.structs.replace(first, name=name, version=version, data=data, calibration=calibration)
     engine = Engine(TORCH.name, _Joined(folders, configs, manifest), to_onnx, TORCH.packages)
-    joined = train(manifest, out, chosen, fresh=fresh, engine=engine)
+    joined = train(manifest, out, chosen, fresh=fresh, engine=engine, folds=folds)
     write_atomically(out / _MEMBERS, members)
     return joined
+
+
+def _folds(folders: Sequence[RunFolder], configs: Sequence[TrainConfig]) -> list[Path]:
+    """The runs on folds of all members, by which their mean is calibrated; none unless all have as many."""
+    count = configs[0].calibration.folds
+    if any(config.calibration.folds != count for config in configs):
+        return []
+    return [folder.path / "folds" / str(fold) for folder in folders for fold in range(count)]
 
 
 class _Joined:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pneumoscope.bundle import read_bundle
 from pneumoscope.dataset import Manifest, Split
 from pneumoscope.dataset.progress import counted
 from pneumoscope.errors import TrainingError, UsageError
 from pneumoscope.networks.ensemble import Ensemble
-from pneumoscope.training.calibrate import Looks, look
+from pneumoscope.training.calibrate import Looks, fit_calibration, look
 from pneumoscope.training.config import TrainConfig
 from pneumoscope.training.fit import kept_network
 from pneumoscope.training.folder import RunFolder
-from pneumoscope.training.run import network_of, spec_of
+from pneumoscope.training.plan import network_of, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pneumoscope.networks import Network
+    from pneumoscope.training.calibrate import Calibrated
 
-__all__ = ["Fold", "Folds", "find_folds", "out_of_fold"]
+__all__ = ["Fold", "Folds", "calibrated_by", "find_folds", "out_of_fold"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +61,22 @@ class Folds:
     manifest: Manifest
     test: NDArray[np.int64]
     folds: tuple[Fold, ...]
+
+    @property
+    def told(self) -> str:
+        """What the films are, in words; their number is put before it."""
+        people = len({self.manifest.films[int(row)].patient for row in self.films})
+        return f"out-of-fold films of {people:,} patients in {len(self.folds)} folds"
+
+    @property
+    def note(self) -> dict[str, Any]:
+        """What the provenance says of them."""
+        return {
+            "folds": len(self.folds),
+            "films": len(self.films),
+            "runs_a_fold": len(self.folds[0].runs),
+            "runs": [read_bundle(folder.bundle)[2] for fold in self.folds for folder in fold.runs],
+        }
 
     @property
     def films(self) -> NDArray[np.int64]:
@@ -132,6 +150,29 @@ def out_of_fold(folds: Folds, images: NDArray[np.uint8], config: TrainConfig, *,
         np.concatenate([each.shifted for each in found], axis=1),
         np.concatenate([each.labels for each in found]),
     )
+
+
+def calibrated_by(
+    runs: Sequence[Path], images: NDArray[np.uint8], config: TrainConfig, *, progress: bool = True
+) -> tuple[Calibrated, dict[str, Any]]:
+    """Calibrate on what runs on folds say of the films that they held out.
+
+    Args:
+        runs: Folders of finished runs.
+        images: uint8 [M, S, S] of the whole manifest, as they are to be read.
+        config: Of the network that is calibrated.
+        progress: Show a bar.
+
+    Returns:
+        What goes into the bundle, and what its provenance says of the runs.
+
+    Raises:
+        UsageError: Fewer than two folds.
+        TrainingError: The runs do not belong together.
+    """
+    folds = find_folds(runs)
+    looks = out_of_fold(folds, images, config, progress=progress)
+    return fit_calibration(looks, folds.manifest.positive, config.calibration, films=folds.told), folds.note
 
 
 def _network(fold: Fold, manifest: Manifest) -> Network:

@@ -11,12 +11,9 @@ import numpy as np
 import torch
 
 from pneumoscope.bundle import BundleMeta, ClassSpec, read_bundle, write_bundle
-from pneumoscope.dataset import Cache, Manifest, Split, k_folds, leave_out, make_split
+from pneumoscope.dataset import Cache
 from pneumoscope.errors import ConfigError, DatasetError
-from pneumoscope.gate import shipped_gate
-from pneumoscope.lungs import lung_finder
-from pneumoscope.networks import build, default_size, parameters_count
-from pneumoscope.preprocess import PreprocessSpec
+from pneumoscope.networks import parameters_count
 from pneumoscope.reading.calibrate import calibrate
 from pneumoscope.settings import Settings
 from pneumoscope.statistics.metrics import metrics_table
@@ -27,21 +24,24 @@ from pneumoscope.training.engine import TORCH
 from pneumoscope.training.export import parity
 from pneumoscope.training.fit import Parts
 from pneumoscope.training.folder import RunFolder
+from pneumoscope.training.folds import calibrated_by
 from pneumoscope.training.guests import guests_of
 from pneumoscope.training.module import predict
+from pneumoscope.training.plan import fold_plans, gate_of, network_of, spec_of, split_of
 from pneumoscope.training.record import headline, provenance, save_predictions, save_samples
 from pneumoscope.training.reference import validation_reference
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from pneumoscope.gate import GateSpec
-    from pneumoscope.networks import Network
+    from pneumoscope.dataset import Manifest
+    from pneumoscope.preprocess import PreprocessSpec
     from pneumoscope.training.config import TrainConfig
     from pneumoscope.training.engine import Engine
     from pneumoscope.training.guests import Guests
 
-__all__ = ["Run", "gate_of", "network_of", "spec_of", "split_of", "train"]
+__all__ = ["Run", "guests_in", "train"]
 
 _INTENDED = (
     "Research on chest radiographs: a second look at frontal films of the kind it was trained on. Not a medical "
@@ -72,6 +72,7 @@ def train(
     fresh: bool = False,
     progress: bool = True,
     engine: Engine = TORCH,
+    folds: Sequence[Path] = (),
 ) -> Run:
     """Train, calibrate, export and verify; or go on with, or just open, the same run.
 
@@ -82,6 +83,8 @@ def train(
         fresh: Throw away an earlier run in ``out``.
         progress: Show bars.
         engine: The framework that learns and exports.
+        folds: Finished runs on folds to calibrate by, where ``calibration.folds`` asks for them; without these they are
+            learned, in the folder "folds" of the run.
 
     Raises:
         ConfigError: A network option or a size that cannot be.
@@ -99,6 +102,7 @@ def train(
     spec = spec_of(config)
     network = network_of(config, manifest, spec)
     split = split_of(manifest, config)
+    plans = fold_plans(config)
     finished = folder.summary.exists() and not fresh
     guests = None if finished else guests_in(config, spec, first=len(manifest), progress=progress)
     # Only now, when nothing is wrong with what was asked, is the folder claimed.
@@ -116,14 +120,22 @@ def train(
     fitted = engine.fit(network, parts, manifest.positive, config, out)
     minutes = (time.monotonic() - started) / 60
 
-    val = split.parts["val"]
-    looks = look(
-        fitted.network, images[val], targets[val], augment=config.augment, config=config.calibration, seed=config.seed
-    )
-    calibrated = fit_calibration(looks, manifest.positive, config.calibration)
+    val, note = split.parts["val"], dict(fitted.note)
+    if plans:
+        runs = folds or [
+            train(manifest, out / "folds" / str(number), plan, progress=progress, engine=engine).folder.path
+            for number, plan in enumerate(plans)
+        ]
+        calibrated, note["calibrated_out_of_fold"] = calibrated_by(runs, images, config, progress=progress)
+    else:
+        calibration = config.calibration
+        looks = look(
+            fitted.network, images[val], targets[val], augment=config.augment, config=calibration, seed=config.seed
+        )
+        calibrated = fit_calibration(looks, manifest.positive, calibration)
     graph = engine.export(fitted.network)
     difference = parity(fitted.network, graph, np.ascontiguousarray(images[val[:64]]))
-    predicted = {"val": calibrate(looks.plain, calibrated.calibrator)}
+    predicted = {"val": calibrate(predict(fitted.network, images[val]), calibrated.calibrator)}
     judged = "val"
     if len(test := split.parts["test"]):
         predicted["test"] = calibrate(predict(fitted.network, images[test]), calibrated.calibrator)
@@ -160,7 +172,7 @@ def train(
         architecture=f"{fitted.network.name} {msgspec.json.encode(fitted.network.options).decode()}"
         + ("" if engine is TORCH else f", learned in {engine.name}"),
         parameters=parameters_count(fitted.network),
-        provenance=provenance(config, manifest, split, learning, engine.packages, note=fitted.note),
+        provenance=provenance(config, manifest, split, learning, engine.packages, note=note),
         figures=headline(figures),
         figures_on=f"{len(groups)} {'held-out test' if judged == 'test' else 'validation'} films of "
         f"{len(set(groups))} patients"
@@ -189,43 +201,6 @@ def train(
     return Run(folder, meta, minutes)
 
 
-def spec_of(config: TrainConfig) -> PreprocessSpec:
-    """The preprocessing that the configuration asks for.
-
-    Raises:
-        ConfigError: It cannot be.
-    """
-    size = config.data.size or default_size(config.network.name)
-    try:
-        return PreprocessSpec(
-            size=size,
-            low=config.data.low,
-            high=config.data.high,
-            frame=config.data.frame,
-            margin=config.data.margin,
-            trim=config.data.trim,
-            lungs=lung_finder().sha256 if config.data.frame == "lungs" else "",
-        )
-    except ValueError as error:
-        where = "data.size, data.low, data.high, data.margin or data.trim"
-        raise ConfigError(str(error), where=where, remedy="Change it") from error
-
-
-def network_of(config: TrainConfig, manifest: Manifest, spec: PreprocessSpec) -> Network:
-    """The network that the configuration asks for, with its first weights.
-
-    Raises:
-        ConfigError: There is no such network, or an option or the size cannot be.
-    """
-    return build(
-        config.network.name,
-        classes=len(manifest.classes),
-        size=spec.size,
-        options=config.network.options,
-        seed=config.seed,
-    )
-
-
 def guests_in(config: TrainConfig, spec: PreprocessSpec, *, first: int, progress: bool) -> Guests | None:
     """The films without labels that the configuration names, whole as those that are learned from.
 
@@ -242,40 +217,3 @@ def guests_in(config: TrainConfig, spec: PreprocessSpec, *, first: int, progress
             remedy="Set augment.mixup=0, or leave data.guests out",
         )
     return guests_of(config.data.guests, replace(spec, trim=0.0), config.augment.guests, first=first, progress=progress)
-
-
-def gate_of(config: TrainConfig) -> GateSpec | None:
-    """What a film must be for the bundle to read it, and of which ages the patients were."""
-    if not config.data.gate:
-        return None
-    ages = config.data.ages
-    return replace(shipped_gate(), ages=(ages[0], ages[1]) if ages else None)
-
-
-def split_of(manifest: Manifest, config: TrainConfig) -> Split:
-    """The parts that the configuration asks for.
-
-    Raises:
-        ConfigError: There is no such fold.
-        DatasetError: The films cannot be split so.
-    """
-    data = config.data
-    if data.clusters:
-        from pneumoscope.dataset.audit import clusters, measure  # noqa: PLC0415 - scikit-learn, and only here
-
-        if not 0 <= data.left_out < data.clusters:
-            raise ConfigError(
-                f"cluster {data.left_out} is not one of {data.clusters}", where="data.left_out", remedy="Count from 0"
-            )
-        alike = clusters(measure(manifest).features, data.clusters, data.split_seed)
-        return leave_out(manifest, alike == data.left_out, seed=data.split_seed, val=data.fractions[1])
-    if data.folds:
-        if not 0 <= data.fold < data.folds:
-            raise ConfigError(f"fold {data.fold} is not one of {data.folds}", where="data.fold", remedy="Count from 0")
-        test = None
-        if data.hold_test:
-            test = make_split(
-                manifest, seed=data.split_seed, fractions=data.fractions, keep_official=data.keep_official
-            )
-        return k_folds(manifest, data.folds, data.split_seed, held=test)[data.fold]
-    return make_split(manifest, seed=data.split_seed, fractions=data.fractions, keep_official=data.keep_official)

@@ -13,7 +13,7 @@ from pneumoscope.dataset import Manifest
 from pneumoscope.dataset.manifest import FilmRow
 from pneumoscope.errors import ConfigError, DatasetError
 from pneumoscope.training.config import TrainConfig
-from pneumoscope.training.run import split_of
+from pneumoscope.training.plan import split_of
 from pneumoscope.training.search.films import SearchFilms, hold_out
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pneumoscope.errors import ConfigError
 from pneumoscope.networks import build
-from pneumoscope.training.run import spec_of
+from pneumoscope.training.plan import spec_of
 
 if TYPE_CHECKING:
     from pneumoscope.training.config import TrainConfig

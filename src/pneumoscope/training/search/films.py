@@ -10,7 +10,7 @@ import numpy as np
 from pneumoscope.dataset import Cache, Manifest, Split, k_folds
 from pneumoscope.errors import ConfigError, DatasetError
 from pneumoscope.settings import Settings
-from pneumoscope.training.run import split_of
+from pneumoscope.training.plan import split_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,7 +20,7 @@ from pneumoscope.training.callbacks import read_history
 from pneumoscope.training.fit import Parts, fit
 from pneumoscope.training.module import predict
 from pneumoscope.training.objective import finding_logit
-from pneumoscope.training.run import network_of, spec_of
+from pneumoscope.training.plan import network_of, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -105,10 +105,11 @@ def fit_calibration(
 ) -> Calibrated:
     """Fit everything that a bundle decides by.
 
-    The temperature, bias and all thresholds are fitted on the plain and the shifted looks together, because
-    published audits and our own find that on another scanner's films the ranking survives and the threshold
-    does not. The conformal quantiles and the stated sensitivities are of the plain films alone: those are
-    the films that they speak of.
+    The temperature, the bias and the band are fitted on the plain and the shifted looks together, because published
+    audits and our own find that on another scanner's films the ranking survives and the calibration does not. The
+    thresholds of the two-way calls are chosen on the plain films alone: chosen with the shifted looks they call too
+    little, on another batch too (docs/experiments.md). The conformal quantiles and the stated sensitivities are of the
+    plain films alone as well: those are the films that they speak of.
 
     Args:
         looks: Logits of the validation films.
@@ -134,19 +135,19 @@ def fit_calibration(
     plain = calibrate(looks.plain, calibrator)
     score = plain[:, is_positive].sum(axis=1)
     every_truth, every_score = np.tile(truth, copies), calibrate(pooled, calibrator)[:, is_positive].sum(axis=1)
-    chosen_on = f"{len(looks.labels):,} {films}" + (
-        f" with {len(looks.shifted)} shifted looks at each; the rates are those of the films as they are"
-        if len(looks.shifted)
-        else ""
+    plainly = f"{len(looks.labels):,} {films}"
+    with_shifted = (
+        f"{plainly} with {len(looks.shifted)} shifted looks at each; the rates are those of the films as they are"
     )
     points = []
-    for preset, threshold in choose_thresholds(every_truth, every_score, rules(config.screening_recall)).items():
+    for preset, threshold in choose_thresholds(truth, score, rules(config.screening_recall)).items():
         seen = at_threshold(truth, score, threshold.value)
-        points.append(operating_point_of(preset, threshold, seen.sensitivity, seen.specificity, chosen_on))
+        points.append(operating_point_of(preset, threshold, seen.sensitivity, seen.specificity, plainly))
     stated = (config.missed, config.false_calls)
+    bounds = choose_bounds(every_truth, every_score, stated)
     return Calibrated(
         calibrator=calibrator,
         operating_points=tuple(points),
-        band=state_band(choose_bounds(every_truth, every_score, stated), truth, score, stated, chosen_on),
+        band=state_band(bounds, truth, score, stated, with_shifted if len(looks.shifted) else plainly),
         conformal=conformal_levels(plain, np.eye(classes, dtype=np.bool_)[looks.labels], is_positive, config.coverages),
     )

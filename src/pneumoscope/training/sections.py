@@ -152,8 +152,8 @@ class CalibrationConfig(Section, frozen=True):
             of k folds of the patients (and without the test part), and calibrates on what each says of the films of
             its fold (``training/folds.py``): all films but the test part, for k times the time.
         fold_epochs: Epochs of those networks; 0 for as many as of the first one.
-        shifted_copies: Augmented looks at each validation film that join the plain one, so that the
-            temperature and thresholds also fit films that are not quite like the training hospital's.
+        shifted_copies: Augmented looks at each validation film that join the plain one, so that the temperature and the
+            band also fit films that are not quite like the training hospital's.
         shift: Strength of those looks, as a share of the intensity and geometry augmentation.
         l2: Pull of the bias towards 0.
         coverages: Nominal coverages of the conformal sets.
@@ -165,7 +165,7 @@ class CalibrationConfig(Section, frozen=True):
     folds: int = 0
     fold_epochs: int = 0
     shifted_copies: int = 3
-    shift: float = 0.5
+    shift: float = 0.25
     l2: float = 1e-3
     coverages: tuple[float, ...] = (0.9, 0.95)
     screening_recall: float = 0.99

@@ -160,6 +160,13 @@ def test_the_command_tells_what_changed(home: Path, tmp_path: Path, capsys: pyte
     assert "out-of-fold films" in told
     for words in ("temperature", "threshold, screening", "90% set, normal", "sets hold viral", "Research use only"):
         assert words in told
+    assert main([*line, "--out", str(out), "--set", "calibration.shifted_copies=0"]) == 0
+    meta = read_bundle(out)[1]
+    assert meta.provenance.config["calibration"]["shifted_copies"] == 0
+    assert meta.band is not None
+    assert "shifted" not in meta.band.chosen_on
+    assert main([*line, "--out", str(out), "--set", "calibration.shift=far"]) == 2
+    capsys.readouterr()
     assert main([*line, "--out", line[1]]) == 2
     assert "over itself" in capsys.readouterr().err
 

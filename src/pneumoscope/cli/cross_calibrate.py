@@ -22,6 +22,10 @@ def cross_calibrate(
     folds: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Folders of finished runs on folds.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The new bundle.")],
     version: Annotated[str | None, typer.Option(help="Of the new bundle.")] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one key, like calibration.shift=0.25."),
+    ] = None,
 ) -> None:
     """Choose a bundle's temperature, thresholds and prediction sets out of fold: on all films, not on a tenth.
 
@@ -42,7 +46,7 @@ def cross_calibrate(
     old = find_bundle(bundle)
     if out.exists() and out.samefile(old):
         raise UsageError("the bundle would be written over itself", where=out, remedy="Give another --out")
-    made = calibrate(old, folds, out, version=version)
+    made = calibrate(old, folds, out, version=version, changes=change or [])
     output().print(
         f"{made.before.name} {made.before.version}: calibrated on {made.meta.operating_points[0].chosen_on}",
         markup=False,

@@ -12,6 +12,7 @@ from pneumoscope.training.augmentation import AugmentConfig
 from pneumoscope.training.sections import CalibrationConfig, DataConfig, NetworkConfig, OptimConfig, Section
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from os import PathLike
 
 __all__ = ["AugmentConfig", "CalibrationConfig", "DataConfig", "NetworkConfig", "OptimConfig", "TrainConfig"]
@@ -60,6 +61,24 @@ class TrainConfig(Section, frozen=True):
             raise ConfigError(
                 f"{str(error).rstrip('.')}",
                 where=where,
+                remedy="`pneumoscope train --show-config` prints every key with its default",
+            ) from error
+
+    def changed(self, changes: Sequence[str]) -> TrainConfig:
+        """The same with ``section.key=value`` changes.
+
+        Raises:
+            ConfigError: A key is unknown, or a value is of the wrong kind.
+        """
+        data = msgspec.to_builtins(self)
+        for change in changes:
+            _change(data, change)
+        try:
+            return msgspec.convert(data, TrainConfig)
+        except msgspec.ValidationError as error:
+            raise ConfigError(
+                f"{str(error).rstrip('.')}",
+                where="--set",
                 remedy="`pneumoscope train --show-config` prints every key with its default",
             ) from error
 

@@ -58,7 +58,13 @@ class Crossed:
 
 
 def cross_calibrate(
-    bundle: Path, runs: Sequence[Path], out: Path, *, version: str | None = None, progress: bool = True
+    bundle: Path,
+    runs: Sequence[Path],
+    out: Path,
+    *,
+    version: str | None = None,
+    changes: Sequence[str] = (),
+    progress: bool = True,
 ) -> Crossed:
     """Calibrate a bundle anew, out of fold. Graph, preprocessing and gate stay; so does the order of the films.
 
@@ -71,6 +77,7 @@ def cross_calibrate(
         runs: Folders of the folds' runs (``data.folds``, ``data.hold_test``).
         out: Where the new bundle goes.
         version: Of the new bundle; the old one's if it is not given.
+        changes: To the bundle's configuration, as ``calibration.key=value``.
         progress: Show bars.
 
     Raises:
@@ -81,13 +88,18 @@ def cross_calibrate(
     graph, meta, sha256 = read_bundle(bundle)
     folds = find_folds(runs)
     config, split = _origin(meta, folds, bundle)
+    config = config.changed(changes)
     manifest = folds.manifest
     images = Cache.build(
         manifest, meta.preprocess, Settings.from_environment().cache.expanduser(), progress=progress
     ).images
     looks = out_of_fold(folds, images, config, progress=progress)
     calibrated = fit_calibration(looks, manifest.positive, config.calibration, films=folds.told)
-    note = {**folds.note, "bundle": sha256}
+    known = {
+        **meta.provenance.config,
+        "calibration": msgspec.to_builtins(config.calibration),
+        "calibrated_out_of_fold": {**folds.note, "bundle": sha256},
+    }
     after = replace(
         meta,
         version=meta.version if version is None else version,
@@ -95,7 +107,7 @@ def cross_calibrate(
         operating_points=calibrated.operating_points,
         band=calibrated.band,
         conformal=calibrated.conformal,
-        provenance=replace(meta.provenance, config={**meta.provenance.config, "calibrated_out_of_fold": note}),
+        provenance=replace(meta.provenance, config=known),
     )
     session = Session(graph, meta, where=bundle)
     figures, covered = {}, {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -35,6 +36,7 @@ def test_its_provenance_is_its_recipe() -> None:
     assert said["network"] == {"name": recipe.network.name, "options": recipe.network.options}
     assert said["optim"]["epochs"] == recipe.optim.epochs
     assert said["seed"] == recipe.seed
+    assert said["calibration"] == msgspec.to_builtins(recipe.calibration)
     assert said["data"]["size"] == recipe.data.size == meta.preprocess.size
     assert meta.provenance.citation == recipe.data.citation
     assert len(meta.provenance.manifest_sha256) == len(meta.provenance.split_sha256) == 64
@@ -58,8 +60,22 @@ def test_the_best_bundle_is_whole_and_made_of_what_it_says() -> None:
         assert other["differs"][f"augment.{key}"] == getattr(guests.augment, key)
     assert other["guests"]["films"] == 426
     assert len(other["guests"]["sha256"]) == 64
+    assert guests.calibration.folds == meta.provenance.config["calibrated_out_of_fold"]["folds"]
     assert meta.provenance.data == guests.data.description
     assert guests.data.trim == meta.preprocess.trim
+
+
+@pytest.mark.parametrize(("bundle", "networks"), [("standard", 1), ("best", 2)])
+def test_what_they_decide_by_was_chosen_out_of_fold(bundle: str, networks: int) -> None:
+    """On all films but the test part, by networks that had not learned from them."""
+    _, meta, _ = read_bundle(shipped_bundles()[bundle])
+    note = meta.provenance.config["calibrated_out_of_fold"]
+    assert (note["folds"], note["runs_a_fold"], len(note["runs"])) == (4, networks, 4 * networks)
+    films = meta.provenance.films
+    assert note["films"] == films["train"] + films["val"]
+    for point in meta.operating_points:
+        assert point.chosen_on.startswith(f"{note['films']:,} out-of-fold films")
+        assert point.sensitivity.n + point.specificity.n == note["films"]
 
 
 @pytest.mark.parametrize("bundle", ["standard", "best"])

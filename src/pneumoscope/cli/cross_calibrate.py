@@ -53,7 +53,7 @@ def cross_calibrate(
     )
     show(_chosen(made))
     for part, title in (
-        ("val", "On the bundle's own validation part (which chose the thresholds before, and had no part in them now)"),
+        ("val", "On the bundle's own validation part (on which its temperature and bias are fitted)"),
         ("test", "On the test part (which chose nothing)"),
     ):
         show(_seen(made, part, title))

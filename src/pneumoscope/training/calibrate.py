@@ -23,16 +23,16 @@ from pneumoscope.training.decisions import (
     rules,
     state_band,
 )
-from pneumoscope.training.module import predict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from pneumoscope.bundle import Band, Conformal, OperatingPoint
-    from pneumoscope.networks import Network
     from pneumoscope.training.config import AugmentConfig, CalibrationConfig
 
-__all__ = ["Calibrated", "Looks", "fit_calibration", "look", "weaker"]
+__all__ = ["Calibrated", "Looks", "choose", "fit_calibration", "fit_calibrator", "look", "weaker"]
 
 _NEVER_SHIFTED = ("flip", "erase", "marker", "mixup")
 """A shifted look is what another scanner might have made of the film: it hides nothing and mirrors nothing."""
@@ -52,6 +52,12 @@ class Looks:
     shifted: NDArray[np.float32]
     labels: NDArray[np.int64]
 
+    def calibrated(self, calibrator: Calibrator) -> Looks:
+        """The same, as logits that need no calibrator any more."""
+        bias = np.array(calibrator.bias, dtype=np.float32)
+        scale = np.float32(calibrator.temperature)
+        return Looks(self.plain / scale + bias, self.shifted / scale + bias, self.labels)
+
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
@@ -69,7 +75,7 @@ def weaker(config: AugmentConfig, share: float) -> AugmentConfig:
 
 
 def look(
-    network: Network,
+    say: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
     films: NDArray[np.uint8],
     labels: NDArray[np.int64],
     *,
@@ -77,17 +83,17 @@ def look(
     config: CalibrationConfig,
     seed: int,
 ) -> Looks:
-    """Show the validation films to the network, plain and shifted.
+    """Show the validation films to a network, plain and shifted.
 
     Args:
-        network: In eval mode.
+        say: What it says of films: logits float32 [n, C] of uint8 [n, S, S].
         films: uint8 [N, S, S].
         labels: int64 [N].
         augment: As in training; the shifted looks are a weaker form of it.
         config: How many, and how much weaker.
         seed: Of the looks.
     """
-    plain = predict(network, films)
+    plain = say(films)
     milder = weaker(augment, config.shift)
     generator = torch.Generator().manual_seed(seed)
     shifted = np.empty((config.shifted_copies, *plain.shape), dtype=np.float32)
@@ -96,29 +102,50 @@ def look(
             part = torch.from_numpy(np.ascontiguousarray(films[start : start + 64]))[:, None].float() / 255
             seen = apply(part, draw(milder, len(part), generator))
             rounded = torch.round(seen * 255).to(torch.uint8)[:, 0].numpy()
-            shifted[copy, start : start + len(part)] = predict(network, rounded)
+            shifted[copy, start : start + len(part)] = say(rounded)
     return Looks(plain, shifted, labels)
 
 
 def fit_calibration(
     looks: Looks, positive: tuple[bool, ...], config: CalibrationConfig, *, films: str = "validation films"
 ) -> Calibrated:
-    """Fit everything that a bundle decides by.
+    """Fit everything that a bundle decides by, on the same films: ``fit_calibrator``, then ``choose``."""
+    return choose(looks, fit_calibrator(looks, config), positive, config, films=films)
 
-    The temperature, the bias and the band are fitted on the plain and the shifted looks together, because published
-    audits and our own find that on another scanner's films the ranking survives and the calibration does not. The
-    thresholds of the two-way calls are chosen on the plain films alone: chosen with the shifted looks they call too
-    little, on another batch too (docs/experiments.md). The conformal quantiles and the stated sensitivities are of the
-    plain films alone as well: those are the films that they speak of.
+
+def fit_calibrator(looks: Looks, config: CalibrationConfig) -> Calibrator:
+    """Fit temperature and bias, on the plain and the shifted looks together.
+
+    Published audits and our own find that on another scanner's films the ranking survives and the calibration does not.
 
     Args:
-        looks: Logits of the validation films.
+        looks: Logits of films that the network has not learned from.
+        config: How.
+    """
+    pooled = np.concatenate([looks.plain, looks.shifted.reshape(-1, looks.plain.shape[1])])
+    temperature, bias = fit_temperature_and_bias(pooled, np.tile(looks.labels, 1 + len(looks.shifted)), l2=config.l2)
+    return Calibrator(temperature=temperature, bias=tuple(bias.tolist()))
+
+
+def choose(
+    looks: Looks, calibrator: Calibrator, positive: tuple[bool, ...], config: CalibrationConfig, *, films: str
+) -> Calibrated:
+    """Choose the thresholds, the band and the sets on calibrated probabilities.
+
+    The band is chosen on the plain and the shifted looks together. The thresholds of the two-way calls are chosen on
+    the plain films alone: chosen with the shifted looks they call too little, on another batch too
+    (docs/experiments.md). The conformal quantiles and the stated sensitivities are of the plain films alone as well:
+    those are the films that they speak of.
+
+    Args:
+        looks: Logits of the films.
+        calibrator: From logits to probabilities.
         positive: One bool a class.
         config: How.
         films: What they are, in words; their number is put before it.
 
     Raises:
-        TrainingError: The validation films are of one class only.
+        TrainingError: The films are of one class only.
     """
     classes = looks.plain.shape[1]
     is_positive = np.array(positive)
@@ -128,13 +155,11 @@ def fit_calibration(
             "the validation films are all positive or all negative, so no threshold can be chosen",
             remedy="Give more patients to the validation part (data.fractions), or check the labels",
         )
-    copies = 1 + len(looks.shifted)
-    pooled = np.concatenate([looks.plain, looks.shifted.reshape(-1, classes)])
-    temperature, bias = fit_temperature_and_bias(pooled, np.tile(looks.labels, copies), l2=config.l2)
-    calibrator = Calibrator(temperature=temperature, bias=tuple(bias.tolist()))
     plain = calibrate(looks.plain, calibrator)
     score = plain[:, is_positive].sum(axis=1)
-    every_truth, every_score = np.tile(truth, copies), calibrate(pooled, calibrator)[:, is_positive].sum(axis=1)
+    pooled = np.concatenate([looks.plain, looks.shifted.reshape(-1, classes)])
+    every_truth = np.tile(truth, 1 + len(looks.shifted))
+    every_score = calibrate(pooled, calibrator)[:, is_positive].sum(axis=1)
     plainly = f"{len(looks.labels):,} {films}"
     with_shifted = (
         f"{plainly} with {len(looks.shifted)} shifted looks at each; the rates are those of the films as they are"

@@ -10,15 +10,14 @@ import numpy as np
 
 from pneumoscope.bundle import read_bundle, write_bundle
 from pneumoscope.dataset import Cache
-from pneumoscope.dataset.progress import counted
 from pneumoscope.errors import TrainingError
 from pneumoscope.reading.calibrate import calibrate
 from pneumoscope.reading.session import Session
 from pneumoscope.settings import Settings
 from pneumoscope.statistics.metrics import metrics_table
-from pneumoscope.training.calibrate import fit_calibration
+from pneumoscope.training.calibrate import fit_calibrator, look
 from pneumoscope.training.config import TrainConfig
-from pneumoscope.training.folds import find_folds, out_of_fold
+from pneumoscope.training.folds import calibrated_by, find_folds
 from pneumoscope.training.plan import split_of
 from pneumoscope.training.record import headline
 from pneumoscope.training.reference import validation_reference
@@ -46,7 +45,7 @@ class Crossed:
         before: The old one's.
         films: How many films the folds hold.
         figures: By part ("val", "test") and by "before" and "after", the bundle's figures on films that it has not
-            learned from; it was validated on the first, and calibrated on none of the second.
+            learned from; its temperature and bias are fitted on the first, and nothing on the second.
         covered: Likewise, by level of the prediction sets and class, how many sets hold the class.
     """
 
@@ -69,8 +68,8 @@ def cross_calibrate(
     """Calibrate a bundle anew, out of fold. Graph, preprocessing and gate stay; so does the order of the films.
 
     The folds' networks are of the bundle's kind and have learned from fewer films each; what they say of the films that
-    they have not seen stands for what the bundle will say of new ones. The bundle's own validation part then is free to
-    show whether that holds.
+    they have not seen stands for what the bundle will say of new ones, once each network has its own temperature and
+    bias. Those of the bundle are fitted on its validation part, and nothing else is.
 
     Args:
         bundle: The file; trained with the test part that the folds kept out.
@@ -93,8 +92,21 @@ def cross_calibrate(
     images = Cache.build(
         manifest, meta.preprocess, Settings.from_environment().cache.expanduser(), progress=progress
     ).images
-    looks = out_of_fold(folds, images, config, progress=progress)
-    calibrated = fit_calibration(looks, manifest.positive, config.calibration, films=folds.told)
+    session = Session(graph, meta, where=bundle)
+
+    def say(films: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return np.array([session.run(np.ascontiguousarray(film))[0] for film in films], dtype=np.float32)
+
+    val = split.parts["val"]
+    own = look(
+        say,
+        images[val],
+        manifest.targets[val],
+        augment=config.augment,
+        config=config.calibration,
+        seed=config.seed,
+    )
+    calibrated = calibrated_by(folds, fit_calibrator(own, config.calibration), images, config, progress=progress)
     known = {
         **meta.provenance.config,
         "calibration": msgspec.to_builtins(config.calibration),
@@ -109,12 +121,10 @@ def cross_calibrate(
         conformal=calibrated.conformal,
         provenance=replace(meta.provenance, config=known),
     )
-    session = Session(graph, meta, where=bundle)
     figures, covered = {}, {}
     for part in ("val", "test"):
         rows = split.parts[part]
-        seen = counted(rows.tolist(), total=len(rows), title=f"Reading {part}", show=progress)
-        logits = np.array([session.run(np.ascontiguousarray(images[row]))[0] for row in seen])
+        logits = say(images[rows])
         for when, each in (("before", meta), ("after", after)):
             p = calibrate(logits, each.calibrator)
             figures[part, when] = metrics_table(
@@ -132,7 +142,7 @@ def cross_calibrate(
             p = calibrate(logits, after.calibrator)
             after = replace(after, reference=validation_reference(manifest, rows, p, progress=progress))
     after = replace(after, figures=headline(figures["test", "after"]))
-    return Crossed(write_bundle(out, graph, after), meta, len(looks.labels), figures, covered)
+    return Crossed(write_bundle(out, graph, after), meta, len(folds.films), figures, covered)
 
 
 def _origin(meta: BundleMeta, folds: Folds, bundle: Path) -> tuple[TrainConfig, Split]:

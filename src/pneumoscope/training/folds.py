@@ -7,20 +7,22 @@ as in a tenth that was held out (Stone, JRSS B 36 (1974) 111; for calibration: N
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pneumoscope.bundle import read_bundle
+from pneumoscope.bundle import Calibrator, read_bundle
 from pneumoscope.dataset import Manifest, Split
 from pneumoscope.dataset.progress import counted
 from pneumoscope.errors import TrainingError, UsageError
 from pneumoscope.networks.ensemble import Ensemble
-from pneumoscope.training.calibrate import Looks, fit_calibration, look
+from pneumoscope.training.calibrate import Looks, choose, fit_calibrator, look
 from pneumoscope.training.config import TrainConfig
 from pneumoscope.training.fit import kept_network
 from pneumoscope.training.folder import RunFolder
+from pneumoscope.training.module import predict
 from pneumoscope.training.plan import network_of, spec_of
 
 if TYPE_CHECKING:
@@ -121,7 +123,11 @@ def find_folds(runs: Sequence[Path]) -> Folds:
 
 
 def out_of_fold(folds: Folds, images: NDArray[np.uint8], config: TrainConfig, *, progress: bool = True) -> Looks:
-    """What each fold's networks say of the films that they have not learned from, plain and shifted.
+    """What each fold's networks say of the films that they have not learned from, plain and shifted, calibrated.
+
+    Networks of one recipe differ in how sure they are and which class they lean to. So each fold has a temperature and
+    a bias of its own, fitted on the fold; four numbers on some hundred films are next to nothing. Then their
+    probabilities mean the same, and those of the network that is calibrated by them do too.
 
     Args:
         folds: The runs.
@@ -130,21 +136,20 @@ def out_of_fold(folds: Folds, images: NDArray[np.uint8], config: TrainConfig, *,
         progress: Show a bar.
 
     Returns:
-        Of the films in the order of ``folds.films``.
+        Of the films in the order of ``folds.films``; the softmax of the logits is the probability.
     """
     targets = folds.manifest.targets
     found = []
     for number, fold in enumerate(counted(folds.folds, total=len(folds.folds), title="Folds", show=progress)):
-        found.append(
-            look(
-                _network(fold, folds.manifest),
-                np.ascontiguousarray(images[fold.films]),
-                targets[fold.films],
-                augment=config.augment,
-                config=config.calibration,
-                seed=config.seed + number,
-            )
+        looks = look(
+            partial(predict, _network(fold, folds.manifest)),
+            np.ascontiguousarray(images[fold.films]),
+            targets[fold.films],
+            augment=config.augment,
+            config=config.calibration,
+            seed=config.seed + number,
         )
+        found.append(looks.calibrated(fit_calibrator(looks, config.calibration)))
     return Looks(
         np.concatenate([each.plain for each in found]),
         np.concatenate([each.shifted for each in found], axis=1),
@@ -153,26 +158,24 @@ def out_of_fold(folds: Folds, images: NDArray[np.uint8], config: TrainConfig, *,
 
 
 def calibrated_by(
-    runs: Sequence[Path], images: NDArray[np.uint8], config: TrainConfig, *, progress: bool = True
-) -> tuple[Calibrated, dict[str, Any]]:
-    """Calibrate on what runs on folds say of the films that they held out.
+    folds: Folds, calibrator: Calibrator, images: NDArray[np.uint8], config: TrainConfig, *, progress: bool = True
+) -> Calibrated:
+    """Choose thresholds, band and sets for a network on what the folds' networks say of the films that they held out.
 
     Args:
-        runs: Folders of finished runs.
+        folds: The runs.
+        calibrator: The network's own.
         images: uint8 [M, S, S] of the whole manifest, as they are to be read.
-        config: Of the network that is calibrated.
+        config: Of the network.
         progress: Show a bar.
 
-    Returns:
-        What goes into the bundle, and what its provenance says of the runs.
-
     Raises:
-        UsageError: Fewer than two folds.
-        TrainingError: The runs do not belong together.
+        TrainingError: The films are all positive or all negative.
     """
-    folds = find_folds(runs)
     looks = out_of_fold(folds, images, config, progress=progress)
-    return fit_calibration(looks, folds.manifest.positive, config.calibration, films=folds.told), folds.note
+    none = Calibrator(temperature=1.0, bias=(0.0,) * looks.plain.shape[1])
+    chosen = choose(looks, none, folds.manifest.positive, config.calibration, films=folds.told)
+    return replace(chosen, calibrator=calibrator)
 
 
 def _network(fold: Fold, manifest: Manifest) -> Network:

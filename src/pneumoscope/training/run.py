@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,7 +25,7 @@ from pneumoscope.training.engine import TORCH
 from pneumoscope.training.export import parity
 from pneumoscope.training.fit import Parts
 from pneumoscope.training.folder import RunFolder
-from pneumoscope.training.folds import calibrated_by
+from pneumoscope.training.folds import calibrated_by, find_folds
 from pneumoscope.training.guests import guests_of
 from pneumoscope.training.module import predict
 from pneumoscope.training.plan import fold_plans, gate_of, network_of, spec_of, split_of
@@ -121,21 +122,26 @@ def train(
     minutes = (time.monotonic() - started) / 60
 
     val, note = split.parts["val"], dict(fitted.note)
+    looks = look(
+        partial(predict, fitted.network),
+        images[val],
+        targets[val],
+        augment=config.augment,
+        config=config.calibration,
+        seed=config.seed,
+    )
+    calibrated = fit_calibration(looks, manifest.positive, config.calibration)
     if plans:
         runs = folds or [
             train(manifest, out / "folds" / str(number), plan, progress=progress, engine=engine).folder.path
             for number, plan in enumerate(plans)
         ]
-        calibrated, note["calibrated_out_of_fold"] = calibrated_by(runs, images, config, progress=progress)
-    else:
-        calibration = config.calibration
-        looks = look(
-            fitted.network, images[val], targets[val], augment=config.augment, config=calibration, seed=config.seed
-        )
-        calibrated = fit_calibration(looks, manifest.positive, calibration)
+        held_out = find_folds(runs)
+        calibrated = calibrated_by(held_out, calibrated.calibrator, images, config, progress=progress)
+        note["calibrated_out_of_fold"] = held_out.note
     graph = engine.export(fitted.network)
     difference = parity(fitted.network, graph, np.ascontiguousarray(images[val[:64]]))
-    predicted = {"val": calibrate(predict(fitted.network, images[val]), calibrated.calibrator)}
+    predicted = {"val": calibrate(looks.plain, calibrated.calibrator)}
     judged = "val"
     if len(test := split.parts["test"]):
         predicted["test"] = calibrate(predict(fitted.network, images[test]), calibrated.calibrator)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -132,10 +132,10 @@ def choose(
 ) -> Calibrated:
     """Choose the thresholds, the band and the sets on calibrated probabilities.
 
-    The band is chosen on the plain and the shifted looks together. The thresholds of the two-way calls are chosen on
-    the plain films alone: chosen with the shifted looks they call too little, on another batch too
-    (docs/experiments.md). The conformal quantiles and the stated sensitivities are of the plain films alone as well:
-    those are the films that they speak of.
+    The band keeps its stated errors on the plain films, and on these and their shifted looks together. The thresholds of
+    the two-way calls are chosen on the plain films alone: chosen with the shifted looks they call too little, on another
+    batch too (docs/experiments.md). The conformal quantiles and the stated sensitivities are of the plain films alone as
+    well: those are the films that they speak of.
 
     Args:
         looks: Logits of the films.
@@ -169,7 +169,12 @@ def choose(
         seen = at_threshold(truth, score, threshold.value)
         points.append(operating_point_of(preset, threshold, seen.sensitivity, seen.specificity, plainly))
     stated = (config.missed, config.false_calls)
-    bounds = choose_bounds(every_truth, every_score, stated)
+    as_they_are, also_shifted = choose_bounds(truth, score, stated), choose_bounds(every_truth, every_score, stated)
+    bounds = replace(
+        as_they_are,
+        lower=min(as_they_are.lower, also_shifted.lower),
+        upper=max(as_they_are.upper, also_shifted.upper),
+    )
     return Calibrated(
         calibrator=calibrator,
         operating_points=tuple(points),

@@ -132,10 +132,10 @@ def choose(
 ) -> Calibrated:
     """Choose the thresholds, the band and the sets on calibrated probabilities.
 
-    The band keeps its stated errors on the plain films, and on these and their shifted looks together. The thresholds of
-    the two-way calls are chosen on the plain films alone: chosen with the shifted looks they call too little, on another
-    batch too (docs/experiments.md). The conformal quantiles and the stated sensitivities are of the plain films alone as
-    well: those are the films that they speak of.
+    The band keeps its stated errors on the plain films, and on these and their shifted looks together. The
+    thresholds of the two-way calls are chosen on the plain films alone: chosen with the shifted looks they call too
+    little, on another batch too (docs/experiments.md). The conformal quantiles and the stated sensitivities are of
+    the plain films alone as well: those are the films that they speak of.
 
     Args:
         looks: Logits of the films.

@@ -61,7 +61,7 @@ def _card(meta: BundleMeta, sha256: str, path: str, size: int) -> Group:
         _operating_points(meta),
     ]
     if meta.band is not None:
-        parts += [Text("\nThree-way call, what a reading uses unless told otherwise", style="bold"), _band(meta.band)]
+        parts += [Text("\nThree-way call, with --preset three-way", style="bold"), _band(meta.band)]
     if meta.figures:
         parts += [Text(f"\nFigures, on {meta.figures_on or 'films that are not named'}", style="bold"), _figures(meta)]
     parts += [Text("\nProvenance", style="bold"), _pairs(_provenance(meta))]

@@ -114,3 +114,17 @@ def test_impossible_rules() -> None:
         recall_at_least(0)
     with pytest.raises(ValueError, match="NaN"):
         at_threshold([0, 1], [0.1, 0.2], float("nan"))
+
+
+def test_within_one_error_the_middle_of_the_plateau_is_taken() -> None:
+    """A hundred cases from 0.8, a hundred others up to 0.2, and between them ten of each that nothing tells apart."""
+    generator = np.random.default_rng(0)
+    cases = np.concatenate([generator.uniform(0.8, 1.0, 100), [0.31, 0.36, 0.45, 0.52, 0.68]])
+    others = np.concatenate([generator.uniform(0.0, 0.2, 100), [0.28, 0.41, 0.49, 0.57, 0.71]])
+    labels, scores = np.repeat([1, 0], 105), np.concatenate([cases, others])
+    sharp, broad = choose(labels, scores, youden()), choose(labels, scores, youden(1, 2.0))
+    assert broad.value == pytest.approx(0.5, abs=0.06)
+    index = sharp.sensitivity.value + sharp.specificity.value
+    assert index - 0.06 < broad.sensitivity.value + broad.specificity.value <= index
+    assert "within 2 standard error" in broad.rule
+    assert choose([1, 1, 0, 0], [0.9, 0.8, 0.2, 0.1], youden(1, 1.0)).value == pytest.approx(0.5)  # nothing is worse

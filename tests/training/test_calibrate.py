@@ -39,7 +39,7 @@ def test_the_presets_are_what_they_promise_on_the_films_they_were_chosen_on() ->
     assert (score[truth] >= screening.threshold).mean() == pytest.approx(0.97, abs=0.002)
     youden = [2 * (score[truth] >= t).mean() + (score[~truth] < t).mean() for t in np.unique(score)]
     reached = 2 * (score[truth] >= balanced.threshold).mean() + (score[~truth] < balanced.threshold).mean()
-    assert reached == pytest.approx(max(youden))
+    assert max(youden) - 0.06 < reached < max(youden)  # the middle of the plateau, whose height is one standard error
     called = score >= balanced.threshold
     assert balanced.sensitivity.n == int((seen.labels > 0).sum())
     assert balanced.sensitivity.k == int(called[seen.labels > 0].sum())

@@ -93,25 +93,46 @@ def recall_at_least(target: float) -> Rule:
     return Rule(f"highest threshold with recall at least {target:g}", pick)
 
 
-def youden(weight: int = 1) -> Rule:
+def youden(weight: int = 1, errors: float = 0.0) -> Rule:
     """The threshold with the largest sensitivity + specificity - 1 (Youden, Cancer 3 (1950) 32).
 
     With a weight above 1 a missed case counts so many times a false call, at equal numbers of both kinds (the weighted
     index of Li et al., Stat. Med. 32 (2013) 4716).
 
     Where several are equally good, the middle of the longest stretch of them (in distinct scores); of equally
-    long stretches the most sensitive.
+    long stretches the most sensitive. With ``errors`` above 0, the middle of the stretch around the best whose index is
+    within so many of its standard errors: what films cannot tell apart (the rule of one standard error of Breiman et
+    al., Classification and Regression Trees (1984), section 3.4.3).
     """
 
     def pick(tp: NDArray[np.int64], fp: NDArray[np.int64]) -> tuple[int, int]:
+        if errors:
+            return _stretch(tp / tp[-1], 1 - fp / fp[-1], (int(tp[-1]), int(fp[-1])), weight, errors)
         index = weight * tp * fp[-1] - fp * tp[-1]  # whole numbers: ties are exact
         best = np.flatnonzero(index == index.max())
         runs = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)
         longest = max(reversed(runs), key=len)  # of equally long ones the most sensitive
         return int(longest[0]), int(longest[-1])
 
-    text = "sensitivity + specificity - 1 (Youden)"
-    return Rule(f"largest {text}" if weight == 1 else f"largest {weight} x {text}", pick)
+    text = "largest " + (f"{weight} x " if weight != 1 else "") + "sensitivity + specificity - 1 (Youden)"
+    return Rule(f"{text}, the middle of all within {errors:g} standard error" if errors else text, pick)
+
+
+def _stretch(
+    sensitivity: NDArray[np.float64],
+    specificity: NDArray[np.float64],
+    films: tuple[int, int],
+    weight: int,
+    errors: float,
+) -> tuple[int, int]:
+    """The first and the last place around the best one that are nearly as good."""
+    index = weight * sensitivity + specificity
+    best = int(index.argmax())
+    s, c = float(sensitivity[best]), float(specificity[best])
+    error = (weight**2 * s * (1 - s) / films[0] + c * (1 - c) / films[1]) ** 0.5
+    worse = np.flatnonzero(index < index[best] - errors * error)
+    before, after = worse[worse < best], worse[worse > best]
+    return (int(before[-1]) + 1 if len(before) else 0, int(after[0]) - 1 if len(after) else len(index) - 1)
 
 
 def choose(labels: ArrayLike, scores: ArrayLike, rule: Rule) -> Threshold:

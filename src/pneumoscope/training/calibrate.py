@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Calibrated", "Looks", "choose", "fit_calibration", "fit_calibrator", "look", "weaker"]
 
+_ERRORS = 1.0
+"""The best threshold of some films is a place on a plateau: its middle is what shifts to either side harm least."""
+
 _NEVER_SHIFTED = ("flip", "erase", "marker", "mixup")
 """A shifted look is what another scanner might have made of the film: it hides nothing and mirrors nothing."""
 
@@ -165,7 +168,7 @@ def choose(
         f"{plainly} with {len(looks.shifted)} shifted looks at each; the rates are those of the films as they are"
     )
     points = []
-    for preset, threshold in choose_thresholds(truth, score, rules(config.screening_recall)).items():
+    for preset, threshold in choose_thresholds(truth, score, rules(config.screening_recall, errors=_ERRORS)).items():
         seen = at_threshold(truth, score, threshold.value)
         points.append(operating_point_of(preset, threshold, seen.sensitivity, seen.specificity, plainly))
     stated = (config.missed, config.false_calls)

@@ -43,9 +43,15 @@ _MISSED_WEIGHS = 2
 """A missed pneumonia costs most; with whole acquisition clusters left out, even odds gave up too much recall."""
 
 
-def rules(screening_recall: float) -> dict[str, Rule]:
-    """The rule of each preset; the first is the default."""
-    return {"balanced": youden(_MISSED_WEIGHS), "screening": recall_at_least(screening_recall)}
+def rules(screening_recall: float, *, errors: float = 0.0) -> dict[str, Rule]:
+    """The rule of each preset; the first is the default.
+
+    Args:
+        screening_recall: Least recall of ``screening``.
+        errors: Of ``balanced``: thresholds within so many standard errors of the best are as good, and their middle is
+            taken.
+    """
+    return {"balanced": youden(_MISSED_WEIGHS, errors), "screening": recall_at_least(screening_recall)}
 
 
 def choose_thresholds(

@@ -14,6 +14,7 @@ from pneumoscope.dataset import make_split, scan
 from pneumoscope.statistics.discrimination import roc_auc
 from pneumoscope.training.config import TrainConfig
 from pneumoscope.training.recipes import find_recipe
+from pneumoscope.training.sections import CalibrationConfig
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -36,7 +37,7 @@ def test_its_provenance_is_its_recipe() -> None:
     assert said["network"] == {"name": recipe.network.name, "options": recipe.network.options}
     assert said["optim"]["epochs"] == recipe.optim.epochs
     assert said["seed"] == recipe.seed
-    assert said["calibration"] == msgspec.to_builtins(recipe.calibration)
+    assert msgspec.convert(said["calibration"], CalibrationConfig) == recipe.calibration
     assert said["data"]["size"] == recipe.data.size == meta.preprocess.size
     assert meta.provenance.citation == recipe.data.citation
     assert len(meta.provenance.manifest_sha256) == len(meta.provenance.split_sha256) == 64

@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
-from pneumoscope.evaluation import figures
+from pneumoscope.evaluation.figures.confusion import confusion_matrix
+from pneumoscope.evaluation.figures.curves import curves
+from pneumoscope.evaluation.figures.evidence import evidence_gallery
+from pneumoscope.evaluation.figures.histogram import score_histogram
+from pneumoscope.evaluation.figures.reliability import reliability
+from pneumoscope.evaluation.figures.samples import sample_inputs, sample_outputs
+from pneumoscope.evaluation.figures.threshold import precision_recall, roc
 from pneumoscope.evaluation.style import counted, house_style, new_figure, with_interval
 from pneumoscope.settings import NOTICE
 
@@ -38,19 +44,17 @@ def draw(kind: str, path: Path) -> list[Path]:
     some: Any = {"films": "Validation"}
     few = slice(0, 60, 12)
     calls: dict[str, Callable[[], list[Path]]] = {
-        "curves": lambda: figures.curves(history, path, chosen=2, films={"train": 900, "val": 60}),
-        "confusion_matrix": lambda: figures.confusion_matrix(np.diag([20, 20, 20]), CLASSES, path, **some),
-        "roc": lambda: figures.roc(labels > 0, score, path, operating_points=POINTS, **some),
-        "precision_recall": lambda: figures.precision_recall(
+        "curves": lambda: curves(history, path, chosen=2, films={"train": 900, "val": 60}),
+        "confusion_matrix": lambda: confusion_matrix(np.diag([20, 20, 20]), CLASSES, path, **some),
+        "roc": lambda: roc(labels > 0, score, path, operating_points=POINTS, **some),
+        "precision_recall": lambda: precision_recall(
             labels > 0, score, path, operating_points=POINTS, generator=np.random.default_rng(0), **some
         ),
-        "reliability": lambda: figures.reliability({"Pneumonia": (labels > 0, score)}, path, **some),
-        "score_histogram": lambda: figures.score_histogram(
-            labels, score, CLASSES, path, operating_points=POINTS, **some
-        ),
-        "sample_inputs": lambda: figures.sample_inputs(images[few], labels[few], CLASSES, path, **some),
-        "sample_outputs": lambda: figures.sample_outputs(images[few], labels[few], p[few], CLASSES, path, **some),
-        "evidence_gallery": lambda: figures.evidence_gallery(
+        "reliability": lambda: reliability({"Pneumonia": (labels > 0, score)}, path, **some),
+        "score_histogram": lambda: score_histogram(labels, score, CLASSES, path, operating_points=POINTS, **some),
+        "sample_inputs": lambda: sample_inputs(images[few], labels[few], CLASSES, path, **some),
+        "sample_outputs": lambda: sample_outputs(images[few], labels[few], p[few], CLASSES, path, **some),
+        "evidence_gallery": lambda: evidence_gallery(
             images[few],
             generator.normal(size=(5, 3, 3)),
             path,
@@ -101,7 +105,7 @@ def test_no_film_falls_off_the_histogram(monkeypatch: pytest.MonkeyPatch, tmp_pa
     module = sys.modules["pneumoscope.evaluation.figures.histogram"]
     monkeypatch.setattr(module, "save", lambda figure, path: caught.append(figure))  # noqa: ARG005 - the place of save
     p = np.array([0.0, 1e-9, 0.3, 0.99995, 1 - 1e-9, 1.0])
-    figures.score_histogram([0, 0, 0, 1, 1, 1], p, ("a", "b"), tmp_path / "x", operating_points={})
+    score_histogram([0, 0, 0, 1, 1, 1], p, ("a", "b"), tmp_path / "x", operating_points={})
     bars = [
         sum(patch.get_height() for patch in axes.patches if isinstance(patch, Rectangle)) for axes in caught[0].axes
     ]
@@ -111,7 +115,7 @@ def test_no_film_falls_off_the_histogram(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_a_run_of_one_epoch_and_a_missing_figure_can_be_drawn(tmp_path: Path) -> None:
     history: dict[str, Any] = {name: [0.5] for name in ("epoch", "train_loss", "val_loss", "train_accuracy",
                                                         "val_accuracy", "val_recall")}  # fmt: skip
-    assert len(figures.curves(history | {"epoch": [1], "val_auc": [float("nan")]}, tmp_path / "one", chosen=1)) == 2
+    assert len(curves(history | {"epoch": [1], "val_auc": [float("nan")]}, tmp_path / "one", chosen=1)) == 2
 
 
 def test_the_persons_own_settings_come_back(tmp_path: Path) -> None:

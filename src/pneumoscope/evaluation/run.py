@@ -113,17 +113,20 @@ def _sample_figures(run: FinishedRun, folder: Path) -> list[Path]:
 
 
 def _part_figures(run: FinishedRun, part: str, folder: Path) -> list[Path]:
-    from pneumoscope.evaluation import figures  # noqa: PLC0415
+    from pneumoscope.evaluation.figures.confusion import confusion_matrix  # noqa: PLC0415
+    from pneumoscope.evaluation.figures.histogram import score_histogram  # noqa: PLC0415
+    from pneumoscope.evaluation.figures.reliability import reliability  # noqa: PLC0415
+    from pneumoscope.evaluation.figures.threshold import precision_recall, roc  # noqa: PLC0415
 
     films, bundle, words = run.parts[part], run.bundle, _NAMES[part]
     classes, points = bundle.class_names, run.thresholds
     truth, score = _finding(run, films)
     called = films.probabilities.argmax(axis=1)
-    written = figures.confusion_matrix(
+    written = confusion_matrix(
         confusion(films.labels, called, len(classes)), classes, folder / f"confusion_{part}", films=words
     )
     for preset, threshold in points.items():
-        written += figures.confusion_matrix(
+        written += confusion_matrix(
             confusion(truth, score >= threshold, 2),
             (f"no {bundle.finding}", bundle.finding),
             folder / f"confusion_{part}_{preset}",
@@ -131,10 +134,10 @@ def _part_figures(run: FinishedRun, part: str, folder: Path) -> list[Path]:
             films=words,
         )
     if truth.any() and not truth.all():
-        written += figures.roc(
+        written += roc(
             truth, score, folder / f"roc_{part}", operating_points=points, groups=films.patients, films=words
         )
-        written += figures.precision_recall(
+        written += precision_recall(
             truth,
             score,
             folder / f"precision_recall_{part}",
@@ -146,8 +149,8 @@ def _part_figures(run: FinishedRun, part: str, folder: Path) -> list[Path]:
     panels = {bundle.finding.capitalize(): (truth, score)}
     if len(classes) > 2:
         panels |= {name.capitalize(): (films.labels == c, films.probabilities[:, c]) for c, name in enumerate(classes)}
-    written += figures.reliability(panels, folder / f"reliability_{part}", films=words)
-    written += figures.score_histogram(
+    written += reliability(panels, folder / f"reliability_{part}", films=words)
+    written += score_histogram(
         films.labels,
         score,
         classes,

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from pneumoscope.evaluation import figures
+from pneumoscope.evaluation.figures.decision import decision_curve
+from pneumoscope.evaluation.figures.deletion import PerturbationLine, deletion_insertion
+from pneumoscope.evaluation.figures.forest import ForestCell, ForestRow, forest
+from pneumoscope.evaluation.figures.mean_evidence import MeanMap, mean_evidence
+from pneumoscope.evaluation.figures.prevalence import prevalence_curves
+from pneumoscope.evaluation.figures.randomised import randomised_weights
+from pneumoscope.evaluation.figures.reliability import reliability
+from pneumoscope.evaluation.figures.stress import StressPanel, stress_curves
+from pneumoscope.evaluation.figures.threshold import ReaderPoint, precision_recall, roc
 from pneumoscope.evaluation.judge import judge
 from pneumoscope.evaluation.judgement import DecisionCurve, PrevalenceCurve
 from pneumoscope.evaluation.style import with_interval
@@ -39,42 +47,42 @@ def draw(kind: str, path: Path) -> list[Path]:
     falling = tuple((1 - x).tolist())
     ends: dict[str, Any] = {f"{name}{end}": falling for name in ("ppv", "npv") for end in ("", "_low", "_high")}
     curves = [PrevalenceCurve(preset=name, prevalence=tuple(x.tolist()), here=0.6, **ends) for name in POINTS]
-    cell = figures.ForestCell
+    cell = ForestCell
     rows = [
-        figures.ForestRow("", "all films", 60, (cell(0.9, 0.8, 0.95, "54/60"), cell(0.8, 0.7, 0.9, "8/10"))),
-        figures.ForestRow("sex", "female", 30, (cell(0.8, 0.7, 0.9, "24/30", differs=True), cell(None))),
-        figures.ForestRow("sex", "male", 30, (cell(0.9, 0.8, 1.0, "27/30"), cell(0.5, 0.1, 0.9, "1/2"))),
+        ForestRow("", "all films", 60, (cell(0.9, 0.8, 0.95, "54/60"), cell(0.8, 0.7, 0.9, "8/10"))),
+        ForestRow("sex", "female", 30, (cell(0.8, 0.7, 0.9, "24/30", differs=True), cell(None))),
+        ForestRow("sex", "male", 30, (cell(0.9, 0.8, 1.0, "27/30"), cell(0.5, 0.1, 0.9, "1/2"))),
     ]
     panels = [
-        figures.StressPanel("blur", "sigma", ("none", "1"), (rate(9, 10), rate(5, 10)), (NONE, NONE)),
-        figures.StressPanel("noise", "deviation", ("none", "1"), (rate(9, 10), NONE), (rate(4, 5), rate(3, 5))),
+        StressPanel("blur", "sigma", ("none", "1"), (rate(9, 10), rate(5, 10)), (NONE, NONE)),
+        StressPanel("noise", "deviation", ("none", "1"), (rate(9, 10), NONE), (rate(4, 5), rate(3, 5))),
     ]
-    lines = [figures.PerturbationLine(name, 1 - x, 0.5, x * 0, x * 0 + 1) for name in ("by evidence", "at random")]
-    maps = [figures.MeanMap(f"with {k}", 50, np.full((24, 24), 90.0), np.eye(6) - k) for k in (0, 1)]
+    lines = [PerturbationLine(name, 1 - x, 0.5, x * 0, x * 0 + 1) for name in ("by evidence", "at random")]
+    maps = [MeanMap(f"with {k}", 50, np.full((24, 24), 90.0), np.eye(6) - k) for k in (0, 1)]
     labels, score = np.repeat([0, 1], 30), np.linspace(0.05, 0.95, 60)
     some: Any = {"films": "Validation"}
     calls: dict[str, Callable[[], list[Path]]] = {
-        "prevalence": lambda: figures.prevalence_curves(curves, path, number=60, finding="pneumonia", **some),
-        "decision": lambda: figures.decision_curve(
+        "prevalence": lambda: prevalence_curves(curves, path, number=60, finding="pneumonia", **some),
+        "decision": lambda: decision_curve(
             DecisionCurve(tuple(x.tolist()), falling, falling, falling, falling),
             path,
             operating_points=POINTS,
             number=60,
             **some,
         ),
-        "forest": lambda: figures.forest(rows, ("recall", "specificity"), path, number=60, **some),
-        "stress": lambda: figures.stress_curves(panels, path, number=60, preset="screening", **some),
-        "mean": lambda: figures.mean_evidence(maps, path, finding="pneumonia", **some),
-        "deletion": lambda: figures.deletion_insertion(x, lines, lines, path, number=60, **some),
-        "randomised": lambda: figures.randomised_weights(
+        "forest": lambda: forest(rows, ("recall", "specificity"), path, number=60, **some),
+        "stress": lambda: stress_curves(panels, path, number=60, preset="screening", **some),
+        "mean": lambda: mean_evidence(maps, path, finding="pneumonia", **some),
+        "deletion": lambda: deletion_insertion(x, lines, lines, path, number=60, **some),
+        "randomised": lambda: randomised_weights(
             [1, 2], [rate(5, 10), NONE], path, between_films=0.3, number=60, **some
         ),
-        "readers": lambda: figures.roc(
+        "readers": lambda: roc(
             labels,
             score,
             path,
             operating_points=POINTS,
-            readers=[figures.ReaderPoint("A", wilson(20, 30), wilson(25, 30))],
+            readers=[ReaderPoint("A", wilson(20, 30), wilson(25, 30))],
             **some,
         ),
     }
@@ -136,7 +144,7 @@ def test_the_curve_has_the_interval_of_the_judgement(table: PredictionTable, tmp
     assert found.low is not None
     assert found.high is not None
     generator = np.random.default_rng(3)
-    written = figures.precision_recall(
+    written = precision_recall(
         table.truth, table.score, tmp_path / "x", operating_points=POINTS, generator=generator, groups=table.patients,
         draws=200,
     )  # fmt: skip
@@ -146,5 +154,5 @@ def test_the_curve_has_the_interval_of_the_judgement(table: PredictionTable, tmp
 def test_reliability_states_the_error_of_the_judgement(table: PredictionTable, tmp_path: Path) -> None:
     found = judge(table, draws=100).metric("ECE")
     assert found is not None
-    written = figures.reliability({"All": (table.truth, table.score)}, tmp_path / "x")
+    written = reliability({"All": (table.truth, table.score)}, tmp_path / "x")
     assert f"ECE {found.value:.3f}" in written[0].read_text()

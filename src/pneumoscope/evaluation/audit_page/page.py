@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pneumoscope.evaluation.audit_page import view
 from pneumoscope.evaluation.audit_page.pictures import Gallery
+from pneumoscope.evaluation.audit_page.view import areas, cards, class_table, copies_view, noise_view, odd_view, plural
 from pneumoscope.evaluation.templates import templates_of
 
 if TYPE_CHECKING:
@@ -25,17 +25,17 @@ def audit_page(found: Audit) -> str:
         MissingExtra: jinja2 is not installed.
     """
     environment = templates_of(Path(__file__).parent, extra="audit", needed_for="the audit's page")
-    environment.filters["plural"] = view.plural
+    environment.filters["plural"] = plural
     template = environment.get_template("page.html.j2")
     report, gallery = found.report, Gallery(found.manifest.root)
     return template.render(
         r=report,
-        cards=view.cards(report),
-        areas=view.areas(report),
-        classes=view.class_table(found),
-        copies=view.copies_view(report, gallery),
-        odd=view.odd_view(report, gallery),
-        noises=[view.noise_view(noise, gallery) for noise in report.label_noise],
+        cards=cards(report),
+        areas=areas(report),
+        classes=class_table(found),
+        copies=copies_view(report, gallery),
+        odd=odd_view(report, gallery),
+        noises=[noise_view(noise, gallery) for noise in report.label_noise],
         clusters=[
             (cluster, gallery.picture(cluster.example), _shares(cluster.by_class))
             for cluster in report.clusters.clusters

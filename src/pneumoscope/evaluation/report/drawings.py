@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pneumoscope.evaluation import figures
+from pneumoscope.evaluation.figures.confusion import confusion_matrix
+from pneumoscope.evaluation.figures.decision import decision_curve
+from pneumoscope.evaluation.figures.forest import ForestCell, ForestRow, forest
+from pneumoscope.evaluation.figures.histogram import score_histogram
+from pneumoscope.evaluation.figures.prevalence import prevalence_curves
+from pneumoscope.evaluation.figures.reliability import reliability
+from pneumoscope.evaluation.figures.threshold import precision_recall, roc
 from pneumoscope.evaluation.report.blocks import Picture
 from pneumoscope.evaluation.report.performance import several_groups
 from pneumoscope.evaluation.report.svg import inline_svg
@@ -73,7 +79,7 @@ def _curves(facts: Facts, album: Album) -> None:
         return
     table, name = facts.table, facts.finding
     points = {point.preset: point.threshold for point in facts.judgement.points}
-    files = figures.roc(
+    files = roc(
         table.truth,
         table.score,
         album.path("roc"),
@@ -89,7 +95,7 @@ def _curves(facts: Facts, album: Album) -> None:
         "What every threshold would do on these films, with the frozen operating points and their 95 % "
         f"intervals.{people} The dotted line is chance.",
     )
-    files = figures.precision_recall(
+    files = precision_recall(
         table.truth,
         table.score,
         album.path("precision_recall"),
@@ -109,7 +115,7 @@ def _curves(facts: Facts, album: Album) -> None:
 
 def _confusions(facts: Facts, album: Album) -> None:
     for point in facts.judgement.points:
-        files = figures.confusion_matrix(
+        files = confusion_matrix(
             point.confusion.cells,
             point.confusion.names,
             album.path(f"confusion_{_file(point.preset)}"),
@@ -120,7 +126,7 @@ def _confusions(facts: Facts, album: Album) -> None:
         album.keep(files, f"Confusion matrix at {point.preset}", "Rows: what the films are. Columns: what was called.")
     over = facts.judgement.over_classes
     if over is not None:
-        files = figures.confusion_matrix(
+        files = confusion_matrix(
             over.confusion.cells,
             over.confusion.names,
             album.path("classes"),
@@ -146,7 +152,7 @@ def _probabilities(facts: Facts, album: Album) -> None:
         panels |= {
             one.capitalize(): (table.labels == c, table.probabilities[:, c]) for c, one in enumerate(table.classes)
         }
-    files = figures.reliability(panels, album.path("reliability"), films=facts.films)
+    files = reliability(panels, album.path("reliability"), films=facts.films)
     album.keep(
         files,
         "Reliability",
@@ -154,7 +160,7 @@ def _probabilities(facts: Facts, album: Album) -> None:
         "Below: films in each bin.",
         wide=len(panels) > 1,
     )
-    files = figures.score_histogram(
+    files = score_histogram(
         table.labels,
         table.score,
         table.classes,
@@ -173,7 +179,7 @@ def _probabilities(facts: Facts, album: Album) -> None:
 def _worth(facts: Facts, album: Album) -> None:
     judgement, number = facts.judgement, facts.judgement.counts.films
     if judgement.prevalence:
-        files = figures.prevalence_curves(
+        files = prevalence_curves(
             judgement.prevalence, album.path("prevalence"), number=number, finding=facts.finding, films=facts.films
         )
         album.keep(
@@ -185,7 +191,7 @@ def _worth(facts: Facts, album: Album) -> None:
         )
     if judgement.decision is not None:
         points = {point.preset: point.threshold for point in judgement.points}
-        files = figures.decision_curve(
+        files = decision_curve(
             judgement.decision, album.path("decision"), operating_points=points, number=number, films=facts.films
         )
         album.keep(
@@ -206,13 +212,13 @@ def _subgroups(facts: Facts, album: Album) -> None:
         whole = tuple(
             _forest_cell(judgement.metric(name, point.preset), differs=False) for name in ("recall", "specificity")
         )
-        rows = [figures.ForestRow("", "all films", judgement.counts.films, whole)]
+        rows = [ForestRow("", "all films", judgement.counts.films, whole)]
         for group in groups:
             metrics = {metric.name: metric for metric in group.metrics}
             different = {test.name for test in group.tests if test.p_adjusted < 0.05}
             cells = tuple(_forest_cell(metrics.get(name), differs=name in different) for name in names)
-            rows.append(figures.ForestRow(group.stratum, group.group, group.films, cells))
-        files = figures.forest(
+            rows.append(ForestRow(group.stratum, group.group, group.films, cells))
+        files = forest(
             rows,
             names,
             album.path(f"subgroups_{_file(point.preset)}"),
@@ -227,11 +233,11 @@ def _subgroups(facts: Facts, album: Album) -> None:
         )
 
 
-def _forest_cell(metric: Metric | None, *, differs: bool) -> figures.ForestCell:
+def _forest_cell(metric: Metric | None, *, differs: bool) -> ForestCell:
     if metric is None:
-        return figures.ForestCell(None)
+        return ForestCell(None)
     counts = f"{metric.k}/{metric.n}" if metric.k is not None else ""
-    return figures.ForestCell(metric.value, metric.low, metric.high, counts, differs)
+    return ForestCell(metric.value, metric.low, metric.high, counts, differs)
 
 
 def _file(preset: str) -> str:

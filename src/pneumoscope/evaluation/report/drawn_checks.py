@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pneumoscope.evaluation import figures
+from pneumoscope.evaluation.figures.curves import curves
+from pneumoscope.evaluation.figures.deletion import PerturbationLine, deletion_insertion
+from pneumoscope.evaluation.figures.evidence import evidence_gallery
+from pneumoscope.evaluation.figures.mean_evidence import MeanMap, mean_evidence
+from pneumoscope.evaluation.figures.randomised import randomised_weights
+from pneumoscope.evaluation.figures.samples import sample_outputs
+from pneumoscope.evaluation.figures.stress import StressPanel, stress_curves
 from pneumoscope.evaluation.finished import chosen_epoch
 
 if TYPE_CHECKING:
@@ -39,10 +45,10 @@ def _stress(facts: Facts, stress: StressResult, album: Album) -> None:
             steps = ("none", *(f"{cell.strength:g}" for cell in cells[1:]))
             recall = tuple(cell.points[place].recall for cell in cells)
             specificity = tuple(cell.points[place].specificity for cell in cells)
-            panels.append(figures.StressPanel(one.name, one.unit, steps, recall, specificity))
+            panels.append(StressPanel(one.name, one.unit, steps, recall, specificity))
         if not panels:
             continue
-        files = figures.stress_curves(
+        files = stress_curves(
             panels,
             album.path(f"stress_{point.preset}"),
             number=stress.films,
@@ -61,7 +67,7 @@ def _randomised(facts: Facts, album: Album) -> None:
     found = facts.sanity.randomised if facts.sanity is not None else None
     if found is None or not found.stages:
         return
-    files = figures.randomised_weights(
+    files = randomised_weights(
         [stage.layers for stage in found.stages],
         [stage.correlation for stage in found.stages],
         album.path("randomised"),
@@ -80,7 +86,7 @@ def _perturbations(facts: Facts, album: Album) -> None:
     for number, one in enumerate(facts.sanity.perturbations if facts.sanity is not None else ()):
         if not one.films:
             continue
-        files = figures.deletion_insertion(
+        files = deletion_insertion(
             one.share,
             _lines(one.deletion),
             _lines(one.insertion),
@@ -102,9 +108,9 @@ def _reference(one: Perturbation) -> str:
     return f"the {one.reference} film" if one.reference == "blurred" else one.reference
 
 
-def _lines(curves: Sequence[Curve]) -> list[figures.PerturbationLine]:
+def _lines(curves: Sequence[Curve]) -> list[PerturbationLine]:
     return [
-        figures.PerturbationLine(
+        PerturbationLine(
             curve.order,
             np.asarray(curve.probability),
             float("nan") if curve.area.value is None else curve.area.value,
@@ -119,11 +125,9 @@ def _mean_map(facts: Facts, album: Album) -> None:
     places = facts.sanity.places if facts.sanity is not None else None
     if places is None or not places.means:
         return
-    maps = [
-        figures.MeanMap(one.name, one.films, np.asarray(one.image), np.asarray(one.evidence)) for one in places.means
-    ]
+    maps = [MeanMap(one.name, one.films, np.asarray(one.image), np.asarray(one.evidence)) for one in places.means]
     films = facts.some(sum(one.films for one in maps))
-    files = figures.mean_evidence(maps, album.path("mean_evidence"), finding=facts.finding, films=films)
+    files = mean_evidence(maps, album.path("mean_evidence"), finding=facts.finding, films=films)
     album.keep(
         files,
         "Mean film and mean evidence",
@@ -139,7 +143,7 @@ def draw_samples(facts: Facts, seen: Sequence[SeenFilm], album: Album) -> None:
     rows = [film.row for film in seen]
     images = np.stack([film.pixels for film in seen])
     labels, p = facts.table.labels[rows], facts.table.probabilities[rows]
-    files = figures.sample_outputs(
+    files = sample_outputs(
         images, labels, p, facts.table.classes, album.path("samples"), films="A random draw, the classes taking turns"
     )
     album.keep(
@@ -152,7 +156,7 @@ def draw_samples(facts: Facts, seen: Sequence[SeenFilm], album: Album) -> None:
     maps = [film.evidence.map for film in seen if film.evidence is not None]
     if len(maps) < len(seen):
         return
-    files = figures.evidence_gallery(
+    files = evidence_gallery(
         images,
         np.stack(maps),
         album.path("evidence"),
@@ -177,7 +181,7 @@ def draw_training(facts: Facts, album: Album) -> None:
         return
     chosen = chosen_epoch(run)
     history = {**run.history, "epoch": run.history["epoch"] + 1}  # the file counts from 0, people from 1
-    files = figures.curves(
+    files = curves(
         history,
         album.path("curves"),
         chosen=None if chosen is None else chosen + 1,

@@ -80,26 +80,31 @@ def write_report(
 
 def _report(facts: Facts, target: Path, step: Callable[[str], None]) -> tuple[list[Path], list[Path]]:
     # matplotlib waits until a report is written.
-    from pneumoscope.evaluation.report import checks, drawings, drawn_checks, films, performance, summary  # noqa: PLC0415
+    from pneumoscope.evaluation.report.checks import evidence_section, stress_section  # noqa: PLC0415
+    from pneumoscope.evaluation.report.drawings import Album, draw_performance  # noqa: PLC0415
+    from pneumoscope.evaluation.report.drawn_checks import draw_checks, draw_training  # noqa: PLC0415
+    from pneumoscope.evaluation.report.films import failure_section, films_section, sample_blocks  # noqa: PLC0415
+    from pneumoscope.evaluation.report.performance import performance_sections  # noqa: PLC0415
     from pneumoscope.evaluation.report.pictures import Viewer  # noqa: PLC0415
+    from pneumoscope.evaluation.report.summary import limits_section, method_section  # noqa: PLC0415
 
-    album = drawings.Album(make_folder(target / "figures"), step)
+    album = Album(make_folder(target / "figures"), step)
     viewer = Viewer(facts)
-    drawings.draw_performance(facts, album)
-    drawn_checks.draw_checks(facts, album)
-    drawn_checks.draw_training(facts, album)
+    draw_performance(facts, album)
+    draw_checks(facts, album)
+    draw_training(facts, album)
     step("films")
-    samples = films.sample_blocks(facts, viewer, album)
-    failures = films.failure_section(facts, viewer)
+    samples = sample_blocks(facts, viewer, album)
+    failures = failure_section(facts, viewer)
     step("page")
     sections = [
-        *performance.performance_sections(facts, album),
-        checks.stress_section(facts, album),
-        checks.evidence_section(facts, album),
+        *performance_sections(facts, album),
+        stress_section(facts, album),
+        evidence_section(facts, album),
         failures,
-        films.films_section(facts, samples, album.get("curves")),
-        summary.limits_section(facts),
-        summary.method_section(facts, _beside(target)),
+        films_section(facts, samples, album.get("curves")),
+        limits_section(facts),
+        method_section(facts, _beside(target)),
     ]
     page = render(
         "report.html.j2",

@@ -19,14 +19,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pneumoscope.evaluation.sanity.network import Network
+    from pneumoscope.evaluation.sanity.places import Values
     from pneumoscope.films.phantom import Kind
 
-    Values = NDArray[np.floating[Any]]
     _Answer = tuple[float, float, "Overlap", "Overlap"]
 
 __all__ = ["Overlap", "cover_of", "overlap_of", "point_at_phantoms"]
 
-_FILMS = "phantoms"
 _KINDS: tuple[Kind, ...] = ("bacterial", "viral")
 
 
@@ -95,19 +94,19 @@ def point_at_phantoms(
     pairs = np.array([*range(len(found))] * 2)
 
     def mean(name: str, values: list[float]) -> Any:
-        return mean_of(name, values, None, _FILMS, rng=rng)
+        return mean_of(name, values, None, "phantoms", rng=rng)
 
     return Phantoms(
         films=len(found),
-        auc=area_under("AUC on phantoms", truth, scores, pairs, _FILMS),
-        pointing=share_of("pointing game", [o.hit for o in maps], _FILMS),
+        auc=area_under("AUC on phantoms", truth, scores, pairs, "phantoms"),
+        pointing=share_of("pointing game", [o.hit for o in maps], "phantoms"),
         pointing_by_chance=mean("pointing game by chance", [o.touched for o in maps]),
         share=mean("evidence in the lesion", [o.share for o in maps if o.share is not None]),
         share_by_chance=mean("area of the lesion", [o.area for o in maps]),
         overlap=mean("overlap with the lesion", [o.iou for o in maps]),
         overlap_by_chance=mean("overlap by chance", [o.iou_by_chance for o in maps]),
         change_share=mean("gained evidence in the lesion", [o.share for o in changes if o.share is not None]),
-        change_pointing=share_of("pointing game of the gained evidence", [o.hit for o in changes], _FILMS),
+        change_pointing=share_of("pointing game of the gained evidence", [o.hit for o in changes], "phantoms"),
     )
 
 

@@ -27,7 +27,6 @@ __all__ = ["randomise", "rank_correlation", "shuffled", "weights_from_the_top"]
 
 _CARRIERS = {"Cast", "DequantizeLinear", "Identity", "QuantizeLinear", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
 _BIASED = {"Conv": 2, "Gemm": 2}
-_FILMS = "sanity"
 
 
 def weights_from_the_top(graph: bytes) -> list[tuple[str, ...]]:
@@ -138,15 +137,15 @@ def randomise(
             Stage(
                 layers=count,
                 name=layers[count - 1][0],
-                correlation=mean_of("rank correlation", found.mean(axis=0), people, _FILMS, rng=rng),
-                size=mean_of("absolute rank correlation", np.abs(found).mean(axis=0), people, _FILMS, rng=rng),
+                correlation=mean_of("rank correlation", found.mean(axis=0), people, "sanity", rng=rng),
+                size=mean_of("absolute rank correlation", np.abs(found).mean(axis=0), people, "sanity", rng=rng),
             )
         )
     return Randomised(
         weights=len(layers),
         draws=draws,
         stages=tuple(stages),
-        between_films=mean_of("rank correlation between films", _neighbours(seen), people, _FILMS, rng=rng),
+        between_films=mean_of("rank correlation between films", _neighbours(seen), people, "sanity", rng=rng),
     )
 
 

@@ -16,7 +16,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pneumoscope.errors import UsageError
-from pneumoscope.evaluation.stress import markers, shapes, tones
+from pneumoscope.evaluation.stress.markers import paint_in, paint_out
+from pneumoscope.evaluation.stress.shapes import borders, crop, crop_height, crop_width, reduce, rotate, taller, wider
+from pneumoscope.evaluation.stress.tones import (
+    blur,
+    contrast,
+    expose,
+    flatten,
+    gamma,
+    haze,
+    invert,
+    jpeg,
+    noise,
+    sharpen,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -66,29 +79,29 @@ _SHIFT = "shift, share of the range"
 _MEAN = "factor about the mean"
 
 CORRUPTIONS: tuple[Corruption, ...] = (
-    Corruption("blur", "motion, focus", f"sigma in {_UNITS}", (0.5, 1, 1.5, 2.2, 3), tones.blur),
-    Corruption("sharpening", "edge enhancement", "amount of unsharp mask", (0.5, 1, 2, 3, 5), tones.sharpen),
-    Corruption("noise", "low dose", "deviation, share of the range", (0.01, 0.02, 0.04, 0.07, 0.1), tones.noise),
-    Corruption("JPEG", "saved again", "quality of libjpeg", (60, 40, 25, 15, 8), tones.jpeg),
-    Corruption("resolution", "a small copy", "short side in pixels", (160, 128, 96, 64, 48), shapes.reduce),
-    Corruption("less contrast", "a wide window", _MEAN, (0.8, 0.65, 0.5, 0.35, 0.25), tones.contrast),
-    Corruption("more contrast", "a narrow window", _MEAN, (1.25, 1.5, 1.8, 2.2, 2.8), tones.contrast),
-    Corruption("darker curve", "gamma above 1", "exponent", (1.25, 1.5, 1.8, 2.2, 2.8), tones.gamma),
-    Corruption("brighter curve", "gamma below 1", "exponent", (0.8, 0.67, 0.56, 0.45, 0.36), tones.gamma),
-    Corruption("overexposed", "white clipped", _SHIFT, (0.1, 0.2, 0.3, 0.4, 0.5), tones.expose),
-    Corruption("underexposed", "black clipped", _SHIFT, (-0.05, -0.1, -0.15, -0.2, -0.3), tones.expose),
-    Corruption("local mean away", "detail-enhancing processing", "share", (0.2, 0.4, 0.6, 0.8, 1), tones.flatten),
-    Corruption("local contrast away", "scatter, haze", "share", (0.2, 0.4, 0.55, 0.7, 0.8), tones.haze),
-    Corruption("inversion", "black for white", "", (1,), tones.invert),
-    Corruption("rotation", "a child that lies askew", "degrees", (2, 5, 8, 12, 16), shapes.rotate),
-    Corruption("crop", "a tighter field", "share of both sides", _FIELD, shapes.crop),
-    Corruption("crop height", "a lower field", "share of the height", _FIELD, shapes.crop_height),
-    Corruption("crop width", "a narrower field", "share of the width", _FIELD, shapes.crop_width),
-    Corruption("wider", "pixels that were not square", "factor", _STRETCH, shapes.wider),
-    Corruption("taller", "pixels that were not square", "factor", _STRETCH, shapes.taller),
-    Corruption("black borders", "collimation, a scanner's bed", "share of each side", _BORDER, shapes.borders),
-    Corruption("marker in", "a letter painted in", "height, share of the short side", _LETTER, markers.paint_in),
-    Corruption("marker out", "letters painted out", "contrast looked for", _SIGN, markers.paint_out),
+    Corruption("blur", "motion, focus", f"sigma in {_UNITS}", (0.5, 1, 1.5, 2.2, 3), blur),
+    Corruption("sharpening", "edge enhancement", "amount of unsharp mask", (0.5, 1, 2, 3, 5), sharpen),
+    Corruption("noise", "low dose", "deviation, share of the range", (0.01, 0.02, 0.04, 0.07, 0.1), noise),
+    Corruption("JPEG", "saved again", "quality of libjpeg", (60, 40, 25, 15, 8), jpeg),
+    Corruption("resolution", "a small copy", "short side in pixels", (160, 128, 96, 64, 48), reduce),
+    Corruption("less contrast", "a wide window", _MEAN, (0.8, 0.65, 0.5, 0.35, 0.25), contrast),
+    Corruption("more contrast", "a narrow window", _MEAN, (1.25, 1.5, 1.8, 2.2, 2.8), contrast),
+    Corruption("darker curve", "gamma above 1", "exponent", (1.25, 1.5, 1.8, 2.2, 2.8), gamma),
+    Corruption("brighter curve", "gamma below 1", "exponent", (0.8, 0.67, 0.56, 0.45, 0.36), gamma),
+    Corruption("overexposed", "white clipped", _SHIFT, (0.1, 0.2, 0.3, 0.4, 0.5), expose),
+    Corruption("underexposed", "black clipped", _SHIFT, (-0.05, -0.1, -0.15, -0.2, -0.3), expose),
+    Corruption("local mean away", "detail-enhancing processing", "share", (0.2, 0.4, 0.6, 0.8, 1), flatten),
+    Corruption("local contrast away", "scatter, haze", "share", (0.2, 0.4, 0.55, 0.7, 0.8), haze),
+    Corruption("inversion", "black for white", "", (1,), invert),
+    Corruption("rotation", "a child that lies askew", "degrees", (2, 5, 8, 12, 16), rotate),
+    Corruption("crop", "a tighter field", "share of both sides", _FIELD, crop),
+    Corruption("crop height", "a lower field", "share of the height", _FIELD, crop_height),
+    Corruption("crop width", "a narrower field", "share of the width", _FIELD, crop_width),
+    Corruption("wider", "pixels that were not square", "factor", _STRETCH, wider),
+    Corruption("taller", "pixels that were not square", "factor", _STRETCH, taller),
+    Corruption("black borders", "collimation, a scanner's bed", "share of each side", _BORDER, borders),
+    Corruption("marker in", "a letter painted in", "height, share of the short side", _LETTER, paint_in),
+    Corruption("marker out", "letters painted out", "contrast looked for", _SIGN, paint_out),
 )
 """In the order of the tables."""
 

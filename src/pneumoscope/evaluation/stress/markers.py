@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-    Film = NDArray[np.float32]
+    from pneumoscope.evaluation.stress.inpaint import Film
 
 __all__ = ["find_markers", "paint_in", "paint_out"]
 

@@ -14,9 +14,8 @@ from pneumoscope.resample import resize
 
 if TYPE_CHECKING:
     from numpy.random import Generator
-    from numpy.typing import NDArray
 
-    Film = NDArray[np.float32]
+    from pneumoscope.evaluation.stress.tones import Film
 
 __all__ = ["borders", "crop", "crop_height", "crop_width", "reduce", "rotate", "taller", "wider"]
 

@@ -30,7 +30,7 @@ from pneumoscope.errors import FilmError
 from pneumoscope.films import load
 from pneumoscope.gate import Admission, admit, shipped_gate
 from pneumoscope.reading import Reader
-from pneumoscope.statistics.intervals import wilson
+from pneumoscope.statistics.proportions import wilson
 from pneumoscope.training.gate.kinds import KINDS, draw_kind
 from pneumoscope.training.gate.photographed import GROUNDS, photographed
 from pneumoscope.training.gate.run import deal_patients

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pneumoscope.statistics.calibration import brier
-from pneumoscope.statistics.intervals import bootstrap, bootstrap_sums, wilson
+from pneumoscope.statistics.intervals import bootstrap, bootstrap_sums
+from pneumoscope.statistics.proportions import wilson
 
 
 @pytest.mark.parametrize(

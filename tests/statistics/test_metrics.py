@@ -10,8 +10,9 @@ from sklearn import metrics
 
 from pneumoscope.statistics import calibration
 from pneumoscope.statistics.discrimination import delong
-from pneumoscope.statistics.intervals import bootstrap, wilson
+from pneumoscope.statistics.intervals import bootstrap
 from pneumoscope.statistics.metrics import Metric, metrics_table
+from pneumoscope.statistics.proportions import wilson
 
 if TYPE_CHECKING:
     from types import SimpleNamespace

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pneumoscope.statistics.intervals import wilson
+from pneumoscope.statistics.proportions import wilson
 from pneumoscope.statistics.rates import clustered_rate, films_needed, half_width
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pneumoscope.statistics.intervals import wilson
+from pneumoscope.statistics.proportions import wilson
 from pneumoscope.statistics.resamples import Resamples
 from pneumoscope.statistics.utility import net_benefit, net_benefit_band, predictive_values
 

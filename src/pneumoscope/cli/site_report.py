@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from pneumoscope.bundle import BundleMeta
-    from pneumoscope.statistics.intervals import Interval
+    from pneumoscope.statistics.proportions import Interval
     from pneumoscope.training.site.bundle import Recalibrated
     from pneumoscope.training.site.fit import SiteOptions
     from pneumoscope.training.site.gate import SiteGate

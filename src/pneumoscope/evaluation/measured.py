@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pneumoscope.statistics.discrimination import delong
-from pneumoscope.statistics.intervals import bootstrap_sums, wilson
+from pneumoscope.statistics.intervals import bootstrap_sums
 from pneumoscope.statistics.metrics import Metric
+from pneumoscope.statistics.proportions import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

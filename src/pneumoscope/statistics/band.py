@@ -13,7 +13,7 @@ from pneumoscope.statistics.rates import clustered_rate
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from pneumoscope.statistics.intervals import Interval
+    from pneumoscope.statistics.proportions import Interval
 
 __all__ = ["AtBand", "Band", "at_band", "band_rates", "choose_band"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from pneumoscope.statistics.checks import probabilities, table
-from pneumoscope.statistics.intervals import Interval, wilson
+from pneumoscope.statistics.proportions import Interval, wilson
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

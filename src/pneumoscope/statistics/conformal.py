@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pneumoscope.statistics.checks import sets_and_labels, table
-from pneumoscope.statistics.intervals import Interval, wilson
+from pneumoscope.statistics.proportions import Interval, wilson
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

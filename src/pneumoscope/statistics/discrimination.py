@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from pneumoscope.statistics.checks import class_labels, group_numbers, scores_and_labels
-from pneumoscope.statistics.intervals import normal_quantile, wilson_ends
+from pneumoscope.statistics.proportions import normal_quantile, wilson_ends
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

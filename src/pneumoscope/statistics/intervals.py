@@ -1,4 +1,4 @@
-"""How sure a figure is: Wilson's interval for proportions, the patient-clustered bootstrap for the rest."""
+"""How sure a figure is: the patient-clustered bootstrap."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pneumoscope.statistics.checks import group_numbers
-from pneumoscope.statistics.proportions import Interval, normal_quantile, wilson, wilson_ends
+from pneumoscope.statistics.proportions import normal_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Estimate", "Interval", "bootstrap", "bootstrap_sums", "normal_quantile", "wilson", "wilson_ends"]
+__all__ = ["Estimate", "bootstrap", "bootstrap_sums"]
 
 _CELLS = 100_000  # group picks held at once: they stay in the cache, and memory stays small
 

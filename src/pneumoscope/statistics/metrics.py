@@ -11,15 +11,16 @@ import numpy as np
 from pneumoscope.statistics.calibration import bin_numbers
 from pneumoscope.statistics.checks import table
 from pneumoscope.statistics.discrimination import delong
-from pneumoscope.statistics.intervals import bootstrap_sums, wilson
+from pneumoscope.statistics.intervals import bootstrap_sums
 from pneumoscope.statistics.operating import at_threshold
+from pneumoscope.statistics.proportions import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from pneumoscope.statistics.intervals import Interval
+    from pneumoscope.statistics.proportions import Interval
 
     Sums = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from pneumoscope.statistics.checks import scores_and_labels
 from pneumoscope.statistics.discrimination import counts_by_threshold
-from pneumoscope.statistics.intervals import Interval, wilson
+from pneumoscope.statistics.proportions import Interval, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,14 +10,8 @@ from scipy.special import bdtr, ndtr
 
 from pneumoscope.statistics.checks import binary_labels, scores_and_labels
 from pneumoscope.statistics.discrimination import clustered_variance, structural_components
-from pneumoscope.statistics.intervals import (
-    bootstrap,
-    drawn_times,
-    group_totals,
-    normal_quantile,
-    percentile_estimate,
-    wilson_ends,
-)
+from pneumoscope.statistics.intervals import bootstrap, drawn_times, group_totals, percentile_estimate
+from pneumoscope.statistics.proportions import normal_quantile, wilson_ends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pneumoscope.statistics.checks import group_numbers
-from pneumoscope.statistics.intervals import Interval, wilson_ends
+from pneumoscope.statistics.proportions import Interval, wilson_ends
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from pneumoscope.statistics.intervals import normal_quantile
 from pneumoscope.statistics.paired import Difference
+from pneumoscope.statistics.proportions import normal_quantile
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -14,13 +14,14 @@ import numpy as np
 
 from pneumoscope.statistics.checks import scores_and_labels, sets_and_labels
 from pneumoscope.statistics.discrimination import delong
-from pneumoscope.statistics.intervals import Estimate, Interval, bootstrap, bootstrap_sums
+from pneumoscope.statistics.intervals import Estimate, bootstrap, bootstrap_sums
 from pneumoscope.statistics.rates import clustered_rate
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from pneumoscope.statistics.discrimination import Auc
+    from pneumoscope.statistics.proportions import Interval
 
 __all__ = [
     "ClassSets",

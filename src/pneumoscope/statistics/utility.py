@@ -12,7 +12,7 @@ from pneumoscope.statistics.checks import probabilities
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from pneumoscope.statistics.intervals import Interval
+    from pneumoscope.statistics.proportions import Interval
     from pneumoscope.statistics.resamples import Band, Resamples
 
     Floats = NDArray[np.float64]

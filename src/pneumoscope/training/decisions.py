@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pneumoscope.statistics.band import AtBand
-    from pneumoscope.statistics.intervals import Interval
     from pneumoscope.statistics.operating import Threshold
+    from pneumoscope.statistics.proportions import Interval
 
 __all__ = [
     "band_of",

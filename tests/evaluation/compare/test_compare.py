@@ -13,9 +13,9 @@ from pneumoscope.errors import UsageError
 from pneumoscope.evaluation.compare.compare import compare
 from pneumoscope.evaluation.compare.pairs import FIGURES
 from pneumoscope.evaluation.compare.system import Facts, System
-from pneumoscope.statistics.intervals import wilson
 from pneumoscope.statistics.multiple import holm
 from pneumoscope.statistics.paired import bootstrap_difference, delong_difference
+from pneumoscope.statistics.proportions import wilson
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -31,8 +31,8 @@ from pneumoscope.evaluation.stress.result import (
     StressResult,
     StressSummary,
 )
-from pneumoscope.statistics.intervals import wilson
 from pneumoscope.statistics.metrics import Metric
+from pneumoscope.statistics.proportions import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,8 +20,8 @@ from pneumoscope.evaluation.judge import judge
 from pneumoscope.evaluation.judgement import DecisionCurve, PrevalenceCurve
 from pneumoscope.evaluation.style import with_interval
 from pneumoscope.settings import NOTICE
-from pneumoscope.statistics.intervals import wilson
 from pneumoscope.statistics.metrics import Metric
+from pneumoscope.statistics.proportions import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ from pneumoscope.evaluation.judge import judge
 from pneumoscope.evaluation.predictions import PredictionTable
 from pneumoscope.evaluation.report import words, write_report
 from pneumoscope.settings import NOTICE
-from pneumoscope.statistics.intervals import wilson
+from pneumoscope.statistics.proportions import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,8 +12,8 @@ import numpy as np
 from pneumoscope.errors import UsageError
 from pneumoscope.evaluation.compare.pairs import corrected, pair_of
 from pneumoscope.evaluation.compare.result import Family, Pair, Row, Spread
-from pneumoscope.statistics.intervals import wilson
 from pneumoscope.statistics.metrics import Metric, metrics_table
+from pneumoscope.statistics.proportions import wilson
 from pneumoscope.statistics.seeds import seed_difference
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pneumoscope.evaluation.style import COLUMN, INK, house_style, new_figure, percent, save, small_print
-from pneumoscope.statistics.intervals import wilson
+from pneumoscope.statistics.proportions import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

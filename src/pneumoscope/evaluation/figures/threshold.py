@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.container import ErrorbarContainer
     from numpy.typing import ArrayLike, NDArray
 
-    from pneumoscope.statistics.intervals import Interval
+    from pneumoscope.statistics.proportions import Interval
 
 __all__ = ["ReaderPoint", "precision_recall", "roc"]
 

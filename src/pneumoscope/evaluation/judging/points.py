@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from pneumoscope.statistics.metrics import Metric
     from pneumoscope.statistics.rows import Rows
 
-    Floats = NDArray[np.float64]
-
 __all__ = ["BEST", "at_best", "at_points", "three_way"]
 
 BEST = "best threshold"
@@ -75,7 +73,7 @@ def _at(table: PredictionTable, rows: Rows, preset: str, threshold: float, *, ch
     cells = confusion_cells(truth.astype(np.int64), called.astype(np.int64), 2)  # [N, 4]
     counts = cells.sum(axis=0).astype(int).tolist()
 
-    def of_cells(name: str, statistic: Callable[[Floats], Floats], otherwise: str) -> Metric:
+    def of_cells(name: str, statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]], otherwise: str) -> Metric:
         return rows.sums(name, lambda x: statistic(x.reshape(-1, 2, 2)), cells, otherwise=otherwise)
 
     metrics = (

@@ -9,8 +9,8 @@ import numpy as np
 
 from pneumoscope.evaluation.judgement import AtFixedRate, DecisionCurve, PrevalenceCurve, RocPoints
 from pneumoscope.statistics.discrimination import roc_curve
-from pneumoscope.statistics.intervals import wilson_ends
 from pneumoscope.statistics.metrics import Metric
+from pneumoscope.statistics.proportions import wilson_ends
 from pneumoscope.statistics.ranked import Ranking
 from pneumoscope.statistics.rates import clustered_rate
 from pneumoscope.statistics.utility import net_benefit, net_benefit_band, predictive_values

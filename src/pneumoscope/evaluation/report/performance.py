@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pneumoscope.evaluation.judgement import AtFixedRate, PrevalenceCurve, Subgroup
     from pneumoscope.evaluation.report.drawings import Album
     from pneumoscope.evaluation.report.facts import Facts
-    from pneumoscope.statistics.intervals import Interval
+    from pneumoscope.statistics.proportions import Interval
 
 __all__ = ["performance_sections", "several_groups"]
 

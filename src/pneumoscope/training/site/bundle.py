@@ -22,7 +22,7 @@ from pneumoscope.training.site.verdict import judge_precision, judge_ranking, re
 if TYPE_CHECKING:
     from pneumoscope.bundle import BundleMeta, Reference
     from pneumoscope.statistics.discrimination import Auc
-    from pneumoscope.statistics.intervals import Interval
+    from pneumoscope.statistics.proportions import Interval
     from pneumoscope.training.site.films import SiteFilms
     from pneumoscope.training.site.fit import Fitted, SiteOptions
     from pneumoscope.training.site.gate import SiteGate

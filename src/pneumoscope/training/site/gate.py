@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pneumoscope.domain.radiograph import Radiograph
     from pneumoscope.gate import GateSpec
     from pneumoscope.reading import Reader
-    from pneumoscope.statistics.intervals import Interval
+    from pneumoscope.statistics.proportions import Interval
 
 __all__ = ["LOGIT", "LOOSEST", "SPREAD", "SiteGate", "fit_gate", "limits_at", "strain_of", "with_gate"]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pneumoscope.bundle import BundleMeta, Conformal
     from pneumoscope.statistics.band import AtBand
-    from pneumoscope.statistics.intervals import Interval
+    from pneumoscope.statistics.proportions import Interval
     from pneumoscope.training.site.films import SiteFilms
     from pneumoscope.training.site.fit import SiteOptions
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pneumoscope.bundle import BundleMeta
     from pneumoscope.statistics.discrimination import Auc
-    from pneumoscope.statistics.intervals import Interval
+    from pneumoscope.statistics.proportions import Interval
     from pneumoscope.training.site.films import SiteFilms
     from pneumoscope.training.site.fit import Fitted, SiteOptions
     from pneumoscope.training.site.judge import Judged

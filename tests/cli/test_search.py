@@ -8,6 +8,7 @@ import pytest
 
 from pneumoscope.cli.main import main
 from pneumoscope.films.phantom import write_phantoms
+from pneumoscope.training.search.folder import SearchFolder
 from pneumoscope.training.search.plan import DEFAULT, read_plan
 
 if TYPE_CHECKING:
@@ -89,3 +90,37 @@ def test_a_folder_of_something_else_is_left_alone(
     assert main([*arguments, "--fresh"]) == 2
     assert "holds no search" in told(capsys)
     assert (tmp_path / "thesis.tex").exists()
+
+
+WEBSITE = {
+    "config.toml": 'baseURL = "https://example.org/"\ntitle = "My site"\n',
+    "search.toml": "[search]\nengine = 'lunr'\n",
+    "content/thesis.tex": "years of work",
+}
+
+
+@pytest.mark.parametrize("verb", ["train", "search"])
+def test_fresh_leaves_a_website_and_its_thesis_alone(
+    verb: str, few_phantoms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, text in WEBSITE.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert main([verb, str(few_phantoms), "--out", str(tmp_path), *SMALL, "--fresh"]) == 2
+    assert "--out" in capsys.readouterr().err
+    assert {name: (tmp_path / name).read_text() for name in WEBSITE} == WEBSITE
+
+
+def test_fresh_throws_away_a_search_and_nothing_beside_it(tmp_path: Path) -> None:
+    folder = SearchFolder(tmp_path / "search")
+    with folder.claimed("# pneumoscope search " + "0" * 64, "", fresh=False) as first:
+        (folder.path / "thesis.tex").write_text("years of work")
+        trial = folder.trials / "0001" / "fold-0"
+        trial.mkdir(parents=True)
+        (trial / "history.csv").touch()
+        (trial / "notes.txt").touch()
+    with folder.claimed("# pneumoscope search " + "1" * 64, "", fresh=True) as second:
+        assert second != first
+        assert not (trial / "history.csv").exists()
+        assert (trial / "notes.txt").exists()
+        assert (folder.path / "thesis.tex").read_text() == "years of work"

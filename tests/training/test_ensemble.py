@@ -103,3 +103,12 @@ def test_what_members_say_of_their_films_is_said_once() -> None:
     assert _told(["Films.", "Films. Beside them, guests."]) == "Films. Beside them, guests."
     assert _told(["Films.", "Films."]) == "Films."
     assert _told(["One.", "Another."]) == "One. Another."
+
+
+def test_fresh_leaves_a_website_and_its_thesis_alone(runs: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('title = "My site"\n')
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(UsageError):
+        ensemble(runs[:2], tmp_path, name="both", version="2", fresh=True)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+    assert (tmp_path / "config.toml").read_text() == 'title = "My site"\n'

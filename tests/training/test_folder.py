@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from pneumoscope.dataset import FilmRow, Manifest
 from pneumoscope.errors import TrainingError, UsageError
 from pneumoscope.training.config import TrainConfig
 from pneumoscope.training.folder import RunFolder
+from pneumoscope.training.ownership import MARK
 
 
 def manifest(count: int = 3) -> Manifest:
@@ -49,3 +51,71 @@ def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.docx").exists()
     with pytest.raises(UsageError, match="a file"):
         RunFolder(tmp_path / "thesis.docx").open(TrainConfig(), manifest(), fresh=False)
+
+
+def test_a_website_with_a_configuration_of_its_own_survives(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('baseURL = "https://example.org/"\ntitle = "My site"\n')
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "thesis.tex").write_text("years of work")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for fresh in (False, True):
+        with pytest.raises(UsageError):
+            RunFolder(tmp_path).open(TrainConfig(), manifest(), fresh=fresh)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_configuration_of_ours_beside_own_files_is_no_run(tmp_path: Path) -> None:
+    """A valid configuration that a person put beside own files says nothing of whose the folder is."""
+    (tmp_path / "config.toml").write_text(TrainConfig().to_toml())
+    (tmp_path / "thesis.docx").touch()
+    with pytest.raises(UsageError):
+        RunFolder(tmp_path).open(TrainConfig(), manifest(), fresh=True)
+    assert (tmp_path / "thesis.docx").exists()
+
+
+def test_only_what_the_run_wrote_is_thrown_away(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.open(TrainConfig(), manifest(), fresh=False)
+    own = ["manifest.parquet", "checkpoints/last.ckpt", "figures/roc_test.svg", ".summary.json.x1.part"]
+    others = ["thesis.docx", "checkpoints/mine.ckpt", "figures/of_the_paper.svg", "notes/roc_test.svg"]
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "events.out.tfevents.1").touch()
+    for name in own + others:
+        (folder.path / name).parent.mkdir(exist_ok=True)
+        (folder.path / name).touch()
+    (folder.path / "tensorboard").symlink_to(elsewhere)
+    inner = RunFolder(folder.path / "folds" / "0")
+    inner.open(TrainConfig(seed=3), manifest(), fresh=False)
+    assert not folder.open(TrainConfig(seed=1), manifest(), fresh=True)
+    assert not any((folder.path / name).exists() for name in [*own, "folds"])
+    assert all((folder.path / name).exists() for name in others)
+    assert (elsewhere / "events.out.tfevents.1").exists()
+    assert folder.open(TrainConfig(seed=1), manifest(), fresh=False)
+
+
+def test_a_folder_with_nothing_else_is_empty_afterwards(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.open(TrainConfig(), manifest(), fresh=False)
+    for name in ("checkpoints/best.ckpt", "checkpoints/last.ckpt", "history.csv"):
+        (folder.path / name).parent.mkdir(exist_ok=True)
+        (folder.path / name).touch()
+    folder.open(TrainConfig(seed=1), manifest(), fresh=True)
+    assert {path.name for path in folder.path.iterdir()} == {MARK, "config.toml"}
+    mark = json.loads((folder.path / MARK).read_text())
+    assert mark["format"] == "pneumoscope run"
+    assert "bundle.onnx" in mark["files"]
+
+
+def test_a_run_from_before_there_were_marks_is_known_by_its_files(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.open(TrainConfig(), manifest(), fresh=False)
+    (tmp_path / MARK).unlink()
+    with pytest.raises(UsageError):  # a configuration alone is too little to throw anything away
+        folder.open(TrainConfig(seed=1), manifest(), fresh=True)
+    manifest().save(folder.manifest)
+    assert folder.open(TrainConfig(), manifest(), fresh=False)
+    assert (tmp_path / MARK).exists()
+    (tmp_path / MARK).unlink()
+    assert not folder.open(TrainConfig(seed=1), manifest(), fresh=True)
+    assert not folder.manifest.exists()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pneumoscope.errors import TrainingError, UsageError
+from pneumoscope.errors import ConfigError, TrainingError, UsageError
 from pneumoscope.storage import make_folder, write_atomically
+from pneumoscope.training.ownership import OwnFiles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +16,53 @@ if TYPE_CHECKING:
     from pneumoscope.dataset import Manifest
     from pneumoscope.training.config import TrainConfig
 
-__all__ = ["RunFolder"]
+__all__ = ["RUN_FILES", "RunFolder"]
+
+_HEAD = re.compile(r"# pneumoscope train; films and labels: [0-9a-f]{64}")
+_FIGURES = (
+    "curves",
+    "sample_inputs",
+    "sample_outputs",
+    "evidence",
+    *(f"{name}_*" for name in ("confusion", "roc", "precision_recall", "reliability", "scores")),
+)
+_FILES = (
+    "manifest.parquet",
+    "split.json",
+    "history.csv",
+    "predictions.parquet",
+    "samples.npz",
+    "bundle.onnx",
+    "summary.json",
+    "members.json",
+    "checkpoints/best.ckpt",
+    "checkpoints/last.ckpt",
+    "checkpoints/epoch-*.npz",
+    "checkpoints/state.json",
+    "tensorboard/events.out.tfevents.*",
+    "tensorboard/hparams.yaml",
+    *(f"figures/{name}.{suffix}" for name in _FIGURES for suffix in ("svg", "png")),
+)
+
+
+def _from_before_marks(folder: Path) -> bool:
+    """Whether a run without a mark lies here: its configuration says of which films, is whole, and is not alone."""
+    from pneumoscope.training.config import TrainConfig  # noqa: PLC0415 - only when somebody asks
+
+    config = folder / "config.toml"
+    try:
+        head = config.read_text(encoding="utf-8").partition("\n")[0]
+        if not _HEAD.fullmatch(head):
+            return False
+        TrainConfig.load(config)
+    except (OSError, ValueError, ConfigError):
+        return False
+    return any((folder / name).exists() for name in ("manifest.parquet", "split.json", "history.csv"))
+
+
+_FOLD_FILES = OwnFiles("run", ("config.toml", *_FILES), _from_before_marks)
+RUN_FILES = OwnFiles("run", ("config.toml", *_FILES), _from_before_marks, nested=(("folds/*", _FOLD_FILES),))
+"""What a run writes into its folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,34 +121,46 @@ class RunFolder:
         Args:
             config: Of the run that is to be.
             manifest: Of its films.
-            fresh: Throw away what is there.
+            fresh: Throw away the files of the run that is there; others stay.
 
         Returns:
             Whether an earlier start of this same run is gone on with.
 
         Raises:
-            UsageError: The folder holds something else.
+            UsageError: The folder holds something that no run wrote, and no run.
             TrainingError: It holds another run.
             StorageError: It cannot be written.
         """
         text = f"# pneumoscope train; films and labels: {manifest.sha256}\n{config.to_toml()}"
         if self.path.exists() and not self.path.is_dir():
             raise UsageError("this is a file", where=self.path, remedy="Give a folder for the run to --out")
-        if fresh and self.config.exists():
-            shutil.rmtree(self.path)
+        inside = self.path.exists() and any(self.path.iterdir())
+        if inside and not RUN_FILES.own(self.path) and not self._begun_with(text):
+            raise UsageError(
+                "the folder is not empty, and holds no run that this program knows as its own",
+                where=self.path,
+                remedy="Give another --out; what is in this folder stays as it is",
+            )
+        if inside and fresh:
+            RUN_FILES.remove(self.path)
         if self.config.exists():
             if self._same_run(text, config):
+                if not self.summary.exists():
+                    RUN_FILES.mark(self.path)
                 return True
             raise TrainingError(
                 "the folder holds a run with another configuration or other films",
                 where=self.path,
                 remedy="Give another --out, or --fresh to throw that run away",
             )
-        if self.path.exists() and any(self.path.iterdir()):
-            raise UsageError("the folder is not empty, and holds no run", where=self.path, remedy="Give another --out")
         make_folder(self.path)
+        RUN_FILES.mark(self.path)
         write_atomically(self.config, text)
         return False
+
+    def _begun_with(self, text: str) -> bool:
+        """Whether an older program was killed here before it wrote more than this very configuration."""
+        return self.config.is_file() and self.config.read_bytes() == text.encode()
 
     def _same_run(self, text: str, config: TrainConfig) -> bool:
         """Whether the folder's configuration is the one that is asked; an older one has not every key, and means it."""

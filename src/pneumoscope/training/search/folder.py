@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import shutil
+import re
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,12 +11,50 @@ from typing import TYPE_CHECKING
 
 from pneumoscope.errors import TrainingError, UsageError
 from pneumoscope.storage import make_folder, storing, write_atomically
+from pneumoscope.training.folder import RUN_FILES
+from pneumoscope.training.ownership import OwnFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["SearchFolder"]
+__all__ = ["SEARCH_FILES", "TRIAL_FILES", "SearchFolder"]
+
+_HEAD = re.compile(r"# pneumoscope search [0-9a-f]{64}")
+_FOLD = ("history.csv", "checkpoints/*.ckpt", "tensorboard/events.out.tfevents.*", "tensorboard/hparams.yaml")
+
+
+def _from_before_marks(folder: Path) -> bool:
+    """Whether a search without a mark lies here: its plan says whose it is, and the folder has its name."""
+    try:
+        head = (folder / "search.toml").read_text(encoding="utf-8").partition("\n")[0]
+        name = (folder / ".name").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+    return bool(_HEAD.fullmatch(head)) and re.fullmatch(r"[0-9a-f]{32}", name) is not None
+
+
+TRIAL_FILES = OwnFiles(
+    "trial", ("config.toml", "fold-*.json", *(f"fold-*/{name}" for name in _FOLD)), older=lambda _: False
+)
+"""What a trial writes into its folder in the folder of a search."""
+
+SEARCH_FILES = OwnFiles(
+    "search",
+    (
+        "search.toml",
+        *(f"study.db{suffix}" for suffix in ("", "-journal", "-wal", "-shm")),
+        "trials.csv",
+        "best.toml",
+        "search.json",
+        ".name",
+        *(f"figures/{name}.{suffix}" for name in ("history", "slices", "importance") for suffix in ("svg", "png")),
+        *(f"trials/[0-9][0-9][0-9][0-9]/{name}" for name in TRIAL_FILES.files),
+    ),
+    _from_before_marks,
+    nested=(("winner", RUN_FILES),),
+)
+"""What a search writes into its folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +109,7 @@ class SearchFolder:
         Args:
             head: First line of ``search.toml``: whose search it is.
             text: The rest of it.
-            fresh: Throw away what is there.
+            fresh: Throw away the files of the search that is there; others stay.
 
         Yields:
             A name for this folder that no other has.
@@ -83,11 +121,14 @@ class SearchFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise UsageError("this is a file", where=self.path, remedy="Give a folder for the search to --out")
-        known = self.plan.exists()
-        if not known and self.path.exists() and any(self.path.iterdir()):
+        own = SEARCH_FILES.own(self.path)
+        if not own and self.path.exists() and any(self.path.iterdir()):
             raise UsageError(
-                "the folder is not empty, and holds no search", where=self.path, remedy="Give another --out"
+                "the folder is not empty, and holds no search that this program knows as its own",
+                where=self.path,
+                remedy="Give another --out; what is in this folder stays as it is",
             )
+        known = own and self.plan.exists()
         if known and not fresh and self.plan.read_text().partition("\n")[0] != head:
             raise TrainingError(
                 "the folder holds a search of another plan, space, configuration or films",
@@ -96,10 +137,9 @@ class SearchFolder:
             )
         make_folder(self.path)
         with self._alone():
-            if known and fresh:
-                for entry in self.path.iterdir():
-                    if entry.name != ".lock":
-                        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            if own and fresh:
+                SEARCH_FILES.remove(self.path)
+            SEARCH_FILES.mark(self.path)
             write_atomically(self.plan, f"{head}\n{text}")
             name = self.path / ".name"
             if not name.exists():

@@ -21,6 +21,7 @@ from pneumoscope.training.fit import Parts, fit
 from pneumoscope.training.module import predict
 from pneumoscope.training.objective import finding_logit
 from pneumoscope.training.plan import network_of, spec_of
+from pneumoscope.training.search.folder import TRIAL_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +106,7 @@ def run_trial(
     folder = trying.folder / f"{index:04d}"
     text, about = config.to_toml(), folder / "config.toml"
     if about.exists() and about.read_text() != text:
-        shutil.rmtree(folder)  # of a study that is no more
+        TRIAL_FILES.remove(folder)  # of a study that is no more
     make_folder(folder)
     write_atomically(about, text)
     scores = []
@@ -124,7 +125,8 @@ def run_trial(
             except TrainingError:
                 if not resumed:
                     raise
-                shutil.rmtree(place)  # the checkpoint may be what is wrong
+                shutil.rmtree(place / "checkpoints", ignore_errors=True)  # one may be what is wrong
+                (place / "history.csv").unlink(missing_ok=True)
                 score = _run_fold(trying, fold, seeded, place, tell)
             write_atomically(done, msgspec.json.encode(score))
         tidy(folder)

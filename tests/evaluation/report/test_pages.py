@@ -180,7 +180,7 @@ def test_films_of_one_kind_and_no_threshold_still_give_a_report(tmp_path: Path, 
     assert "figure scores" in figures
     assert steps[: len(figures)] == figures
     assert steps[len(figures) :] == ["films", "page", "model card and sheets"]
-    assert "no threshold was frozen" in text
+    assert "the system brings no threshold" in text
     assert "the films are all of one kind" in text
     assert "Patients are not known" in text
     assert "nan" not in text.lower().split()

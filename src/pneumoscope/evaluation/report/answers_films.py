@@ -23,7 +23,7 @@ def _design(facts: Facts) -> str | None:  # noqa: ARG001 - every answer is asked
 
 
 def _goal(facts: Facts) -> str | None:
-    how = ", at thresholds fixed beforehand" if facts.judgement.points else ""
+    how = ", at the operating points that it brings" if facts.judgement.points else ""
     return f"Here: to judge a finished system that calls {facts.finding}{how}."
 
 
@@ -111,7 +111,7 @@ def _thresholds(facts: Facts) -> str | None:
         if facts.judgement.best
         else ""
     )
-    return f"Fixed before the judged films were seen: {'; '.join(told)}.{best}"
+    return f"As the system brings them, none chosen here: {'; '.join(told)}.{best}"
 
 
 def _test_blind(facts: Facts) -> str | None:
@@ -241,10 +241,8 @@ def _subgroups(facts: Facts) -> str | None:
 def _fairness(facts: Facts) -> str | None:
     by = [name for name in ("age", "sex", "ethnicity") if name in facts.table.strata]
     if not by:
-        return (
-            "Not judged: age, sex and origin of the patients are not known. Nothing was done in training for any group."
-        )
-    return f"Figures by {' and '.join(by)} are in the report. Nothing was done in training for any group."
+        return "Not evaluated: age, sex and ethnicity of the patients are not known."
+    return f"Metrics by {' and '.join(by)} are in the report."
 
 
 def _clusters(facts: Facts) -> str | None:

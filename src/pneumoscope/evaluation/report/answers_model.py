@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pneumoscope.evaluation.report.declared import (
+    calibration_sentence,
+    configuration,
+    ensemble_members,
+    ensemble_sentence,
+    network_count,
+    seeds,
+    site_sentences,
+    split_sentence,
+    unlabelled_films,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pneumoscope.bundle import BundleMeta
     from pneumoscope.evaluation.report.facts import Facts
 
 __all__ = ["MODEL"]
@@ -53,27 +64,13 @@ def _preprocessing(facts: Facts) -> str | None:
 
 
 def _split(facts: Facts) -> str | None:
-    if facts.meta is None:
-        return None
-    p = facts.meta.provenance
-    parts = [f"{p.films[name]:,} {words}" for name, words in _PARTS if name in p.films]
-    if not parts:
-        return None
-    data = _config(facts.meta, "data")
-    shares = data.get("fractions")
-    asked = f" (asked for: {' / '.join(f'{x:g}' for x in shares)})" if isinstance(shares, list | tuple) else ""
-    seed = f", split seed {data['split_seed']}" if "split_seed" in data else ""
-    digest = f", split sha256 {p.split_sha256[:16]}" if p.split_sha256 else ""
-    return f"At random by patient: {', '.join(parts)}{asked}{seed}{digest}."
-
-
-_PARTS = (("train", "films to learn from"), ("val", "to choose by (validation)"), ("test", "to judge by (test)"))
+    return None if facts.meta is None else split_sentence(facts.meta)
 
 
 def _disjoint(facts: Facts) -> str | None:
     if facts.meta is None or not facts.meta.provenance.split_sha256:
         return None
-    return "The patient: all films of one patient are in one part. What a patient is, the file names or the table tell."
+    return "The patient, as file names or the table tell: the split assigns patients, not films."
 
 
 def _model(facts: Facts) -> str | None:
@@ -82,9 +79,8 @@ def _model(facts: Facts) -> str | None:
     m = facts.meta
     return (
         f"{m.architecture}; {m.parameters:,} weights; input {m.preprocess.size} x {m.preprocess.size} gray pixels; "
-        f"outputs one logit a class ({', '.join(m.class_names)}) and its map of evidence, whose mean the logit is. "
-        f"Then a temperature of {m.calibrator.temperature:.3g} and a bias a class. The whole graph is in the bundle "
-        "(ONNX)."
+        f"outputs one logit a class ({', '.join(m.class_names)}) and its map of evidence, whose mean and a constant "
+        f"make the logit. {calibration_sentence(m)} The whole graph is in the bundle (ONNX)."
     )
 
 
@@ -97,19 +93,39 @@ def _software(facts: Facts) -> str | None:
 
 
 def _initialisation(facts: Facts) -> str | None:
-    if facts.meta is None or not facts.meta.provenance.config:
+    if facts.meta is None:
         return None
-    network = _config(facts.meta, "network")
-    options = network.get("options", {})
-    loaded = isinstance(options, dict) and any("weights" in key or "checkpoint" in key for key in options)
-    start = "weights that were loaded (see the model)" if loaded else "random weights, no transfer"
-    return f"From {start}; seed {facts.meta.provenance.seed}."
+    network = configuration(facts.meta, "network")
+    if not network:
+        return None
+    loaded = _loaded_weights(network.get("options", {})) or any(
+        _loaded_weights(differs.get("network.options", {})) for differs in _differences(facts)
+    )
+    start = "weights that were loaded (see the model)" if loaded else "random weights"
+    numbers = seeds(facts.meta)
+    return f"From {start}; {'seed' if len(numbers) == 1 else 'seeds'} {', '.join(str(seed) for seed in numbers)}."
+
+
+def _loaded_weights(options: object) -> bool:
+    """Whether a network's options name weights of somebody else."""
+    return isinstance(options, dict) and any(
+        bool(value) and ("weights" in key or "checkpoint" in key or key == "pretrained")
+        for key, value in options.items()
+    )
+
+
+def _differences(facts: Facts) -> list[dict[str, Any]]:
+    """What the members of an ensemble declare to differ from the first one."""
+    members = facts.meta.provenance.config.get("members", ()) if facts.meta is not None else ()
+    found = [one.get("differs", {}) for one in members if isinstance(one, dict)]
+    return [differs for differs in found if isinstance(differs, dict)]
 
 
 def _training(facts: Facts) -> str | None:
     if facts.meta is None:
         return None
-    optim, augment = _config(facts.meta, "optim"), _config(facts.meta, "augment")
+    meta = facts.meta
+    optim, augment = configuration(meta, "optim"), configuration(meta, "augment")
     if not optim:
         return None
     wanted = (
@@ -123,44 +139,50 @@ def _training(facts: Facts) -> str | None:
         "label_smoothing",
         "ema",
     )
-    said = [f"{name.replace('_', ' ')} {optim[name]}" for name in wanted if name in optim]
+    named = [f"{name.replace('_', ' ')} {optim[name]}" for name in wanted if name in optim]
+    parts = [f"{', '.join(named).capitalize()}."]
     turned = [name for name, amount in augment.items() if not name.endswith("probability") and amount]
-    words = f" Augmentation: {', '.join(turned)}." if turned else ""
-    machine = f" {facts.meta.provenance.minutes:.0f} minutes on {_stop(facts.meta.provenance.machine)}"
-    return (
-        f"{', '.join(said).capitalize()}.{words}{machine if facts.meta.provenance.machine else ''} Every field is in "
-        "the bundle."
-    )
+    if turned:
+        parts.append(f"Augmentation: {', '.join(turned)}.")
+    if len(ensemble_members(meta)) > 1:
+        parts.append(f"These are the first member's. {ensemble_sentence(meta)}")
+    if unlabelled := unlabelled_films(meta):
+        parts.append(f"Beside the labelled films: {unlabelled:,} films without labels.")
+    if meta.provenance.machine and meta.provenance.minutes:
+        parts.append(f"{meta.provenance.minutes:.0f} minutes on {_stop(meta.provenance.machine)}")
+    return f"{' '.join(parts)} Every field is in the bundle."
 
 
 def _final_model(facts: Facts) -> str | None:
     if facts.meta is None:
         return None
-    monitor = _config(facts.meta, "optim").get("monitor")
+    monitor = configuration(facts.meta, "optim").get("monitor")
     if monitor is None:
         return None
-    if monitor == "last":
-        return "The last epoch: no epoch was chosen by its figures."
-    return f"The epoch with the best validation {monitor}. The test films had no part in it."
+    which = (
+        "the last epoch: no epoch was chosen by its metrics"
+        if monitor == "last"
+        else f"the epoch with the best validation {monitor}"
+    )
+    count = network_count(facts.meta)
+    rule = f"{which[:1].upper()}{which[1:]}" if count == 1 else f"Of each network {which}"
+    return f"{rule}." if count == 1 else f"The mean of the networks. {rule}."
 
 
 def _ensemble(facts: Facts) -> str | None:
-    return None if facts.meta is None else "No ensemble: one network."
+    return None if facts.meta is None else ensemble_sentence(facts.meta)
 
 
 def _imbalance(facts: Facts) -> str | None:
     if facts.meta is None:
         return None
-    balance = _config(facts.meta, "data").get("balance")
+    balance = configuration(facts.meta, "data").get("balance")
     if not balance:
         return None
     how = {"weights": "Classes were weighted in the loss", "none": "Nothing was done in training"}.get(
         str(balance), f"Films were balanced by {balance}"
     )
-    return (
-        f"{how}. The probabilities were calibrated afterwards, with a temperature and a bias a class, on validation "
-        "films."
-    )
+    return f"{how}. {calibration_sentence(facts.meta)}"
 
 
 def _output(facts: Facts) -> str | None:
@@ -171,11 +193,7 @@ def _output(facts: Facts) -> str | None:
 
 
 def _predictors(facts: Facts) -> str | None:
-    return (
-        None
-        if facts.meta is None
-        else "The pixels of one film, and nothing else: no age, no sex, no history, no header."
-    )
+    return None if facts.meta is None else "The pixels of one film: no age, no sex, no history."
 
 
 def _no_judged_predictors(facts: Facts) -> str | None:
@@ -210,16 +228,18 @@ def _availability(facts: Facts) -> str | None:
 
 
 def _updating(facts: Facts) -> str | None:
-    return "None: model, calibration and thresholds were left as they were." if facts.judgement.points else None
+    if facts.meta is None:
+        return None
+    return " ".join(site_sentences(facts.meta)) or "None since the training: the bundle declares no re-calibration."
 
 
 def _poor_input(facts: Facts) -> str | None:
     if facts.meta is None:
         return None
-    return (
-        "A film that cannot be judged is refused with a code and a reason, and gets no number; warnings stand in the "
-        "reading."
-    )
+    refused = "A film that cannot be decoded is refused with a code and a reason, and gets no number."
+    if facts.meta.gate is None:
+        return f"{refused} The bundle holds no quality control beyond that."
+    return f"{refused} The bundle's quality control refuses films that it cannot judge; warnings stand in the reading."
 
 
 def _protocol(facts: Facts) -> str | None:
@@ -235,11 +255,6 @@ def _internal(facts: Facts) -> str | None:
         return None
     shown = [f"{name} {figure.value:.3f}" for name, figure in list(facts.meta.figures.items())[:5]]
     return f"The bundle's own figures on {facts.meta.figures_on or 'its films'}: {', '.join(shown)}."
-
-
-def _config(meta: BundleMeta, part: str) -> dict[str, Any]:
-    found = meta.provenance.config.get(part, {})
-    return found if isinstance(found, dict) else {}
 
 
 def _stop(text: str) -> str:

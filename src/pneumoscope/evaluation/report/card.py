@@ -5,14 +5,26 @@ After Mitchell et al., "Model cards for model reporting", FAT* 2019.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pneumoscope.evaluation.report import words
 from pneumoscope.evaluation.report.blocks import Block, Cell, Diagram, Notes, Row, Section, Table, Text
+from pneumoscope.evaluation.report.declared import (
+    calibration_films,
+    calibration_sentence,
+    configuration,
+    ensemble_sentence,
+    network_count,
+    seeds,
+    site_sentences,
+    unlabelled_films,
+)
 from pneumoscope.evaluation.report.diagram import Box, flow_svg
 from pneumoscope.evaluation.report.summary import not_computed
 
 if TYPE_CHECKING:
+    from pneumoscope.bundle import BundleMeta
     from pneumoscope.evaluation.report.facts import Facts
 
 __all__ = ["card_sections", "data_flow"]
@@ -42,6 +54,7 @@ def _what(facts: Facts) -> Section:
             Row("Bundle", (Cell(f"{meta.name} {meta.version}"),)),
             Row("sha256", (Cell(facts.bundle_sha256 or "not known"),)),
             Row("Network", (Cell(facts.network[0], tuple(filter(None, (facts.network[1],)))),)),
+            Row("Ensemble", (Cell(ensemble_sentence(meta) or "not stated in the bundle"),)),
             Row("Weights", (Cell(f"{meta.parameters:,}"),)),
             Row("Input", (Cell(f"one film, {meta.preprocess.size} x {meta.preprocess.size} gray pixels"),)),
         ]
@@ -52,13 +65,16 @@ def _what(facts: Facts) -> Section:
             "Output",
             (
                 Cell(
-                    "a calibrated probability of each class, a call, and the evidence for it"
+                    "a probability of each class, a call, and the evidence for it"
                     if meta
                     else "a probability of each class"
                 ),
             ),
         ),
     ]
+    if meta is not None:
+        rows.append(Row("Calibration", (Cell(calibration_sentence(meta)),)))
+        rows += [Row("Re-calibration", (Cell(sentence),)) for sentence in site_sentences(meta)]
     rows += [
         Row(f"Threshold, {point.preset}", (Cell(f"{point.threshold:.4g}", (point.chosen,) if point.chosen else ()),))
         for point in judgement.points
@@ -104,10 +120,10 @@ def data_flow(facts: Facts) -> tuple[Box, ...]:
         if total:
             boxes.append(Box(f"{total:,} films with labels", digest))
         if parts:
-            boxes.append(Box("Split by patient", (" / ".join(parts),), ("no patient in", "two parts")))
+            by_patient = ("no patient in", "two parts") if p.split_sha256 else ()
+            boxes.append(Box("Split", (" / ".join(parts),), by_patient))
+        boxes += [_training_box(meta), *_calibration_boxes(meta)]
         boxes += [
-            Box("Training", ("on the training films alone", f"seed {p.seed}")),
-            Box("Calibration and thresholds", ("fitted on the validation films, then frozen",)),
             Box(
                 "Bundle",
                 (
@@ -129,13 +145,34 @@ def data_flow(facts: Facts) -> tuple[Box, ...]:
         Box(
             "Figures of this card",
             (
-                "thresholds frozen; intervals by patient"
+                "thresholds as given; intervals by patient"
                 if judgement.counts.patients is not None
-                else "thresholds frozen",
+                else "thresholds as given",
             ),
         )
     )
     return tuple(boxes)
+
+
+def _training_box(meta: BundleMeta) -> Box:
+    count, numbers = network_count(meta), seeds(meta)
+    lines = [f"{'seed' if len(numbers) == 1 else 'seeds'} {', '.join(str(seed) for seed in numbers)}"]
+    if count is not None and count > 1:
+        lines.insert(0, f"{count} networks, their mean is the model")
+    unlabelled = unlabelled_films(meta)
+    return Box("Training", tuple(lines), (f"{unlabelled:,} films", "without labels") if unlabelled else ())
+
+
+def _calibration_boxes(meta: BundleMeta) -> list[Box]:
+    """Where calibration and thresholds come from: the training, and each site after it."""
+    trained = calibration_films(replace(meta, sites=()))
+    # A site's thresholds take the place of the training's, whose films are then no longer on record.
+    lines = (trained,) if trained and not (meta.sites and trained == meta.operating_points[0].chosen_on) else ()
+    boxes = [Box("Calibration and thresholds", lines or ("on films that the bundle does not name",))]
+    return boxes + [
+        Box(f"Re-calibration at {one.site}", (f"{one.films:,} films of {one.patients:,} patients",))
+        for one in meta.sites
+    ]
 
 
 def _flow(facts: Facts) -> Section:
@@ -151,8 +188,7 @@ def _provenance(facts: Facts) -> Section:
         rows = [Row("System", (Cell(judgement.system or "not named"),)), Row("Training", (Cell(_BY_MAKERS),))]
     else:
         p = meta.provenance
-        data = p.config.get("data", {})
-        split = data.get("split_seed") if isinstance(data, dict) else None
+        split = configuration(meta, "data").get("split_seed")
         told = [
             ("Trained", p.created),
             ("Training data", p.data),
@@ -162,11 +198,10 @@ def _provenance(facts: Facts) -> Section:
             ("Split sha256", p.split_sha256),
             ("Split seed", "" if split is None else str(split)),
             ("Films", ", ".join(f"{name} {number:,}" for name, number in p.films.items())),
-            ("Seed", str(p.seed)),
+            ("Seed", ", ".join(str(seed) for seed in seeds(meta))),
             ("Code", ", ".join(f"{name} {version}" for name, version in p.software.items())),
             ("Machine", p.machine),
             ("Time", f"{p.minutes:.1f} minutes" if p.minutes else ""),
-            ("Model licence", "Apache-2.0, as the code" if meta.name == "standard" else ""),
         ]
         rows = [Row(name, (Cell(text or "not stated in the bundle", faint=not text),)) for name, text in told]
     rows += [

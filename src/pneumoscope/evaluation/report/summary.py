@@ -167,7 +167,7 @@ def not_computed(facts: Facts) -> tuple[str, ...]:
     for point in judgement.points:
         lines += [f"{words.label(m.name)} at {point.preset}: {_why(m)}." for m in point.metrics if m.value is None]
     if not judgement.points:
-        lines.append("Calls: no threshold was frozen before these films were seen.")
+        lines.append("Calls: the system brings no threshold.")
     if not facts.both_kinds:
         lines.append("ROC, precision-recall and decision curve: the films are all of one kind.")
     if not judgement.subgroups:
@@ -204,8 +204,8 @@ def method_section(facts: Facts, names: tuple[str, ...]) -> Section:
         f"Intervals are {percent}: Wilson for proportions (widened where films share a patient), DeLong (by patient "
         f"where patients are known) for AUC, and {judgement.draws:,} bootstrap draws of whole patients for the rest, "
         f"from seed {judgement.seed}.",
-        "A film is called when its probability is at or above the threshold. Thresholds were frozen before these "
-        "films.",
+        "A film is called when its probability is at or above the threshold. Thresholds are the system's own; where "
+        "each was chosen stands beside it.",
         "Subgroups are tested against the other films of their kind, with Holm's correction over all tests.",
     ]
     made = []

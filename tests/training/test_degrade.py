@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from pneumoscope.films.phantom import draw_phantom
-from pneumoscope.training import degrade
+from pneumoscope.training.degrade import add_grain, coarsen, compress_jpeg, equalize_locally, gaussian_blur, sharpen
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def films() -> torch.Tensor:
 @pytest.mark.parametrize("quality", [20, 50, 90])
 def test_jpeg_loses_what_jpeg_loses(films: torch.Tensor, quality: int) -> None:
     """Against a real encoder: our loss is the encoder's loss, not just some noise of its size."""
-    ours = degrade.jpeg(films, torch.full((3,), float(quality)))
+    ours = compress_jpeg(films, torch.full((3,), float(quality)))
     for film, our in zip(films[:, 0], ours[:, 0], strict=True):
         pixels = (film * 255).round().to(torch.uint8).numpy()
         file = io.BytesIO()
@@ -34,18 +34,18 @@ def test_jpeg_loses_what_jpeg_loses(films: torch.Tensor, quality: int) -> None:
 def test_neutral_strengths_change_nothing(films: torch.Tensor) -> None:
     zero, one = torch.zeros(3), torch.ones(3)
     for out in (
-        degrade.blur(films, zero),
-        degrade.sharpen(films, zero),
-        degrade.local_contrast(films, zero),
-        degrade.coarsen(films, one),
-        degrade.add_grain(films, zero, one, 1),
-        degrade.jpeg(films, 100 * one),
+        gaussian_blur(films, zero),
+        sharpen(films, zero),
+        equalize_locally(films, zero),
+        coarsen(films, one),
+        add_grain(films, zero, one, 1),
+        compress_jpeg(films, 100 * one),
     ):
         assert torch.equal(out, films)
 
 
 def test_only_the_films_that_are_meant_change(films: torch.Tensor) -> None:
-    out = degrade.blur(films, torch.tensor([0.0, 2.0, 0.0]))
+    out = gaussian_blur(films, torch.tensor([0.0, 2.0, 0.0]))
     assert torch.equal(out[0], films[0])
     assert torch.equal(out[2], films[2])
     assert not torch.equal(out[1], films[1])
@@ -53,10 +53,10 @@ def test_only_the_films_that_are_meant_change(films: torch.Tensor) -> None:
 
 def test_blur_keeps_flat_films_and_spreads_a_point_by_its_sigma() -> None:
     flat = torch.full((1, 1, 33, 33), 0.5)
-    torch.testing.assert_close(degrade.blur(flat, torch.tensor([2.0])), flat)
+    torch.testing.assert_close(gaussian_blur(flat, torch.tensor([2.0])), flat)
     point = torch.zeros(1, 1, 33, 33)
     point[0, 0, 16, 16] = 1
-    out = degrade.blur(point, torch.tensor([2.0]))[0, 0]
+    out = gaussian_blur(point, torch.tensor([2.0]))[0, 0]
     place = torch.arange(33.0) - 16
     spread = float((out.sum(0) * place**2).sum() / out.sum())
     assert float(out.sum()) == pytest.approx(1, abs=1e-5)
@@ -65,7 +65,7 @@ def test_blur_keeps_flat_films_and_spreads_a_point_by_its_sigma() -> None:
 
 def test_grain_has_its_strength_whatever_its_clumps() -> None:
     gray = torch.full((2, 1, 128, 128), 0.5)
-    out = degrade.add_grain(gray, torch.tensor([0.05, 0.05]), torch.tensor([0.0, 1.0]), seed=4)
+    out = add_grain(gray, torch.tensor([0.05, 0.05]), torch.tensor([0.0, 1.0]), seed=4)
     for film in out:
         assert float(film.std()) == pytest.approx(0.05, rel=0.08)
     # Clumped grain is alike from pixel to pixel; white grain is not.
@@ -76,12 +76,12 @@ def test_grain_has_its_strength_whatever_its_clumps() -> None:
 def test_coarse_films_lose_fine_detail_and_keep_their_mean() -> None:
     fine = torch.zeros(1, 1, 64, 64)
     fine[..., ::2] = 1
-    out = degrade.coarsen(fine, torch.tensor([4.0]))
+    out = coarsen(fine, torch.tensor([4.0]))
     assert float(out.std()) < 0.1
     assert float(out.mean()) == pytest.approx(0.5, abs=0.02)
 
 
 def test_local_contrast_takes_a_slow_shade_away() -> None:
     shade = torch.linspace(0.2, 0.8, 64).expand(1, 1, 64, 64)
-    out = degrade.local_contrast(shade, torch.tensor([0.8]))
+    out = equalize_locally(shade, torch.tensor([0.8]))
     assert float(out.std()) < 0.35 * float(shade.std())

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that everybody knows
 from torch import Tensor
 
-from pneumoscope.training import degrade
+from pneumoscope.training.degrade import add_grain, coarsen, compress_jpeg, equalize_locally, gaussian_blur, sharpen
 
 if TYPE_CHECKING:
     from pneumoscope.training.config import AugmentConfig
@@ -127,13 +127,13 @@ def apply(films: Tensor, drawn: Draw) -> Tensor:
     """
     x = _affine(films, drawn.theta.to(films.device))
     x = _intensity(x, drawn)
-    x = degrade.local_contrast(x, drawn.local)
-    x = degrade.coarsen(x, drawn.coarse)
-    x = degrade.blur(x, drawn.sigma)
-    x = degrade.sharpen(x, drawn.sharpen)
-    x = degrade.add_grain(x, drawn.noise, drawn.grain, drawn.seed)
+    x = equalize_locally(x, drawn.local)
+    x = coarsen(x, drawn.coarse)
+    x = gaussian_blur(x, drawn.sigma)
+    x = sharpen(x, drawn.sharpen)
+    x = add_grain(x, drawn.noise, drawn.grain, drawn.seed)
     x = _paint(x, drawn)
-    x = degrade.jpeg(x, drawn.jpeg)
+    x = compress_jpeg(x, drawn.jpeg)
     if bool((drawn.weight < 1).any()):
         share = _column(drawn.weight, x)
         x = share * x + (1 - share) * x[drawn.partner.to(x.device)]

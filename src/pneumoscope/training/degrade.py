@@ -16,7 +16,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["add_grain", "blur", "coarsen", "jpeg", "local_contrast", "sharpen"]
+__all__ = ["add_grain", "coarsen", "compress_jpeg", "equalize_locally", "gaussian_blur", "sharpen"]
 
 # The luminance table of JPEG (ITU-T T.81, table K.1).
 _LUMINANCE = (
@@ -57,7 +57,7 @@ def _gaussian(x: Tensor, sigma: Tensor) -> Tensor:
     return flat.reshape(count, 1, height, width)
 
 
-def blur(x: Tensor, sigma: Tensor) -> Tensor:
+def gaussian_blur(x: Tensor, sigma: Tensor) -> Tensor:
     """Gaussian blur; ``sigma`` in pixels, 0 for none."""
     return _where(x, sigma > 0, lambda part, which: _gaussian(part, sigma[which]))
 
@@ -72,7 +72,7 @@ def sharpen(x: Tensor, amount: Tensor) -> Tensor:
     return _where(x, amount > 0, change)
 
 
-def local_contrast(x: Tensor, amount: Tensor) -> Tensor:
+def equalize_locally(x: Tensor, amount: Tensor) -> Tensor:
     """Take a share of the local mean away and put it back as the film's mean; 0 for none.
 
     What detail-enhancing post-processing of digital radiographs does (and, below 0, its opposite). The
@@ -119,7 +119,7 @@ def add_grain(x: Tensor, strength: Tensor, clump: Tensor, seed: int) -> Tensor:
     return _where(x, strength > 0, change)
 
 
-def jpeg(x: Tensor, quality: Tensor) -> Tensor:
+def compress_jpeg(x: Tensor, quality: Tensor) -> Tensor:
     """What JPEG loses: quantised 8 x 8 cosine transforms (ITU-T T.81, A.3); 100 for none.
 
     Rows and columns past a multiple of 8 are kept as they are.

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from pneumoscope.dataset.audit.measured import Measured
     from pneumoscope.dataset.manifest import Manifest
 
-__all__ = ["balance", "counts", "find_copies", "find_leaks", "kinds", "mixed_patients", "odd_films", "sizes"]
+__all__ = [
+    "class_balance",
+    "class_counts",
+    "count_mixed_patients",
+    "file_kinds",
+    "find_duplicates",
+    "find_leaks",
+    "find_outliers",
+    "image_sizes",
+]
 
 _RARE, _FEW = 0.01, 3  # share of the films, or number, up to which the films of a mode are told one by one
 _SMALL = 128  # pixels of the shorter side, where it is also less than half of what is usual in the set
@@ -28,7 +37,7 @@ _UNLIKE = 0.2  # correlation with the mean film
 _LONG = 2.0  # times as wide as high, or as high as wide
 
 
-def counts(manifest: Manifest, parts: Sequence[str]) -> list[Count]:
+def class_counts(manifest: Manifest, parts: Sequence[str]) -> list[Count]:
     """Films and patients by class, part and source."""
     films: dict[tuple[int, str, str], list[str]] = defaultdict(list)
     for film, target, part in zip(manifest.films, manifest.targets.tolist(), parts, strict=True):
@@ -39,13 +48,13 @@ def counts(manifest: Manifest, parts: Sequence[str]) -> list[Count]:
     ]
 
 
-def balance(manifest: Manifest) -> float:
+def class_balance(manifest: Manifest) -> float:
     """Films of the largest class for each film of the smallest."""
     found = manifest.counts().values()
     return max(found) / max(1, min(found))
 
 
-def kinds(manifest: Manifest, measured: Measured) -> list[Kind]:
+def file_kinds(manifest: Manifest, measured: Measured) -> list[Kind]:
     """Films by mode and bit depth, the most frequent first."""
     depth = measured.features[:, feature_names().index("bit_depth")].astype(int).tolist()
     found: dict[tuple[str, int], Counter[str]] = defaultdict(Counter)
@@ -55,7 +64,7 @@ def kinds(manifest: Manifest, measured: Measured) -> list[Kind]:
     return sorted(rows, key=lambda kind: -kind.films)
 
 
-def sizes(manifest: Manifest) -> Sizes:
+def image_sizes(manifest: Manifest) -> Sizes:
     """Least, median and greatest height and width."""
 
     def three(values: list[int]) -> tuple[int, int, int]:
@@ -64,10 +73,10 @@ def sizes(manifest: Manifest) -> Sizes:
     return Sizes(three([film.height for film in manifest.films]), three([film.width for film in manifest.films]))
 
 
-def find_copies(manifest: Manifest, measured: Measured, parts: Sequence[str]) -> list[Copies]:
+def find_duplicates(manifest: Manifest, measured: Measured, parts: Sequence[str]) -> list[Copies]:
     """Films that are one picture, byte for byte or nearly: those that cross parts first, then those that conflict."""
     digests = [film.sha256 for film in manifest.films]
-    found = [_copies("bytes", group.tolist(), manifest, parts) for group in exact_copies(digests)]
+    found = [_duplicates("bytes", group.tolist(), manifest, parts) for group in exact_copies(digests)]
     pairs = near_copies(digests, measured.thumbnails)
     home = {place: place for pair in pairs for place in (pair.first, pair.second)}
 
@@ -86,11 +95,11 @@ def find_copies(manifest: Manifest, measured: Measured, parts: Sequence[str]) ->
         links = [pair for pair in pairs if pair.first in group]
         least = min(pair.correlation for pair in links)
         mirrored = any(pair.mirrored for pair in links)
-        found.append(_copies("picture", group, manifest, parts, correlation=least, mirrored=mirrored))
+        found.append(_duplicates("picture", group, manifest, parts, correlation=least, mirrored=mirrored))
     return sorted(found, key=lambda copies: (not copies.crosses, not copies.conflict, copies.how, copies.paths))
 
 
-def _copies(
+def _duplicates(
     how: str,
     places: Sequence[int],
     manifest: Manifest,
@@ -133,7 +142,7 @@ def find_leaks(manifest: Manifest, copies: Sequence[Copies], parts: Sequence[str
     )
 
 
-def mixed_patients(manifest: Manifest) -> int:
+def count_mixed_patients(manifest: Manifest) -> int:
     """Patients with films of several classes."""
     labels: dict[str, set[str]] = defaultdict(set)
     for film in manifest.films:
@@ -141,13 +150,13 @@ def mixed_patients(manifest: Manifest) -> int:
     return sum(len(theirs) > 1 for theirs in labels.values())
 
 
-def odd_films(manifest: Manifest, measured: Measured) -> list[Noted]:
+def find_outliers(manifest: Manifest, measured: Measured) -> list[Noted]:
     """Films that differ from the others in kind: read with a warning, rare modes, small, even, or unlike the rest."""
     modes = Counter(film.mode for film in manifest.films)
     usual_mode, rare = modes.most_common(1)[0][0], max(_FEW, _RARE * len(manifest))
     usual = float(np.median([min(film.width, film.height) for film in manifest.films]))
     found: list[Noted] = []
-    alike = _alike(measured.thumbnails)
+    alike = _likeness(measured.thumbnails)
     flat = measured.thumbnails.std(axis=(1, 2)) < _FLAT
     for place, film in enumerate(manifest.films):
         what = [measured.warnings[place]] if measured.warnings[place] else []
@@ -167,7 +176,7 @@ def odd_films(manifest: Manifest, measured: Measured) -> list[Noted]:
     return found
 
 
-def _alike(thumbnails: NDArray[np.uint8]) -> NDArray[np.float64]:
+def _likeness(thumbnails: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Correlation of each film with the mean of all: float64 [N]."""
     films = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
     films -= films.mean(axis=1, keepdims=True)

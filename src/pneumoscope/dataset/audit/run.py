@@ -11,9 +11,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pneumoscope import __version__
-from pneumoscope.dataset.audit import findings
 from pneumoscope.dataset.audit.acquisition import FEATURES, GROUPS
 from pneumoscope.dataset.audit.clustering import choose_k, clusters
+from pneumoscope.dataset.audit.findings import (
+    class_balance,
+    class_counts,
+    count_mixed_patients,
+    file_kinds,
+    find_duplicates,
+    find_leaks,
+    find_outliers,
+    image_sizes,
+)
 from pneumoscope.dataset.audit.labelnoise import label_noise
 from pneumoscope.dataset.audit.measured import measure
 from pneumoscope.dataset.audit.predictions import Predictions
@@ -112,7 +121,7 @@ def audit(
     own = parts_of(manifest) if parts is None else tuple(parts)
     measured = measure(manifest, cache, progress=progress)
     clock.note("look at films")
-    copies = findings.find_copies(manifest, measured, own)
+    copies = find_duplicates(manifest, measured, own)
     clock.note("copies")
     asked = _ask(manifest, measured, predictions, folds=folds, seed=seed, progress=progress, clock=clock)
     noise = _label_noise(manifest, asked.predictions)
@@ -128,15 +137,15 @@ def audit(
         positive=[name for name, sick in zip(manifest.classes, manifest.positive, strict=True) if sick],
         parts=sorted({part for part in own if part}, key=lambda part: (_ORDER.get(part, len(_ORDER)), part)),
         split=split or ("the set's own parts" if any(own) else "none"),
-        counts=findings.counts(manifest, own),
-        balance=findings.balance(manifest),
+        counts=class_counts(manifest, own),
+        balance=class_balance(manifest),
         problems=[Noted(path, what) for path, what in manifest.problems],
-        kinds=findings.kinds(manifest, measured),
-        sizes=findings.sizes(manifest),
-        odd=findings.odd_films(manifest, measured),
+        kinds=file_kinds(manifest, measured),
+        sizes=image_sizes(manifest),
+        odd=find_outliers(manifest, measured),
         copies=copies,
-        mixed_patients=findings.mixed_patients(manifest),
-        leaks=findings.find_leaks(manifest, copies, own),
+        mixed_patients=count_mixed_patients(manifest),
+        leaks=find_leaks(manifest, copies, own),
         shortcuts=asked.shortcuts,
         image_model=asked.image_model,
         clusters=found,

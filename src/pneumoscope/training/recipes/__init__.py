@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 from pneumoscope.errors import UsageError
 
 __all__ = ["find_recipe"]
+
+_RECIPES = Path(str(files("pneumoscope"))) / "training" / "recipes"
 
 
 def find_recipe(name: str) -> Path:
@@ -15,7 +18,7 @@ def find_recipe(name: str) -> Path:
     Raises:
         UsageError: There is none of that name.
     """
-    recipes = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.toml"))}
+    recipes = {path.stem: path for path in sorted(_RECIPES.glob("*.toml"))}
     if name not in recipes:
         raise UsageError(f"there is no recipe {name!r}", remedy=f"The recipes are: {', '.join(recipes) or '(none)'}")
     return recipes[name]

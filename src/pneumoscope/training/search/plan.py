@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT", "OBJECTIVES", "SearchPlan", "read_plan"]
 
-DEFAULT = Path(__file__).with_name("default.toml")
+DEFAULT = Path(str(files("pneumoscope"))) / "training" / "search" / "default.toml"
 """What is searched, and how, when nobody says otherwise."""
 
 OBJECTIVES = {"auc": "AUC", "recall": "recall at specificity"}

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import csv
 import os
+import re
 import tempfile
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from pneumoscope.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from os import PathLike
 
-__all__ = ["make_folder", "open_atomically", "storing", "write_atomically"]
+__all__ = ["csv_cell", "csv_text", "make_folder", "open_atomically", "storing", "write_atomically"]
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+"""Texts that a spreadsheet may run as a formula (OWASP, "CSV Injection"), and those that look like a guarded one."""
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 @contextmanager
@@ -79,3 +87,31 @@ def make_folder(path: str | PathLike[str]) -> Path:
     with storing(path):
         Path(path).mkdir(parents=True, exist_ok=True)
     return Path(path)
+
+
+def csv_text(rows: Iterable[Iterable[object]], *, line_end: str = "\n") -> str:
+    """Rows as CSV (RFC 4180) that no spreadsheet runs: the one way in which a table becomes text.
+
+    A text that begins like a formula gets an apostrophe before it, which ``csv_cell`` takes away again; numbers stay
+    as they are. None is an empty cell.
+
+    Args:
+        rows: The header first.
+        line_end: Of each row.
+    """
+    lines = []
+    for row in rows:
+        line = StringIO()
+        csv.writer(line).writerow([_guarded(cell) for cell in row])  # with CR LF, so that either of them is quoted
+        lines.append(line.getvalue().removesuffix("\r\n") + line_end)
+    return "".join(lines)
+
+
+def csv_cell(text: str) -> str:
+    """A cell that ``csv_text`` wrote, as it was before."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
+
+
+def _guarded(cell: object) -> object:
+    dangerous = isinstance(cell, str) and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell)
+    return f"'{cell}" if dangerous else cell

@@ -72,6 +72,16 @@ def test_csv_gives_the_rows_back_to_the_last_bit(tmp_path: Path) -> None:
     )
 
 
+def test_a_name_that_a_spreadsheet_would_run_comes_back_as_it_was(tmp_path: Path) -> None:
+    table = make_table()
+    named = replace(table, paths=("=1+1.png", "'@a.png", *table.paths[2:]))
+
+    write_csv(named, tmp_path / "t.csv")
+
+    assert "\n=1+1" not in (tmp_path / "t.csv").read_text()
+    assert read_table(tmp_path / "t.csv").paths == named.paths
+
+
 def test_the_finding_is_the_sum_of_its_classes() -> None:
     table = make_table()
     assert table.score == pytest.approx(table.probabilities[:, 1:].sum(axis=1))

@@ -69,3 +69,14 @@ def test_commas_quotes_and_line_ends_in_a_name_stay_in_their_cell(read_reading: 
     (cells,) = parsed(replace(read_reading, film=replace(read_reading.film, path=path)))
 
     assert cells["path"] == path
+
+
+def test_no_cell_is_a_formula(read_reading: Reading) -> None:
+    """A file may be called anything, and so may a class."""
+    named = replace(read_reading, film=replace(read_reading.film, path="=cmd|'/C calc'!A0.png"), warnings=("@SUM(A1)",))
+
+    cells = next(csv.reader(StringIO(row(named, CLASSES), newline="")))
+
+    assert cells[0] == "'=cmd|'/C calc'!A0.png"
+    assert "'@SUM(A1)" in cells
+    assert not any(cell.startswith(("=", "+", "@", "\t")) for cell in cells)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pneumoscope.evaluation.judge import judge
 from pneumoscope.evaluation.tablefile import write_csv, write_parquet
-from pneumoscope.storage import make_folder, storing, write_atomically
+from pneumoscope.storage import csv_text, make_folder, storing, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -153,8 +151,5 @@ def _write(table: PredictionTable, judgement: Judgement, folder: Path) -> list[P
 
 
 def _rows(refused: Sequence[RefusedFilm]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("path", "label", "code", "reason"))
-    writer.writerows((film.path, film.label, film.code, film.reason) for film in refused)
-    return text.getvalue().encode("utf-8", "surrogateescape")
+    rows = ((film.path, film.label, film.code, film.reason) for film in refused)
+    return csv_text([("path", "label", "code", "reason"), *rows]).encode("utf-8", "surrogateescape")

@@ -6,8 +6,6 @@ the columns path and label, and either one column p_CLASS a class or one column 
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +17,7 @@ from pneumoscope.errors import DatasetError, MissingExtra
 from pneumoscope.evaluation.predictions import UNKNOWN, PredictionTable, RefusedFilm
 from pneumoscope.evaluation.saidby import numbers, predicted, score_column
 from pneumoscope.evaluation.strata import age_band
-from pneumoscope.storage import open_atomically, write_atomically
+from pneumoscope.storage import csv_text, open_atomically, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,11 +68,8 @@ def write_csv(table: PredictionTable, path: str | PathLike[str]) -> None:
         StorageError: The disk is full or the folder cannot be written.
     """
     columns = _columns(table)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    write_atomically(path, text.getvalue().encode("utf-8", "surrogateescape"))
+    text = csv_text([list(columns), *zip(*columns.values(), strict=True)])
+    write_atomically(path, text.encode("utf-8", "surrogateescape"))
 
 
 def read_table(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import time
 import zipfile
@@ -18,7 +16,7 @@ from pneumoscope.frameworks.home import keras_home, quiet_keras
 from pneumoscope.frameworks.twin import make_twin
 from pneumoscope.settings import Settings
 from pneumoscope.statistics.discrimination import roc_auc
-from pneumoscope.storage import make_folder, open_atomically, write_atomically
+from pneumoscope.storage import csv_text, make_folder, open_atomically, write_atomically
 from pneumoscope.training.callbacks import HISTORY_COLUMNS, read_history
 from pneumoscope.training.config import AugmentConfig
 from pneumoscope.training.data import EpochSampler, class_weights
@@ -213,11 +211,8 @@ class _Learning:
             ) from error
 
     def _write_history(self, rows: list[dict[str, str]]) -> None:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, HISTORY_COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_atomically(self.history, text.getvalue())
+        table = csv_text([HISTORY_COLUMNS, *([row[name] for name in HISTORY_COLUMNS] for row in rows)])
+        write_atomically(self.history, table)
 
 
 def _optimizer(keras: Any, config: TrainConfig) -> Any:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-from io import StringIO
 from typing import TYPE_CHECKING
 
 from pneumoscope.domain.evidence import ZONES
+from pneumoscope.storage import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -72,6 +71,4 @@ def row(reading: Reading, classes: Sequence[str]) -> str:
 
 
 def _line(cells: Iterable[object]) -> str:
-    text = StringIO()
-    csv.writer(text).writerow([round(cell, _DIGITS) if isinstance(cell, float) else cell for cell in cells])
-    return text.getvalue()
+    return csv_text([[round(cell, _DIGITS) if isinstance(cell, float) else cell for cell in cells]], line_end="\r\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import lightning
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pneumoscope.storage import write_atomically
+from pneumoscope.storage import csv_text, write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,11 +64,9 @@ class History(lightning.Callback):
         row["learning_rate"] = f"{trainer.optimizers[0].param_groups[0]['lr']:.3e}"
         row["seconds"] = f"{time.monotonic() - self._start:.2f}"
         self.rows.append({"epoch": str(trainer.current_epoch), **row})
-        text = io.StringIO()
-        writer = csv.DictWriter(text, HISTORY_COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        write_atomically(self.path, text.getvalue())
+        write_atomically(
+            self.path, csv_text([HISTORY_COLUMNS, *([row[name] for name in HISTORY_COLUMNS] for row in self.rows)])
+        )
 
 
 class LiveProgress(lightning.Callback):

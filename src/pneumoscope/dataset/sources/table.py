@@ -11,6 +11,7 @@ from pneumoscope.dataset.labels import canonical_label
 from pneumoscope.dataset.patients import patient_of
 from pneumoscope.dataset.sources.layout import PARTS, Candidate, Listing
 from pneumoscope.errors import DatasetError, MissingExtra
+from pneumoscope.storage import csv_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -147,7 +148,7 @@ def read_rows(table: Path, *, header_only: bool = False) -> tuple[list[str], lis
         with table.open(encoding="utf-8-sig", newline="") as file:
             lines = csv.reader(file, delimiter=_TEXT.get(table.suffix.lower(), ","))
             header = next(lines, [])
-            return header, [] if header_only else [line for line in lines if any(line)]
+            return header, [] if header_only else [[csv_cell(cell) for cell in line] for line in lines if any(line)]
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise DatasetError(f"the table cannot be read ({reason})", where=table, remedy=remedy) from error

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING
 
 from pneumoscope.evaluation.compare.disputes import thumbnails
@@ -11,7 +9,7 @@ from pneumoscope.evaluation.compare.page import page
 from pneumoscope.evaluation.compare.result import schema
 from pneumoscope.evaluation.compare.table import cost_columns, figure_columns
 from pneumoscope.evaluation.document import to_json
-from pneumoscope.storage import make_folder, write_atomically
+from pneumoscope.storage import csv_text, make_folder, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -123,8 +121,4 @@ def _disputes(compared: Compared) -> bytes:
 
 
 def _csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(["" if cell is None else cell for cell in row] for row in rows)
-    return text.getvalue().encode("utf-8", "surrogateescape")
+    return csv_text([head, *rows]).encode("utf-8", "surrogateescape")

@@ -9,9 +9,8 @@ OUT/phantoms.csv                             file, seed, take, kind, patient, ro
 
 from __future__ import annotations
 
-import csv
 from dataclasses import astuple, dataclass, fields
-from io import BytesIO, StringIO
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ from PIL import Image
 
 from pneumoscope.errors import UsageError
 from pneumoscope.films.phantom.draw import KINDS, Kind, draw_phantom
-from pneumoscope.storage import make_folder, storing, write_atomically
+from pneumoscope.storage import csv_text, make_folder, storing, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -179,8 +178,4 @@ def _ends(path: Path, ending: bytes) -> bool:
 
 
 def _table(plan: list[PlannedFilm]) -> str:
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(field.name for field in fields(PlannedFilm))
-    writer.writerows(astuple(film) for film in plan)
-    return text.getvalue()
+    return csv_text([[field.name for field in fields(PlannedFilm)], *(astuple(film) for film in plan)])

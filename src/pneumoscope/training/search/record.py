@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +9,7 @@ import msgspec
 
 from pneumoscope.errors import DatasetError, UsageError
 from pneumoscope.settings import NOTICE
-from pneumoscope.storage import write_atomically
+from pneumoscope.storage import csv_text, write_atomically
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -136,18 +134,16 @@ def write_record(record: SearchRecord, json: Path, table: Path) -> None:
         StorageError: The disk is full or the folder cannot be written.
     """
     write_atomically(json, msgspec.json.format(msgspec.json.encode(record), indent=2))
-    text = io.StringIO()
     keys = list(record.space)
     folds = range(int(record.plan["folds"]))
-    writer = csv.writer(text, lineterminator="\n")
     head = ["trial", "state", "value", "standard_error", *(f"fold_{fold + 1}" for fold in folds)]
-    writer.writerow([*head, "auc", "epochs", "minutes", *keys, "reason"])
+    rows: list[list[object]] = [[*head, "auc", "epochs", "minutes", *keys, "reason"]]
     for trial in record.trials:
         values = [*trial.folds, *[None] * (len(folds) - len(trial.folds))]
         told = [trial.value, trial.error, *values, trial.auc, trial.epochs, trial.minutes]
         points = [trial.params.get(key) for key in keys]
-        writer.writerow([trial.index + 1, trial.state, *told, *points, trial.reason])
-    write_atomically(table, text.getvalue())
+        rows.append([trial.index + 1, trial.state, *told, *points, trial.reason])
+    write_atomically(table, csv_text(rows))
 
 
 def read_record(folder: str | PathLike[str]) -> SearchRecord:

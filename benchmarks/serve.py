@@ -60,9 +60,9 @@ class Room:
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
         assert self.process.stdout is not None
-        found = re.search(r"http://\S+", self.process.stdout.readline())
+        found = re.search(r"(http://[^/]+)/\?token=(\S+)", self.process.stdout.readline())
         assert found is not None, "the server did not start"
-        self.address = found[0]
+        self.entrance, self.address, self.token = found[0], found[1], found[2]
         while httpx.get(f"{self.address}/readyz").status_code != 200:
             time.sleep(0.1)
 
@@ -94,7 +94,7 @@ def films(side: int, count: int, *, seed: int) -> Iterator[bytes]:
         yield file.getvalue()
 
 
-async def ask(address: str, batch: list[bytes], clients: int, *, patient: bool) -> Seen:
+async def ask(room: Room, batch: list[bytes], clients: int, *, patient: bool) -> Seen:
     """So many clients, each sending one film after the other; who is told to come back later does, if patient."""
     seen, left = Seen(), iter(batch)
     limits = httpx.Limits(max_connections=clients)
@@ -104,7 +104,7 @@ async def ask(address: str, batch: list[bytes], clients: int, *, patient: bool) 
             while True:
                 start = time.perf_counter()
                 try:
-                    answer = await http.post(f"{address}/api/v1/read", content=film)
+                    answer = await http.post(f"{room.address}/api/v1/read", content=film)
                 except httpx.HTTPError as error:
                     seen.statuses[type(error).__name__] += 1
                     break
@@ -118,7 +118,7 @@ async def ask(address: str, batch: list[bytes], clients: int, *, patient: bool) 
                 break
 
     start = time.perf_counter()
-    async with httpx.AsyncClient(timeout=120, limits=limits) as http:
+    async with httpx.AsyncClient(timeout=120, limits=limits, headers={"Authorization": f"Bearer {room.token}"}) as http:
         await asyncio.gather(*(one(http) for _ in range(clients)))
     seen.wall = time.perf_counter() - start
     return seen
@@ -134,10 +134,10 @@ def load(side: int, count: int, clients: list[int]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         room = Room(Path(folder))
         try:
-            asyncio.run(ask(room.address, list(films(side, 4, seed=999)), 1, patient=True))
+            asyncio.run(ask(room, list(films(side, 4, seed=999)), 1, patient=True))
             for number in clients:
                 before = room.processor()
-                seen = asyncio.run(ask(room.address, batches[number], number, patient=True))
+                seen = asyncio.run(ask(room, batches[number], number, patient=True))
                 spent = 1000 * (room.processor() - before) / len(seen.seconds)
                 answers = ", ".join(f"{status}: {n}" for status, n in sorted(seen.statuses.items()))
                 print(
@@ -156,11 +156,11 @@ def memory(side: int, readings: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         room = Room(Path(folder))
         try:
-            asyncio.run(ask(room.address, list(films(side, 16, seed=998)), 8, patient=True))
+            asyncio.run(ask(room, list(films(side, 16, seed=998)), 8, patient=True))
             print(f"{0:>9}{room.memory():>7.0f}")
             step = max(1, readings // 10)
             for done in range(step, readings + 1, step):
-                seen = asyncio.run(ask(room.address, list(films(side, step, seed=done)), 8, patient=True))
+                seen = asyncio.run(ask(room, list(films(side, step, seed=done)), 8, patient=True))
                 answers = ", ".join(f"{status}: {n}" for status, n in sorted(seen.statuses.items()))
                 print(f"{done:>9}{room.memory():>7.0f}{len(seen.seconds) / seen.wall:>9.1f}  {answers}", flush=True)
         finally:

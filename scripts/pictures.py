@@ -26,6 +26,7 @@ from playwright.sync_api import expect, sync_playwright
 from pneumoscope.films.phantom import phantom_radiograph
 from pneumoscope.web.app import create_app
 from pneumoscope.web.config import WebConfig
+from pneumoscope.web.security.install import local_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,13 +47,18 @@ def main() -> None:
     parser.add_argument("out", type=Path, nargs="?", default=ROOT / "docs" / "pictures")
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch, _served(Path(scratch)) as address, sync_playwright() as playwright:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        _served(Path(scratch)) as (address, entrance),
+        sync_playwright() as playwright,
+    ):
         films = _films(Path(scratch))
         found = os.environ.get("PNEUMOSCOPE_CHROMIUM") or shutil.which("chromium")
         browser = playwright.chromium.launch(
             executable_path=found, args=["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
         )
         page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="dark", base_url=address)
+        page.goto(entrance)
         _read(page, films)
         _keep(page, out / "reading-room.png")
         page.set_viewport_size({"width": 1280, "height": 740})
@@ -102,8 +108,8 @@ def _films(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def _served(folder: Path) -> Iterator[str]:
-    """A room of its own on a free port."""
+def _served(folder: Path) -> Iterator[tuple[str, str]]:
+    """A room of its own on a free port: its address, and the one to open."""
     door = socket.create_server(("127.0.0.1", 0))
     app = create_app(WebConfig(data=folder / "room"))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=5))
@@ -112,7 +118,8 @@ def _served(folder: Path) -> Iterator[str]:
     while not server.started:
         time.sleep(0.02)
     try:
-        yield f"http://127.0.0.1:{door.getsockname()[1]}"
+        address = f"http://127.0.0.1:{door.getsockname()[1]}"
+        yield address, local_address(app, address)
     finally:
         app.state.context.closing = True
         server.should_exit = True

@@ -24,6 +24,7 @@ from pneumoscope.reading import load
 from pneumoscope.reports.json import to_dict
 from pneumoscope.web.app import create_app
 from pneumoscope.web.config import WebConfig
+from pneumoscope.web.security.install import local_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,7 +52,7 @@ def room(tmp_path: Path, tiny_bundle: Path) -> Iterator[Client]:
     app = create_app(WebConfig(data=tmp_path / "room", model=str(tiny_bundle), workers=1))
     with (
         TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 50000)) as inside,
-        Client("http://127.0.0.1", transport=Through(inside)) as client,
+        Client(local_address(app, "http://127.0.0.1"), transport=Through(inside)) as client,
     ):
         yield client
 

@@ -22,19 +22,29 @@ from starlette.testclient import TestClient
 
 from pneumoscope.web.app import create_app
 from pneumoscope.web.config import WebConfig
+from pneumoscope.web.security.state import guards_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from fastapi import FastAPI
     from numpy.typing import NDArray
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
     from pneumoscope.web.context import Context
 
+COOKIES: dict[str, Any] = {}
+"""The local person's cookie at each address where a room has been opened: browsers of tests come with it."""
+
 SIZES = {"laptop": (1366, 768), "phone": (390, 844)}
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+def bearer(app: FastAPI) -> dict[str, str]:
+    """The header by which a program is the local person."""
+    return {"Authorization": f"Bearer {guards_of(app).local_token}"}
 
 
 @pytest.fixture(scope="session")
@@ -74,8 +84,10 @@ def open_room() -> Iterator[Callable[[WebConfig], TestClient]]:
     opened: list[TestClient] = []
 
     def opens(config: WebConfig) -> TestClient:
-        client = TestClient(create_app(config), base_url="http://127.0.0.1", client=("127.0.0.1", 50000))
+        app = create_app(config)
+        client = TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 50000))
         client.__enter__()
+        client.headers.update(bearer(app))
         opened.append(client)
         return client
 
@@ -99,11 +111,12 @@ def inside(asked: TestClient) -> Context:
 
 @dataclass
 class Served:
-    """A running server: its address, and the parts behind it."""
+    """A running server: its address, the parts behind it, and the header of the local person."""
 
     address: str
     port: int
     context: Context
+    local: dict[str, str]
 
 
 _SETTLED = """() => [...document.images].every((each) => {
@@ -130,7 +143,10 @@ def served(config: WebConfig) -> Iterator[Served]:
             assert time.monotonic() < until, "the server did not start in time"
             time.sleep(0.01)
         port = door.getsockname()[1]
-        yield Served(f"http://127.0.0.1:{port}", port, app.state.context)
+        address = f"http://127.0.0.1:{port}"
+        name, value = guards_of(app).local_cookie
+        COOKIES[address] = {"name": name, "value": value, "url": address, "httpOnly": True, "sameSite": "Strict"}
+        yield Served(address, port, app.state.context, bearer(app))
     finally:
         app.state.context.closing = True  # streams of events end
         server.should_exit = True
@@ -191,6 +207,8 @@ def watch(chromium: Browser) -> Iterator[Callable[..., Watched]]:
             base_url=address,
             **given,
         )
+        if address in COOKIES:
+            context.add_cookies([COOKIES[address]])
         page = context.new_page()
         page.set_default_timeout(20_000)
         watched = Watched(page, context, urlsplit(address).netloc, expected)

@@ -47,9 +47,10 @@ def serve(  # noqa: PLR0917 - typer makes them options
 ) -> None:
     """Open the reading room: drop films in the browser, keep a worklist, or send films to its API.
 
-    Works on this machine with nothing set up. On an address that others can reach, persons have to sign in: a code for
-    the first administrator is printed. Ctrl+C stops it when the readings in hand are done. Each option is also a
-    variable, PNEUMOSCOPE_WEB_PORT and so on; docs/web.md lists them all. Research use only.
+    Works on this machine with nothing set up: open the address that it prints; the token in it lets you in. On an
+    address that others can reach, persons have to sign in: a code for the first administrator is printed. Ctrl+C stops
+    it when the readings in hand are done. Each option is also a variable, PNEUMOSCOPE_WEB_PORT and so on; docs/web.md
+    lists them all. Research use only.
 
     Example: pneumoscope serve --port 8080 --open
     """
@@ -79,7 +80,7 @@ def serve(  # noqa: PLR0917 - typer makes them options
         if open_browser:
             import webbrowser
 
-            webbrowser.open(started.address)
+            webbrowser.open(started.entrance)
 
     run(config, tell)
     typer.echo("The reading room is closed.")
@@ -88,7 +89,9 @@ def serve(  # noqa: PLR0917 - typer makes them options
 def _tell(started: Started) -> None:
     from pneumoscope.settings import NOTICE
 
-    typer.echo(f"The reading room is open: {started.address}")
+    typer.echo(f"The reading room is open: {started.entrance}")
+    if started.entrance != started.address:
+        typer.echo("The token in this address makes whoever has it the administrator: it is for you alone.")
     if started.code is not None:
         typer.echo(f"Set up the first administrator at {started.address}/setup with the code: {started.code}")
     typer.echo(f"{NOTICE} Stop it with Ctrl+C.")

@@ -6,6 +6,7 @@ import time
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import msgspec
 
@@ -34,8 +35,8 @@ class Client:
         ...     print(reading.finding.call)
 
     Args:
-        url: Of the reading room.
-        token: An API token; none is needed on its own machine while nobody has an account.
+        url: Of the reading room; also as ``pneumoscope serve`` prints it, with the local token in it.
+        token: An API token, or the local token of a reading room where nobody has an account yet.
         timeout: Seconds for one answer.
         patience: Seconds to go on trying while the queue is full.
         transport: In place of the network, for tests.
@@ -57,6 +58,8 @@ class Client:
             import httpx  # noqa: PLC0415 - an extra
         except ImportError as error:
             raise MissingExtra.named("httpx", extra="client", needed_for="the client") from error
+        url, inside = _split(url)
+        token = token or inside
         headers = {"User-Agent": "pneumoscope-client"} | ({"Authorization": f"Bearer {token}"} if token else {})
         self._httpx = httpx
         self._patience = patience
@@ -340,3 +343,10 @@ def _bytes_of(film: str | PathLike[str] | bytes, name: str | None) -> tuple[byte
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UnreadableFilm(f"the file cannot be read ({reason})", where=path, remedy="Check the path") from error
+
+
+def _split(url: str) -> tuple[str, str | None]:
+    """An address as the server prints it, without the token; and the token."""
+    parts = urlsplit(url)
+    found = parse_qs(parts.query).get("token", [None])[0]
+    return (url, None) if found is None else (urlunsplit((*parts[:3], "", "")), found)

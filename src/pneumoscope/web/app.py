@@ -29,6 +29,8 @@ from pneumoscope.web.pages import read as read_page
 from pneumoscope.web.security import api as accounts
 from pneumoscope.web.security import install as security
 from pneumoscope.web.security import pages as entrance
+from pneumoscope.web.security.state import guards_of
+from pneumoscope.web.storehouse import local_token
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -53,6 +55,7 @@ def create_app(config: WebConfig) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         try:
             context.open()
+            guards_of(app).local_token = local_token(config.data)
             yield
         except PneumoscopeError as error:
             context.failed = error

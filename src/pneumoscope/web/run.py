@@ -14,7 +14,7 @@ import uvicorn
 
 from pneumoscope.errors import PneumoscopeError, UsageError
 from pneumoscope.web.app import create_app
-from pneumoscope.web.security.install import first_run
+from pneumoscope.web.security.install import first_run, local_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,11 +37,12 @@ class Started:
 
     Attributes:
         address: Where the reading room is.
+        entrance: The address to open: with the local token while there are no users.
         code: For the first administrator, shown once; None if none is needed.
     """
 
-    def __init__(self, address: str, code: str | None) -> None:
-        self.address, self.code = address, code
+    def __init__(self, address: str, entrance: str, code: str | None) -> None:
+        self.address, self.entrance, self.code = address, entrance, code
 
 
 class _Server(uvicorn.Server):
@@ -92,7 +93,8 @@ def run(config: WebConfig, started: Callable[[Started], None]) -> None:
     host = f"[{config.host}]" if ":" in config.host else config.host
 
     def up() -> None:
-        started(Started(f"http://{host}:{port}", first_run(app)))
+        address = f"http://{host}:{port}"
+        started(Started(address, local_address(app, address), first_run(app)))
 
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # what fails at the start is told as one line, below
     server = _Server(

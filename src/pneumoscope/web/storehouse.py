@@ -1,4 +1,4 @@
-"""Where a reading room keeps what it keeps: the folder, the films, the key."""
+"""Where a reading room keeps what it keeps: the folder, the films, the key, the local token."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING
 
 from pneumoscope.errors import ConfigError
 from pneumoscope.storage import make_folder, storing
+from pneumoscope.web.security.keys import is_token, new_token
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pneumoscope.web.config import WebConfig
     from pneumoscope.worklist.blobs import BlobStore
 
-__all__ = ["open_blobs", "open_folder", "secret_key"]
+__all__ = ["LOCAL_TOKEN", "local_token", "open_blobs", "open_folder", "secret_key"]
 
 _KEY_BYTES = 32
+LOCAL_TOKEN = "local.token"  # noqa: S105 - the name of a file
+"""Name of the file in the data folder that holds the local token."""
 
 
 def open_folder(folder: Path) -> None:
@@ -65,6 +70,33 @@ def secret_key(folder: Path) -> bytes:
         StorageError: It cannot be read or written.
     """
     path = folder / "identity.key"
+    key = _kept(path, lambda: secrets.token_bytes(_KEY_BYTES))
+    if len(key) < _KEY_BYTES:
+        raise ConfigError("the key is not whole", where=path, remedy="Delete it if no films were kept yet")
+    return key
+
+
+def local_token(folder: Path) -> str:
+    """The token that lets the local person in while there are no users; made once, readable by its owner alone.
+
+    It lasts over restarts, so that an open page and a bookmark go on working. Deleting the file makes a new one with
+    the next start.
+
+    Raises:
+        ConfigError: The file holds something else.
+        StorageError: It cannot be read or written.
+    """
+    path = folder / LOCAL_TOKEN
+    token = _kept(path, lambda: new_token().encode()).decode("ascii", "replace").strip()
+    if not is_token(token):
+        raise ConfigError(
+            "the local token is not whole", where=path, remedy="Delete the file; the next start makes one"
+        )
+    return token
+
+
+def _kept(path: Path, make: Callable[[], bytes]) -> bytes:
+    """The bytes of a secret file, which is made (mode 0600) where there is none."""
     with storing(path):
         try:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -72,10 +104,7 @@ def secret_key(folder: Path) -> bytes:
             pass
         else:
             with os.fdopen(handle, "wb") as file:
-                file.write(secrets.token_bytes(_KEY_BYTES))
+                file.write(make())
                 file.flush()
                 os.fsync(file.fileno())
-        key = path.read_bytes()
-    if len(key) < _KEY_BYTES:
-        raise ConfigError("the key is not whole", where=path, remedy="Delete it if no films were kept yet")
-    return key
+        return path.read_bytes()

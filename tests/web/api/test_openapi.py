@@ -53,6 +53,7 @@ class Served(Protocol):
     """Of the fixture ``serve``."""
 
     address: str
+    local: dict[str, str]
     context: Context
 
 
@@ -66,7 +67,9 @@ def test_whatever_the_document_allows_is_answered_as_it_says(
 ) -> None:
     """With ``PNEUMOSCOPE_EXAMPLES=500`` before it, it asks longer."""
     room = serve()
-    answers = [httpx.post(f"{room.address}/api/v1/read", content=picture(number)) for number in range(3)]
+    answers = [
+        httpx.post(f"{room.address}/api/v1/read", content=picture(number), headers=room.local) for number in range(3)
+    ]
     there = {
         "study": answers[0].headers["location"].rpartition("/")[2],
         "reading": answers[0].headers["x-pneumoscope-reading"],
@@ -74,7 +77,7 @@ def test_whatever_the_document_allows_is_answered_as_it_says(
         "name": "standard",
     }
     room.context.closing = True  # so that the stream of events ends
-    schema = schemathesis.openapi.from_dict(httpx.get(f"{room.address}/api/v1/openapi.json").json())
+    schema = schemathesis.openapi.from_dict(httpx.get(f"{room.address}/api/v1/openapi.json", headers=room.local).json())
     examples = int(os.environ.get("PNEUMOSCOPE_EXAMPLES", "5"))
     found: set[tuple[str, bool]] = set()
     for each in schema.get_all_operations():
@@ -92,11 +95,11 @@ def test_whatever_the_document_allows_is_answered_as_it_says(
         )
         @given(case=operation.as_strategy())
         def ask(case: Any) -> None:
-            response = case.call(base_url=room.address)
+            response = case.call(base_url=room.address, headers=room.local)
             case.validate_response(response, checks=list(CHECKS))
             if case.method != "DELETE" and there.keys() & case.path_parameters.keys():
                 case.path_parameters |= {key: there[key] for key in there.keys() & case.path_parameters.keys()}
-                response = case.call(base_url=room.address)
+                response = case.call(base_url=room.address, headers=room.local)
                 case.validate_response(response, checks=list(CHECKS))
                 found.add((case.operation.path, response.status_code < 300))
 

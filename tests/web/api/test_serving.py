@@ -43,14 +43,15 @@ class Process:
         )
         self.said: list[str] = []
         self.address = ""
+        self.local: dict[str, str] = {}
 
     def started(self) -> Process:
         """Wait until it says where it is."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.said.append(line)
-            if found := re.search(r"http://\S+", line):
-                self.address = found[0]
+            if found := re.search(r"(http://[^/\s]+)(?:/\?token=(\S+))?", line):
+                self.address, self.local = found[1], {"Authorization": f"Bearer {found[2]}"}
                 return self
         raise AssertionError("".join(self.said))
 
@@ -82,7 +83,7 @@ def test_it_starts_with_nothing_set_up_and_stops_when_told(
     start: Callable[..., Process], tmp_path: Path, tiny_bundle: Path, picture: Callable[..., bytes]
 ) -> None:
     room = start("--model", str(tiny_bundle)).started()
-    answer = httpx.post(f"{room.address}/api/v1/read", content=picture(1))
+    answer = httpx.post(f"{room.address}/api/v1/read", content=picture(1), headers=room.local)
     assert answer.json()["status"] == "read"
     data = tmp_path / ".local" / "share" / "pneumoscope"
     assert (data / "worklist.sqlite").is_file()
@@ -110,10 +111,14 @@ def test_a_reading_in_hand_is_finished(
         assert end.wait(60)
         yield large[len(large) // 2 :]
 
-    listening = threading.Thread(target=lambda: httpx.get(f"{room.address}/api/v1/events", timeout=60))
+    listening = threading.Thread(
+        target=lambda: httpx.get(f"{room.address}/api/v1/events", timeout=60, headers=room.local)
+    )
     listening.start()
     asking = threading.Thread(
-        target=lambda: answers.append(httpx.post(f"{room.address}/api/v1/read", content=slowly(), timeout=60))
+        target=lambda: answers.append(
+            httpx.post(f"{room.address}/api/v1/read", content=slowly(), timeout=60, headers=room.local)
+        )
     )
     asking.start()
     assert begun.wait(60)
@@ -134,7 +139,7 @@ def test_a_kill_in_the_middle_of_an_upload_leaves_nothing_half(
     options = ("--model", str(tiny_bundle), "--data", str(data))
     room = start(*options).started()
     whole, other = picture(1), picture(2, "BMP", size=(2000, 2000))
-    assert httpx.post(f"{room.address}/api/v1/read", content=whole).status_code == 200
+    assert httpx.post(f"{room.address}/api/v1/read", content=whole, headers=room.local).status_code == 200
     host, port = room.address.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as line:
         head = (
@@ -145,9 +150,9 @@ def test_a_kill_in_the_middle_of_an_upload_leaves_nothing_half(
         room.process.kill()
         room.process.wait(10)
     again = start(*options).started()
-    items = httpx.get(f"{again.address}/api/v1/studies").json()["items"]
+    items = httpx.get(f"{again.address}/api/v1/studies", headers=again.local).json()["items"]
     assert len(items) == 1
-    answer = httpx.post(f"{again.address}/api/v1/read", content=other, timeout=60)
+    answer = httpx.post(f"{again.address}/api/v1/read", content=other, timeout=60, headers=again.local)
     assert answer.json()["status"] == "read", "and on it goes"
     again.process.send_signal(signal.SIGTERM)
     again.rest()
@@ -164,10 +169,11 @@ def test_kills_at_any_moment_leave_nothing_half(
     for turn in range(6):
         room = start(*options).started()
 
-        def send(address: str = room.address, turn: int = turn) -> None:
+        def send(room: Process = room, turn: int = turn) -> None:
             for number in range(200):
                 try:
-                    answer = httpx.post(f"{address}/api/v1/read", content=picture(1000 * turn + number), timeout=5)
+                    film = picture(1000 * turn + number)
+                    answer = httpx.post(f"{room.address}/api/v1/read", content=film, timeout=5, headers=room.local)
                 except httpx.HTTPError:
                     return
                 answered.add(answer.json()["film"]["sha256"])
@@ -178,7 +184,10 @@ def test_kills_at_any_moment_leave_nothing_half(
         room.process.kill()
         sending.join(30)
     room = start(*options).started()
-    found = {item["lead"] for item in httpx.get(f"{room.address}/api/v1/studies?limit=500").json()["items"]}
+    found = {
+        item["lead"]
+        for item in httpx.get(f"{room.address}/api/v1/studies?limit=500", headers=room.local).json()["items"]
+    }
     assert answered
     assert answered <= found, "what was answered is kept"
     room.process.send_signal(signal.SIGTERM)
@@ -259,7 +268,8 @@ def test_too_large_is_refused_before_all_of_it_is_read(serve: Callable[..., Serv
     for length in ("Content-Length: 1000000000", "Transfer-Encoding: chunked"):
         with socket.create_connection(("127.0.0.1", room.port)) as line:
             line.settimeout(20)
-            line.sendall(f"POST /api/v1/read HTTP/1.1\r\nHost: 127.0.0.1:{room.port}\r\n{length}\r\n\r\n".encode())
+            heads = (f"Host: 127.0.0.1:{room.port}", f"Authorization: {room.local['Authorization']}", length)
+            line.sendall("\r\n".join(("POST /api/v1/read HTTP/1.1", *heads, "", "")).encode())
             sent = 0
             if "chunked" in length:
                 piece = b"10000\r\n" + bytes(65536) + b"\r\n"

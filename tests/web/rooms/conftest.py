@@ -41,13 +41,16 @@ class Room:
 
     url: str
     context: Context
+    local: dict[str, str]
 
     def send(self, seed: int, name: str) -> str:
         """Have a drawn film read; the study's id."""
         coarse = np.random.default_rng(seed).integers(0, 256, (6, 5), dtype=np.uint8)
         file = BytesIO()
         Image.fromarray(coarse).resize((120, 140), Image.Resampling.BICUBIC).save(file, "PNG")
-        answer = httpx.post(f"{self.url}/api/v1/read", params={"name": name}, content=file.getvalue(), timeout=30)
+        answer = httpx.post(
+            f"{self.url}/api/v1/read", params={"name": name}, content=file.getvalue(), timeout=30, headers=self.local
+        )
         assert answer.status_code == 200, answer.text
         return answer.headers["Location"].rsplit("/", 1)[1]
 
@@ -80,7 +83,7 @@ def serve(run_room: RunRoom) -> Callable[[Path, Path], Iterator[Room]]:
 
     def running(data: Path, model: Path) -> Iterator[Room]:
         with run_room(WebConfig(data=data, model=str(model), workers=1, requests_per_minute=0)) as served:
-            yield Room(served.address, served.context)
+            yield Room(served.address, served.context, served.local)
 
     return running
 

@@ -75,8 +75,20 @@ class Room:
         self.worklist.users.create(name, self.guards.passwords.hash(password), role=cast("object", role), by="test")  # type: ignore[arg-type]
         return name
 
-    def visitor(self, *, address: str = "127.0.0.1", base: str = "http://127.0.0.1", browser: bool = True) -> Visitor:
+    def visitor(
+        self,
+        *,
+        address: str = "127.0.0.1",
+        base: str = "http://127.0.0.1",
+        browser: bool = True,
+        local: bool = False,
+    ) -> Visitor:
+        """Who comes; with ``local``, who has the token: a browser as a cookie, a program as a header."""
         client = TestClient(self.app, base_url=base, client=(address, 50000), follow_redirects=False)
+        if local and browser:
+            client.cookies.set(*self.guards.local_cookie)
+        elif local:
+            client.headers["Authorization"] = f"Bearer {self.guards.local_token}"
         if browser:
             client.headers.update({"User-Agent": BROWSER, "Accept": "text/html", "Sec-Fetch-Site": "same-origin"})
         return Visitor(client, base)

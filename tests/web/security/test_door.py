@@ -37,19 +37,21 @@ if TYPE_CHECKING:
 )
 def test_a_name_that_was_bent_to_this_machine_is_not_ours(room: Room, host: str) -> None:
     for path in ("/", "/api/v1/films/7", "/login", "/static/css/base.css", "/healthz"):
-        answer = room.visitor(browser=False).http.get(path, headers={"Host": host})
+        answer = room.visitor(browser=False, local=True).http.get(path, headers={"Host": host})
         assert answer.status_code == 421, path
         assert "local" not in answer.text.replace("allowed_hosts", "")
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8000", "127.0.0.1:8000", "[::1]:8000"])
 def test_our_names_on_loopback(room: Room, host: str) -> None:
-    assert room.visitor(browser=False).http.get("/api/v1/films/7", headers={"Host": host}).status_code == 200
+    assert (
+        room.visitor(browser=False, local=True).http.get("/api/v1/films/7", headers={"Host": host}).status_code == 200
+    )
 
 
 def test_two_hosts_are_none(room: Room) -> None:
     twice = [("Host", "127.0.0.1"), ("Host", "evil.example")]
-    assert room.visitor(browser=False).http.get("/healthz", headers=twice).status_code == 421
+    assert room.visitor(browser=False, local=True).http.get("/healthz", headers=twice).status_code == 421
 
 
 def test_on_the_network_addresses_and_told_names_are_ours(ward: Room) -> None:
@@ -125,7 +127,7 @@ def test_no_way_leads_out_of_the_public_folder(ward: Room, path: str) -> None:
 
 
 def test_long_and_odd_requests_are_refused(room: Room) -> None:
-    http = room.visitor(browser=False).http
+    http = room.visitor(browser=False, local=True).http
     assert http.get("/" + "a" * 3000).status_code == 414
     assert http.get("/?" + "a" * 9000).status_code == 414
     assert http.get("/healthz", headers={"X-Long": "a" * 40_000}).status_code == 431
@@ -139,7 +141,7 @@ def test_long_and_odd_requests_are_refused(room: Room) -> None:
 
 def test_bodies_have_a_limit_told_or_not(open_room: Callable[..., Room]) -> None:
     room = open_room(max_request_bytes=3 * 2**20)
-    http = room.visitor(browser=False).http
+    http = room.visitor(browser=False, local=True).http
 
     def stream(size: int) -> Callable[[], object]:
         def parts() -> object:
@@ -159,8 +161,8 @@ def test_bodies_have_a_limit_told_or_not(open_room: Callable[..., Room]) -> None
 
 def test_what_fails_inside_tells_nothing_but_its_number(room: Room, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR, "pneumoscope.web"):
-        program = room.visitor(browser=False).http.get("/api/v1/fails")
-        person = room.visitor().http.get("/api/v1/fails", headers={"Accept": "text/html"})
+        program = room.visitor(browser=False, local=True).http.get("/api/v1/fails")
+        person = room.visitor(local=True).http.get("/api/v1/fails", headers={"Accept": "text/html"})
     for answer in (program, person):
         assert answer.status_code == 500
         assert "secret" not in answer.text
@@ -173,7 +175,7 @@ def test_what_fails_inside_tells_nothing_but_its_number(room: Room, caplog: pyte
 
 
 def test_the_number_is_ours_and_not_the_callers(room: Room) -> None:
-    http = room.visitor(browser=False).http
+    http = room.visitor(browser=False, local=True).http
     numbers = {http.get("/healthz", headers={"X-Request-ID": "forged\tline"}).headers["X-Request-ID"] for _ in range(3)}
     assert len(numbers) == 3
     assert all(len(number) == 16 and number.isalnum() for number in numbers)
@@ -200,7 +202,10 @@ def test_without_a_store_nobody_comes_in(ward: Room) -> None:
 def test_there_are_no_websockets(room: Room) -> None:
     from starlette.websockets import WebSocketDisconnect
 
-    with pytest.raises(WebSocketDisconnect), room.visitor(browser=False).http.websocket_connect("/api/v1/films/7"):
+    with (
+        pytest.raises(WebSocketDisconnect),
+        room.visitor(browser=False, local=True).http.websocket_connect("/api/v1/films/7"),
+    ):
         pass
 
 

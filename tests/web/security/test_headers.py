@@ -26,7 +26,7 @@ EVERY = {
 
 
 def test_every_answer_has_them(room: Room) -> None:
-    here = room.visitor()
+    here = room.visitor(local=True)
     asked = [
         here.http.get("/"),
         here.http.get("/login"),

@@ -25,15 +25,12 @@ __all__ = [
     "caller",
     "cross_site",
     "foreign_origin",
-    "forwarded",
-    "from_browser",
     "host_allowed",
     "key_of",
 ]
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
 
 
 def host_allowed(headers: Headers, policy: Policy) -> bool:
@@ -50,11 +47,6 @@ def host_allowed(headers: Headers, policy: Policy) -> bool:
     if name in _LOOPBACK or name in policy.hosts:
         return True
     return not policy.loopback and _address(name.strip("[]")) is not None
-
-
-def forwarded(headers: Headers) -> bool:
-    """Whether a proxy has passed the request on."""
-    return any(name in headers for name in _FORWARDED)
 
 
 def caller(scope: Scope, headers: Headers, policy: Policy) -> IPv4Address | IPv6Address | None:
@@ -92,12 +84,6 @@ def key_of(address: IPv4Address | IPv6Address | None) -> str:
     if isinstance(address, IPv6Address):
         return f"{address.exploded[:19]}/64"
     return str(address)
-
-
-def from_browser(headers: Headers) -> bool:
-    """Whether a browser may have sent this: every one says Mozilla, and most say where they come from."""
-    told = ("origin", "referer", "sec-fetch-site", "sec-fetch-mode", "cookie")
-    return any(name in headers for name in told) or "mozilla" in headers.get("user-agent", "").lower()
 
 
 def foreign_origin(headers: Headers, *, https: bool) -> bool:

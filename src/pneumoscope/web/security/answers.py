@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pneumoscope.web.security.denial import Denied
 
-__all__ = ["denied", "for_person", "problem", "to_login"]
+__all__ = ["denied", "for_person", "go_to", "problem", "to_login"]
 
 _TITLES = {404: "Not here", 405: "Not here", 500: "Trouble"}
 _PROGRAMS = ("/api/", "/metrics", "/static/", "/healthz", "/readyz")
@@ -69,15 +69,23 @@ def problem(request: Request, no: Denied) -> Response:
 
 
 def to_login(request: Request, page: str = "/login") -> Response:
-    """Send a person to the login, and back afterwards.
+    """Send a person to the login, and back afterwards."""
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    target = page if page != "/login" else f"/login?next={quote(wanted, safe='/')}"
+    return go_to(request, target)
+
+
+def go_to(request: Request, target: str) -> Response:
+    """Send a person to another page of ours.
 
     A link on a page of another site comes without our cookie (SameSite=Strict), also if the person is logged in. A
     page of ours in between makes the next step our own, which brings the cookie.
+
+    Args:
+        request: What is answered.
+        target: Path and query, quoted, so that nothing in it means anything in HTML.
     """
-    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    target = page if page != "/login" else f"/login?next={quote(wanted, safe='/')}"
     if request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-        # quote() has left nothing in the target that means anything in HTML.
         return HTMLResponse(
             f'<!doctype html><title>pneumoscope</title><meta http-equiv="refresh" content="0;url={target}">'
         )

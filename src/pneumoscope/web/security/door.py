@@ -7,6 +7,7 @@ It is closed by default. A route that forgets to ask who comes is still behind i
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -14,10 +15,10 @@ from starlette.requests import ClientDisconnect, Request
 
 from pneumoscope.errors import PneumoscopeError
 from pneumoscope.web.security import addresses, sessions
-from pneumoscope.web.security.answers import denied, for_person, to_login
+from pneumoscope.web.security.answers import denied, for_person, go_to, to_login
 from pneumoscope.web.security.bodies import boundary_of, bounded, csrf_in_form, csrf_in_parts, is_form
 from pneumoscope.web.security.denial import Denied
-from pneumoscope.web.security.identify import at_this_machine, identify
+from pneumoscope.web.security.identify import holds_local, identify
 from pneumoscope.web.security.keys import csrf_of, same
 from pneumoscope.web.security.who import PUBLIC, Identity
 
@@ -101,25 +102,47 @@ class Door:
         https = addresses.by_https(scope, headers, policy)
         request.state.address = addresses.key_of(address)
         request.state.https = https
-        here = at_this_machine(headers, address)
-        if self.guards.addresses is not None and not here:  # before the store is asked
-            _slow_down(self.guards.addresses.take(request.state.address))
-        who, users = await run_in_threadpool(self._who, headers, path, address, https)
+        if self.guards.addresses is not None and not holds_local(self.guards, headers, https=https):
+            _slow_down(self.guards.addresses.take(request.state.address))  # before the store is asked
+        if request.method == "GET" and for_person(request) and "token" in request.query_params:
+            return await run_in_threadpool(self._take_token, request), receive
+        who, users = await run_in_threadpool(self._who, headers, path, https)
         request.state.identity = who
         if who is None and not public:
-            return self._outside(request, users=users, here=here), receive
+            return self._outside(request, users=users), receive
         if who is not None and self.guards.identities is not None and who.via != "local":
             _slow_down(self.guards.identities.take(who.token or who.name))
         if request.method not in _SAFE:
             receive = await self._meant(headers, receive, who, https=https)
         return None, receive
 
-    def _who(
-        self, headers: Headers, path: str, address: addresses.Address | None, https: bool
-    ) -> tuple[Identity | None, bool]:
+    def _who(self, headers: Headers, path: str, https: bool) -> tuple[Identity | None, bool]:
         worklist = self.context.worklist
-        who = identify(self.guards, worklist, headers=headers, path=path, address=address, https=https)
+        who = identify(self.guards, worklist, headers=headers, path=path, https=https)
         return who, self.guards.has_users(worklist)
+
+    def _take_token(self, request: Request) -> Response:
+        """Take the local token out of the address that the terminal printed: a cookie instead, and the page again.
+
+        Raises:
+            Denied: It is another server's, or an old one.
+        """
+        guards, https = self.guards, request.state.https
+        left = urlencode([(key, value) for key, value in request.query_params.multi_items() if key != "token"])
+        path = "/" + quote(request.url.path.lstrip("/\\"))  # never //host
+        answer = go_to(request, path + (f"?{left}" if left else ""))
+        if not guards.takes_local(self.context.worklist):
+            return answer  # an old bookmark: everybody logs in by now
+        if not same(request.query_params["token"], guards.local_token):
+            raise Denied(
+                403,
+                "local-token",
+                "this token is not that of this server",
+                "Open the address that the server has printed on its terminal",
+            )
+        name, value = guards.local_cookie
+        sessions.give_cookie(answer, name, value, https=https)
+        return answer
 
     @staticmethod
     def _form(request: Request) -> None:
@@ -133,7 +156,7 @@ class Door:
         if any(ord(letter) < 32 or ord(letter) == 127 for letter in path):
             raise Denied(400, "address", "this address holds characters that no address has")
 
-    def _outside(self, request: Request, *, users: bool, here: bool) -> Response | None:
+    def _outside(self, request: Request, *, users: bool) -> Response | None:
         """Nobody is logged in: say what to do about it.
 
         Raises:
@@ -148,13 +171,14 @@ class Door:
             if person:
                 return to_login(request, "/setup")
             raise Denied(503, "no-users", "this reading room has no administrator yet", "Open /setup in a browser")
+        if person:
+            return to_login(request, "/setup")
         raise Denied(
-            403,
+            401,
             "no-users",
-            "this reading room has no users, so that only the person at its own machine may come in"
-            if not here
-            else "this reading room has no users yet",
-            "Make the first user there, or start the server with PNEUMOSCOPE_WEB_LOGIN=always",
+            "this server has no users yet, so that only the token that it prints on its terminal lets in",
+            "Send it as: Authorization: Bearer TOKEN",
+            {"WWW-Authenticate": 'Bearer realm="pneumoscope"'},
         )
 
     async def _meant(self, headers: Headers, receive: Receive, who: Identity | None, *, https: bool) -> Receive:
@@ -165,9 +189,7 @@ class Door:
         """
         if addresses.foreign_origin(headers, https=https):
             raise Denied(403, "origin", "a page of another site sent this", _OURS)
-        if who is not None and who.via == "token":
-            return receive
-        if who is not None and who.via == "local" and not addresses.from_browser(headers):
+        if who is not None and not who.csrf:  # known by a header that no browser sends by itself
             return receive
         if who is not None:
             expected = who.csrf

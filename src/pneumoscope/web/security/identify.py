@@ -1,4 +1,4 @@
-"""From a request to the identity behind it: a token, a session's cookie, or the person at this machine."""
+"""From a request to the identity behind it: an API token, a session's cookie, or the local token."""
 
 from __future__ import annotations
 
@@ -6,20 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pneumoscope.web.security import sessions
-from pneumoscope.web.security.addresses import forwarded
 from pneumoscope.web.security.denial import Denied
-from pneumoscope.web.security.keys import digest, is_token
+from pneumoscope.web.security.keys import digest, is_token, same
 from pneumoscope.web.security.who import LOCAL, Identity, scopes_of
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Address, IPv6Address
-
     from starlette.datastructures import Headers
 
     from pneumoscope.web.security.state import Guards
     from pneumoscope.worklist import Worklist
 
-__all__ = ["at_this_machine", "identify"]
+__all__ = ["holds_local", "identify"]
 
 _UNTOUCHED = ("/api/v1/events",)
 """Paths that an open page asks for by itself: they do not keep a session going."""
@@ -31,12 +28,12 @@ def identify(
     *,
     headers: Headers,
     path: str,
-    address: IPv4Address | IPv6Address | None,
     https: bool,
 ) -> Identity | None:
     """Find who asks; called in a thread, for it asks the store.
 
-    A token goes before a cookie, and a token that is wrong is never made good by a cookie.
+    A token goes before a cookie, and a token that is wrong is never made good by a cookie. Where a request comes from
+    proves nothing: a proxy, a forwarded port and another account of the machine all come from loopback.
 
     Raises:
         Denied: There is a token, and it is wrong.
@@ -48,24 +45,23 @@ def identify(
         found = sessions.find(worklist, secret, guards.policy, now=guards.now(), used=path not in _UNTOUCHED)
         if found is not None:
             return found
-    if _local(guards, worklist, headers, address):
+    if holds_local(guards, headers, https=https) and guards.takes_local(worklist):
         return replace(LOCAL, csrf=guards.local_csrf)
     return None
 
 
-def at_this_machine(headers: Headers, address: IPv4Address | IPv6Address | None) -> bool:
-    """Whether the request was made on this machine and went through no proxy, behind which anybody may be."""
-    return address is not None and address.is_loopback and not forwarded(headers)
-
-
-def _local(guards: Guards, worklist: Worklist, headers: Headers, address: IPv4Address | IPv6Address | None) -> bool:
-    policy = guards.policy
-    if not policy.loopback or policy.login == "always" or not at_this_machine(headers, address):
-        return False
-    return policy.login == "never" or not guards.has_users(worklist)
+def holds_local(guards: Guards, headers: Headers, *, https: bool) -> bool:
+    """Whether the request brings the local person's cookie, or the local token in a header; nothing is asked for it."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return same(token.strip(), guards.local_token)
+    name, value = guards.local_cookie
+    return same(sessions.cookie_of(headers, name, https=https), value)
 
 
 def _of_token(guards: Guards, worklist: Worklist, token: str) -> Identity:
+    if same(token, guards.local_token) and guards.takes_local(worklist):
+        return LOCAL
     found = worklist.tokens.get(digest(token)) if is_token(token) else None
     if found is None:
         raise Denied(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pneumoscope.web.context import Context
 
-__all__ = ["first_run", "install"]
+__all__ = ["first_run", "install", "local_address"]
 
 
 def install(app: FastAPI, context: Context) -> None:
@@ -45,13 +45,23 @@ def first_run(app: FastAPI) -> str | None:
     Call it when the store is open.
 
     Returns:
-        None if there are users, or if the person at this machine needs no code.
+        None if there are users, or if the local token lets in.
     """
     guards = guards_of(app)
     context: Context = app.state.context
     if not guards.needs_code() or guards.has_users(context.worklist):
         return None
     return guards.first.issue()
+
+
+def local_address(app: FastAPI, address: str) -> str:
+    """The address to open on this machine: with the local token while it lets in, and never in a log.
+
+    Call it when the store is open.
+    """
+    guards = guards_of(app)
+    context: Context = app.state.context
+    return f"{address}/?token={guards.local_token}" if guards.takes_local(context.worklist) else address
 
 
 async def _denied(request: Request, error: Exception) -> Response:

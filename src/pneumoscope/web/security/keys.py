@@ -6,13 +6,14 @@ there is nothing to guess. (Passwords are guessed; they have ``passwords.py``.)
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import re
 import secrets
 from typing import Final
 
-__all__ = ["TOKEN_MARK", "csrf_of", "digest", "is_token", "new_secret", "new_token", "same"]
+__all__ = ["TOKEN_MARK", "csrf_of", "digest", "is_token", "local_cookie", "new_secret", "new_token", "same"]
 
 TOKEN_MARK: Final = "pneumo_"  # noqa: S105 - the open part of a token
 """API tokens begin with it, so that one that was published by mistake can be found."""
@@ -49,6 +50,12 @@ def csrf_of(secret: str) -> str:
         OWASP Cross-Site Request Forgery Prevention, "HMAC based token pattern".
     """
     return hmac.new(secret.encode(), b"pneumoscope csrf", hashlib.sha256).hexdigest()
+
+
+def local_cookie(token: str) -> str:
+    """The cookie's value of the local person: it follows from the token and does not tell it (43 characters)."""
+    value = hmac.new(token.encode(), b"pneumoscope local cookie", hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(value).decode().rstrip("=")
 
 
 def same(one: str, other: str) -> bool:

@@ -88,6 +88,8 @@ async def setup_page(request: Request, here: Here) -> Response:
     guards = guards_of(request.app)
     if await run_in_threadpool(guards.has_users, here.worklist):
         return RedirectResponse("/login", 303)
+    if _who(request) is None and not guards.needs_code():
+        return _draw(request, "local_token", title="Local token")
     return _setup(request)
 
 

@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from pneumoscope.web.security.policy import Policy
     from pneumoscope.worklist import Worklist
 
-__all__ = ["SESSION", "VISITOR", "begin", "cookie_of", "end", "find", "forget_cookie", "give_cookie"]
+__all__ = ["LOCAL", "SESSION", "VISITOR", "begin", "cookie_of", "end", "find", "forget_cookie", "give_cookie"]
 
 SESSION = "pneumoscope_session"
 """The cookie of who is logged in."""
 VISITOR = "pneumoscope_visitor"
 """The cookie of who is not yet: it ties the login form to the browser that asked for it; it never becomes a session."""
+
+LOCAL = "pneumoscope_local"
+"""How the cookie of the local person begins, while there are no users."""
 
 _LENGTH = 43
 _TOUCH = timedelta(minutes=1)  # the last use is written down at most so often

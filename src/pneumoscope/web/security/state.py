@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from pneumoscope.web.security import sessions
 from pneumoscope.web.security.firstrun import FirstRun
-from pneumoscope.web.security.keys import csrf_of, new_secret
+from pneumoscope.web.security.keys import csrf_of, digest, local_cookie, new_token
 from pneumoscope.web.security.limits import Buckets
 from pneumoscope.web.security.passwords import Passwords
 from pneumoscope.web.security.policy import Policy
@@ -71,7 +72,7 @@ class Guards:
         policy: The rules.
         passwords: Makes and checks hashes.
         first: The one-time code of the first run.
-        secret: Of this process; the local person's CSRF value follows from it.
+        local_token: Lets the local person in while there are no users; the data folder's, once it is open.
         addresses: How many requests come from each address.
         identities: How many each user or token makes.
         tries: How many passwords and codes were tried from each address.
@@ -84,7 +85,7 @@ class Guards:
     policy: Policy
     passwords: Passwords = field(default_factory=Passwords)
     first: FirstRun = field(default_factory=FirstRun)
-    secret: str = field(default_factory=new_secret, repr=False)
+    local_token: str = field(default_factory=new_token, repr=False)
     addresses: Buckets | None = None
     identities: Buckets | None = None
     tries: Buckets = field(default_factory=lambda: Buckets(_TRIES_A_MINUTE / 60, _TRIES_A_MINUTE))
@@ -106,7 +107,22 @@ class Guards:
     @property
     def local_csrf(self) -> str:
         """What a browser's page of the local person must bring."""
-        return csrf_of(self.secret)
+        return csrf_of(self.local_token)
+
+    @property
+    def local_cookie(self) -> tuple[str, str]:
+        """Name and value of the local person's cookie.
+
+        The name tells servers of one host apart, for cookies do not know ports; the value does not tell the token.
+        """
+        return f"{sessions.LOCAL}_{digest(self.local_token)[:8]}", local_cookie(self.local_token)
+
+    def takes_local(self, worklist: Worklist) -> bool:
+        """Whether the local token lets somebody in: on loopback while there are no users, or with login=never."""
+        policy = self.policy
+        if not policy.loopback or policy.login == "always":
+            return False
+        return policy.login == "never" or not self.has_users(worklist)
 
     def has_users(self, worklist: Worklist) -> bool:
         """Whether there is any user. There is no way back to none, so that a yes is not asked for again."""

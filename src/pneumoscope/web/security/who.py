@@ -51,11 +51,13 @@ class Identity:
     """Who asks.
 
     Attributes:
-        name: Of the user; "local" for the person at this machine while there are no users.
+        name: Of the user; "local" for who started the server, while there are no users.
         role: "reader" reads films and gives verdicts; "admin" also keeps users, bundles and settings, and deletes.
         scopes: Of "read", "write", "admin".
-        via: How they are known: "local" (loopback without users), "session" (cookie), or "token" (API).
-        csrf: What an unsafe request of a browser must bring with it; empty for a token, which no browser sends.
+        via: How they are known: "local" (the token that the terminal prints, without users), "session" (cookie), or
+            "token" (API).
+        csrf: What an unsafe request of a browser must bring with it; empty for a token in a header, which no browser
+            sends by itself.
         session: sha256 of the session's cookie; empty without one.
         token: Id of the token; empty without one.
     """
@@ -74,7 +76,7 @@ class Identity:
 
 
 LOCAL = Identity(name="local", role="admin", scopes=ROLES["admin"], via="local", csrf="")
-"""The person at this machine; the door fills in the CSRF value."""
+"""The person who holds the local token; for a cookie, the CSRF value is filled in."""
 
 
 def scopes_of(role: str) -> frozenset[str]:

@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pytest
-from highdicom.sr import EnhancedSR
+from highdicom.sr import CodedConcept, EnhancedSR
 from hypothesis import given as drawn
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from pneumoscope.domain.reading import Reading
 
+PNEUMONIA = CodedConcept("233604007", "SCT", "Pneumonia")
 ENHANCED_SR = "1.2.840.10008.5.1.4.1.1.88.22"
 
 
@@ -83,13 +84,13 @@ def test_it_is_a_preliminary_measurement_report(read_reading: Reading, given: Gi
 def test_the_probabilities_are_measurements_and_the_call_is_an_evaluation(read_reading: Reading, given: Given) -> None:
     found = groups(read_back(read_reading, given))
 
-    assert list(found) == ["pneumonia", "class normal", "class bacterial", "class viral", "evidence for pneumonia"]
+    assert list(found) == ["pneumonia", "probabilities of the classes", "evidence for pneumonia"]
     assert numbers(found["pneumonia"]) == [("122157", 0.966667), ("threshold", 0.2)]
     assert ("121071", "233604007") in judged(found["pneumonia"])
     assert ("call", "52101004") in judged(found["pneumonia"])
     assert ("pattern", "bacterial") in judged(found["pneumonia"])
     assert ("prediction-set", "bacterial") in judged(found["pneumonia"])
-    assert numbers(found["class viral"]) == [("122157", 0.366667)]
+    assert numbers(found["probabilities of the classes"])[2] == ("p-viral", 0.366667)
     assert dict.fromkeys(value for _, value in numbers(found["evidence for pneumonia"])) == {0.0: None, 1.0: None}
 
 
@@ -156,7 +157,7 @@ def test_a_refused_film_has_a_reason_and_no_measurement(refused_reading: Reading
 
     (group,) = groups(report).values()
     assert not [item for item in items(report) if item.ValueType == "NUM"]
-    assert judged(group) == [("121071", "233604007"), ("reading", "refused"), ("refused", "refused-unreadable")]
+    assert judged(group) == [("reading", "refused"), ("refused", "refused-unreadable")]
     comments = [item.TextValue for item in items(report) if name(item) == "121106"]
     assert "No reading was made: the file is empty." in comments
 
@@ -169,9 +170,49 @@ def test_highdicom_reads_it_as_its_own(read_reading: Reading, given: Given, dico
     report = EnhancedSR.from_dataset(read_back(read_reading, replace(given, source=dicom_film)))
 
     made = report.content.get_image_measurement_groups()
-    assert [group.tracking_identifier for group in made][:2] == ["pneumonia", "class normal"]
+    assert [group.tracking_identifier for group in made][:2] == ["pneumonia", "probabilities of the classes"]
     assert made[0].get_measurements()[0].value == pytest.approx(0.966667)
     assert made[0].finding_type.meaning == "Pneumonia"
+
+
+FORCED = "forced: the gate refuses this film (not-a-chest: this looks like a hand)"
+
+
+@pytest.mark.parametrize(
+    ("call", "warnings", "finding", "presence"),
+    [
+        ("pneumonia", (), "Pneumonia", "Present"),
+        ("no pneumonia", (), None, "Absent"),
+        ("indeterminate", (), None, "Undetermined"),
+        ("pneumonia", (FORCED,), None, "Present"),
+    ],
+)
+def test_a_stranger_sees_whether_the_finding_is_present(
+    read_reading: Reading, given: Given, call: str, warnings: tuple[str, ...], finding: str | None, presence: str
+) -> None:
+    """As highdicom reads it back: a finding is named only where it is present, and absence is said of the finding."""
+    assert read_reading.finding is not None
+    reading = replace(read_reading, finding=replace(read_reading.finding, call=call), warnings=warnings)
+
+    made = EnhancedSR.from_dataset(read_back(reading, given)).content.get_image_measurement_groups()
+
+    types = [group.finding_type.meaning for group in made if group.finding_type is not None]
+    assert types == ([] if finding is None else [finding])
+    (said,) = made[0].get_qualitative_evaluations(name=PNEUMONIA)
+    assert said.value.meaning == presence
+
+
+@pytest.mark.skipif(shutil.which("dsrdump") is None, reason="dsrdump (dcmtk) is not installed")
+def test_a_viewer_shows_a_film_without_the_finding_as_one(read_reading: Reading, given: Given, tmp_path: Path) -> None:
+    assert read_reading.finding is not None
+    reading = replace(read_reading, finding=replace(read_reading.finding, call="no pneumonia"))
+    path = tmp_path / "report.dcm"
+    path.write_bytes(write(reading, given))
+
+    done = subprocess.run(["dsrdump", "+Pl", str(path)], capture_output=True, text=True, check=True)  # noqa: S607
+
+    assert '"Finding")=' not in done.stdout
+    assert '"Pneumonia")=(272519000,SCT,"Absent")' in done.stdout
 
 
 @pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (dicom3tools) is not installed")
@@ -208,5 +249,5 @@ def test_any_reading_gives_a_report_that_can_be_read(readings: st.SearchStrategy
     report = read_back(reading, Given())
 
     assert report.SOPClassUID == ENHANCED_SR
-    wanted = len(reading.probabilities or {}) + 2 if reading.status == "read" else 1
+    wanted = 3 if reading.status == "read" else 1
     assert len([item for item in items(report) if item.ValueType == "CONTAINER" and name(item) == "125007"]) == wanted

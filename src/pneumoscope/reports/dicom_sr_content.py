@@ -26,10 +26,15 @@ _SPACE = UUID("5d2c6d0a-5f0b-5c56-9a6b-3f0d1f3a8c11")
 
 _LO = 64  # characters that a code's meaning may have (PS3.5 table 6.2-1)
 _DIGITS = 6
+_PRESENCE = {"present": "present", "absent": "absent on the film", INDETERMINATE: "undetermined"}
 
 
 def content(reading: Reading, said: Said, source: Source | None, finding: str) -> Any:
-    """The tree: one measurement group for the finding, one a class, one for the evidence by zone.
+    """The tree: one measurement group for the finding, one for the classes, one for the evidence by zone.
+
+    Whoever reads no more than the codes must not take a film without the finding for one with it. So "Finding"
+    (121071, DCM) stands only where the call is that the finding is present; its presence is an evaluation under the
+    finding's own code with the values of CID 240 ("Pneumonia: Absent"); and no class is called a finding.
 
     Args:
         reading: A refused one has one group: that it was refused and why; no measurement.
@@ -42,7 +47,7 @@ def content(reading: Reading, said: Said, source: Source | None, finding: str) -
     """
     from highdicom import sr  # noqa: PLC0415 - the extra, and slow to import
 
-    groups = _Groups(reading, source)
+    groups = _Groups(reading, said, source)
     model = reading.model
     observer = sr.ObserverContext(
         observer_type=concept(CODES["device"]),
@@ -72,33 +77,32 @@ def content(reading: Reading, said: Said, source: Source | None, finding: str) -
 class _Groups:
     """Makes measurement groups (TID 1501), each with the algorithm and the film that it comes from."""
 
-    def __init__(self, reading: Reading, source: Source | None) -> None:
+    def __init__(self, reading: Reading, said: Said, source: Source | None) -> None:
         self._reading = reading
+        self._forced = said.tone == "forced"
         self._source = source
 
     def refused(self, finding: str) -> Any:
         """That no reading was made: a qualitative evaluation, and no measurement at all."""
         refusal = self._reading.refusal
         why = own_code("refused", refusal.code if refusal else "unknown", refusal.reason if refusal else "unknown")
-        return self._group(
-            finding, *finding_codes(finding), judged=[(CODES["reading"], CODES["refused"]), (CODES["refused"], why)]
-        )
+        return self._group(finding, judged=[(CODES["reading"], CODES["refused"]), (CODES["refused"], why)])
 
     def read(self, found: Finding) -> list[Any]:
-        """The finding, each class, and the evidence by zone."""
+        """The finding, the classes, and the evidence by zone."""
         reading = self._reading
-        made = [self._finding(found, reading.pattern)]
-        made += [
-            self._group(f"class {name}", class_code(name), measured=[_measured(CODES["probability"], value)])
-            for name, value in (reading.probabilities or {}).items()
-        ]
+        shares = [_measured(_probability_of(name), value) for name, value in (reading.probabilities or {}).items()]
+        made = [self._finding(found, reading.pattern), self._group("probabilities of the classes", measured=shares)]
         if reading.evidence is not None:
             made.append(self._evidence(found, reading.evidence))
         return made
 
     def _finding(self, found: Finding, pattern: Pattern | None) -> Any:
         what = "present" if found.call == found.name else INDETERMINATE if found.call == INDETERMINATE else "absent"
-        judged = [(CODES["call"], CODES[what])]
+        code = finding_codes(found.name)[0]
+        judged = [(code, CODES[_PRESENCE[what]]), (CODES["call"], CODES[what])]
+        if self._forced:
+            judged.append((CODES["quality control"], CODES["overruled"]))
         if pattern is not None:
             named = CODES["no pattern"] if pattern.call is None else _pattern_code(pattern.call)
             judged.append((CODES["pattern"], named))
@@ -106,7 +110,8 @@ class _Groups:
         measured = [_measured(CODES["probability"], found.probability), _measured(CODES["threshold"], found.threshold)]
         if found.lower is not None:
             measured.append(_measured(CODES["lower threshold"], found.lower))
-        return self._group(found.name, *finding_codes(found.name), judged=judged, measured=measured)
+        finding = code if what == "present" and not self._forced else None
+        return self._group(found.name, finding=finding, judged=judged, measured=measured)
 
     def _evidence(self, found: Finding, evidence: Evidence) -> Any:
         shares = []
@@ -115,12 +120,13 @@ class _Groups:
             shares.append(_measured(CODES["share of the evidence"], share, (CODES[f"{third} zone"], CODES[side])))
         if evidence.in_lungs is not None:
             shares.append(_measured(CODES["evidence in the lungs"], evidence.in_lungs))
-        return self._group(f"evidence for {found.name}", *finding_codes(found.name), measured=shares)
+        return self._group(f"evidence for {found.name}", measured=shares)
 
     def _group(
         self,
         tracked: str,
-        *finding: Code,
+        *,
+        finding: Code | None = None,
         judged: Sequence[tuple[Code, Code]] = (),
         measured: Sequence[Any] = (),
     ) -> Any:
@@ -138,7 +144,7 @@ class _Groups:
             tracking_identifier=sr.TrackingIdentifier(
                 identifier=tracked, uid=uid(f"{tracked} {to_json(self._reading)}")
             ),
-            finding_type=concept(finding[0]),
+            finding_type=None if finding is None else concept(finding),
             algorithm_id=algorithm,
             measurements=measured or None,
             qualitative_evaluations=[sr.QualitativeEvaluation(concept(name), concept(value)) for name, value in judged]
@@ -159,6 +165,10 @@ def uid(what: str) -> str:
     """A UID made of a UUID (PS3.5 section B.2), the same for the same thing."""
     # A file's name may hold what UTF-8 cannot: a byte of another encoding.
     return f"2.25.{uuid5(_SPACE, what.encode('ascii', 'backslashreplace').decode()).int}"
+
+
+def _probability_of(name: str) -> Code:
+    return own_code("p", name, f"Probability of the class {name}")
 
 
 def _pattern_code(call: str) -> Code:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 
 from pneumoscope.evaluation.figures.confusion import confusion_matrix
 from pneumoscope.evaluation.figures.curves import curves
@@ -18,7 +20,7 @@ from pneumoscope.evaluation.figures.histogram import score_histogram
 from pneumoscope.evaluation.figures.reliability import reliability
 from pneumoscope.evaluation.figures.samples import sample_inputs, sample_outputs
 from pneumoscope.evaluation.figures.threshold import precision_recall, roc
-from pneumoscope.evaluation.style import counted, house_style, new_figure, with_interval
+from pneumoscope.evaluation.style import counted, house_style, new_figure, rate_limits, with_interval, wrapped
 from pneumoscope.settings import NOTICE
 
 if TYPE_CHECKING:
@@ -148,3 +150,81 @@ def test_no_window_and_nothing_heavy_before_it_is_needed() -> None:
         "assert 'torch' not in sys.modules and 'sklearn' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+LONG = (
+    "no finding",
+    "community-acquired pneumonia",
+    "pulmonary tuberculosis",
+    "pneumoconiosis_or_silicosis",
+    "effusion",
+)
+
+
+@pytest.fixture
+def caught(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that would have been saved."""
+    found: list[Figure] = []
+    for name in ("reliability", "confusion", "samples", "curves"):
+        module = sys.modules[f"pneumoscope.evaluation.figures.{name}"]
+        monkeypatch.setattr(module, "save", lambda figure, path: found.append(figure))  # noqa: ARG005 - as save
+    return found
+
+
+def test_reliability_of_five_classes_has_a_panel_each_with_its_counts(caught: list[Figure], tmp_path: Path) -> None:
+    p = np.random.default_rng(0).dirichlet(np.ones(5), 200)
+    labels = p.argmax(axis=1)
+    panels = {name: (labels == c, p[:, c]) for c, name in enumerate(LONG)}
+    reliability({"Finding": (labels > 0, 1 - p[:, 0])} | panels, tmp_path / "a")
+    reliability(panels, tmp_path / "a")
+    for figure, shown in zip(caught, (6, 5), strict=True):
+        seen = [axes for axes in figure.axes if axes.axison]
+        assert len([axes for axes in seen if axes.patches]) == shown  # the counts
+        assert len([axes for axes in seen if axes.get_title(loc="left")]) == shown  # the diagrams
+    logs = [axes.get_ylabel() for axes in caught[0].axes if axes.get_yscale() == "symlog" and axes.get_ylabel()]
+    assert logs
+    assert all("log" in label for label in logs)
+
+
+def test_long_names_of_classes_stay_in_their_places(caught: list[Figure], tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 255, (5, 24, 24), dtype=np.uint8)
+    confusion_matrix(np.eye(5) * 20, LONG, tmp_path / "a")
+    sample_inputs(images, np.arange(5), LONG, tmp_path / "a")
+    sample_outputs(images, np.arange(5), np.roll(np.eye(5), 1, axis=1), LONG, tmp_path / "a")
+    for figure in caught:
+        figure.draw_without_rendering()
+        width = figure.bbox.width
+        for axes in figure.axes:
+            labels = [*axes.get_xticklabels(), *axes.get_yticklabels()]
+            for text in labels:
+                assert text.get_window_extent().x0 >= -1
+                assert text.get_window_extent().x1 <= width + 1
+            boxes = sorted(text.get_window_extent().bounds for text in axes.get_xticklabels())
+            assert all(x + w <= following for (x, _, w, _), (following, *_) in itertools.pairwise(boxes))
+            if not labels:  # a film: its caption has the film's width
+                captions = [text for text in axes.get_children() if isinstance(text, Text) and text.get_text()]
+                assert captions
+                assert all(t.get_window_extent().width <= 1.05 * axes.bbox.width for t in captions)
+
+
+def test_a_word_wider_than_its_line_is_broken_and_nothing_is_lost() -> None:
+    lines = wrapped("pneumoconiosis_or_silicosis of both lungs", 0.7, 7)
+    assert len(lines) > 2
+    assert "".join(lines).replace("-", "").replace(" ", "") == "pneumoconiosis_or_silicosisofbothlungs"
+
+
+@pytest.mark.parametrize("lowest", [0.0, 0.4, 0.9992, 1.0])
+def test_a_rates_axis_is_neither_a_magnifying_glass_nor_beyond_one(lowest: float) -> None:
+    low, high = rate_limits(lowest)
+    assert high - low >= 0.1
+    assert low < lowest
+    assert 1 < high <= 1.03
+
+
+def test_a_recall_of_one_all_the_way_is_a_line_and_no_landscape(caught: list[Figure], tmp_path: Path) -> None:
+    names = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "val_auc")
+    history = {name: [0.5, 0.7, 0.8] for name in names} | {"epoch": [1, 2, 3], "val_recall": [1, 1, 0.9992]}
+    curves(history, tmp_path / "a")
+    recall = next(axes for axes in caught[0].axes if axes.get_title(loc="left") == "Recall")
+    assert recall.get_ylim()[0] < 0.92

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from pneumoscope.evaluation.figures.uncertainty import risk_coverage
 from pneumoscope.evaluation.site import site_figures
 from pneumoscope.evaluation.style import house_style
+from pneumoscope.statistics.calibration import expected_calibration_error
 from pneumoscope.statistics.uncertainty import risk_coverage as curve_of
 
 if TYPE_CHECKING:
@@ -72,3 +74,19 @@ def test_a_site_gets_two_pictures_with_the_same_bytes_every_time(tmp_path: Path)
         "risk_coverage.png",
     ]
     assert [file.read_bytes() for file in first] == [file.read_bytes() for file in second]
+
+
+def test_a_sites_picture_states_the_calibration_error_of_its_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth, before, after = films()
+    kept: list[Figure] = []
+    monkeypatch.setattr(
+        sys.modules["pneumoscope.evaluation.figures.reliability"],
+        "save",
+        lambda figure, path: kept.append(figure) or [],  # noqa: ARG005 - as save
+    )
+    site_figures(truth, before, after, tmp_path, groups=np.arange(200), site="Ward 3")
+    words = " ".join(text.get_text() for axes in kept[0].axes for text in axes.texts)
+    for p in (before, after):
+        assert f"ECE {expected_calibration_error(truth, p, 10, equal_mass=True):.3f}" in words

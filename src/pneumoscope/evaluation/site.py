@@ -41,10 +41,12 @@ def site_figures(
     target, truth = make_folder(folder), np.asarray(labels, dtype=np.bool_)
     said = {"Before": np.asarray(before, dtype=np.float64), "After": np.asarray(after, dtype=np.float64)}
     films = f"{site} (after: cross-fitted)"
-    bins = 10 if len(truth) >= 300 else 5
     curves = {name: ((p >= 0.5) != truth, np.minimum(p, 1 - p)) for name, p in said.items()}
     return [
-        *reliability({name: (truth, p) for name, p in said.items()}, target / "reliability", bins=bins, films=films),
+        # The bins of the re-calibration's own table, so that picture and table state the same error.
+        *reliability(
+            {name: (truth, p) for name, p in said.items()}, target / "reliability", equal_mass=True, films=films
+        ),
         *risk_coverage(
             curves, target / "risk_coverage", generator=np.random.default_rng(0), groups=groups, films=films
         ),

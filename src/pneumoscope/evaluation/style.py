@@ -44,10 +44,12 @@ __all__ = [
     "new_figure",
     "panel_letter",
     "percent",
+    "rate_limits",
     "save",
     "small_print",
     "unit_axes",
     "with_interval",
+    "wrapped",
 ]
 
 # Okabe and Ito, "Color Universal Design" (2008): told apart with every common kind of colour vision.
@@ -57,6 +59,9 @@ CLASS_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 """By the class's place in the bundle; further classes begin again, and differ by line style."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINE_STYLES = ("-", "--", "-.", ":")
+SYSTEM_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK, "#7F3C00", "#332288", "#8A8A00")
+"""For figures that overlay many systems: further ones begin again, with another dash."""
+SYSTEM_MARKERS = (*MARKERS, "*", "h", "<")
 
 INK, GRAY, FADED = "#222222", "#767676", "#D0D0D0"
 
@@ -111,7 +116,7 @@ def house_style() -> Iterator[None]:
 
 def new_figure(width: float, height: float, small_print: str) -> Figure:
     """An empty figure, in inches, with the small print at its foot: how many films, and research use only."""
-    lines = _wrapped(f"{small_print} {NOTICE}", width - 0.18)
+    lines = wrapped(f"{small_print} {NOTICE}", width - 0.18, _SMALL)
     foot = _FOOT + _LINE * (len(lines) - 1)
     total = height + foot
     figure = Figure(figsize=(width, total))
@@ -121,19 +126,38 @@ def new_figure(width: float, height: float, small_print: str) -> Figure:
     return figure
 
 
-def _wrapped(text: str, width: float) -> list[str]:
-    """The small print in lines of at most ``width`` inches, by the true widths of its words."""
-    lines, reach = [], np.inf
-    for word in text.split():
-        # A space more than the word, so that the sum of the words is the line.
-        long = TextPath((0, 0), f"{word} n", size=_SMALL).vertices[:, 0].max() - 0.6 * _SMALL
-        if reach + long > width * 72:
+def wrapped(text: str, width: float, size: float) -> list[str]:
+    """Text in lines of at most ``width`` inches at ``size`` points, by the true widths of its words.
+
+    A word that is wider than a line is broken, so that the name of a class never leaves its place.
+    """
+    lines: list[str] = []
+    reach = np.inf
+    for word in (piece for whole in text.split() for piece in _pieces(whole, width * 72, size)):
+        long = _width(f"{word} ", size)
+        if reach + long > width * 72 + 0.35 * size:
             lines.append(word)
             reach = long
         else:
             lines[-1] += f" {word}"
             reach += long
     return lines
+
+
+def _width(text: str, size: float) -> float:
+    """Of a line, in points; a blank at its end counts."""
+    # A letter more, so that a last blank is measured, too.
+    return float(TextPath((0, 0), f"{text}n", size=size).vertices[:, 0].max()) - 0.6 * size
+
+
+def _pieces(word: str, width: float, size: float) -> list[str]:
+    """A word whole; one wider than a line in pieces, broken behind a hyphen or underscore if there is one."""
+    if _width(word, size) <= width or len(word) < 2:
+        return [word]
+    fits = next((n for n in range(len(word) - 1, 1, -1) if _width(f"{word[:n]}-", size) <= width), 1)
+    seam = max(word.rfind("_", 0, fits + 1), word.rfind("-", 0, fits + 1)) + 1
+    head = word[:seam] if seam else f"{word[:fits]}-"
+    return [head, *_pieces(word[seam or fits :], width, size)]
 
 
 def save(figure: Figure, path: str | PathLike[str]) -> list[Path]:
@@ -172,6 +196,18 @@ def with_interval(value: float, low: float, high: float) -> str:
     """``0.973 (95 % CI 0.961 to 0.984)``; a fourth digit where three would say 1.000 of less."""
     digits = 4 if 0.9995 <= high < 1 or 0.9995 <= value < 1 else 3
     return f"{value:.{digits}f} (95 % CI {low:.{digits}f} to {high:.{digits}f})"
+
+
+def rate_limits(lowest: float, highest: float = 1.0, *, least: float = 0.1) -> tuple[float, float]:
+    """The axis of a rate from below its lowest value to just above its highest, never narrower than ``least``.
+
+    An axis from 0.9985 to 1.0005 would make a landscape of one film's difference, and promise more than 1.
+    """
+    low, high = max(0.0, lowest), min(1.0, highest)
+    span = max(high - low, least)
+    low = max(0.0, min(low, high - span))
+    high = min(1.0, max(high, low + span))
+    return low - 0.06 * span, high + 0.03 * span
 
 
 def panel_letter(axes: Axes, letter: str, up: float = 6) -> None:

@@ -36,6 +36,8 @@ def test_systems_differ_by_more_than_colour_and_the_small_print_says_n(
     keys = list(figure.legends[0].get_lines())
     looks = {(key.get_color(), key.get_linestyle(), key.get_marker()) for key in keys}
     assert len(keys) == len(looks) == 12
+    assert len({key.get_color() for key in keys[:10]}) == 10  # ten are told apart by colour alone
+    assert len({key.get_marker() for key in keys[:10]}) == 10
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert all("AUC" in label and "95 % CI" in label for label in labels)
 

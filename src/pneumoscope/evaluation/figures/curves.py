@@ -17,6 +17,7 @@ from pneumoscope.evaluation.style import (
     house_style,
     new_figure,
     panel_letter,
+    rate_limits,
     save,
 )
 
@@ -94,10 +95,10 @@ def curves(
 
 
 def _near_one(axes: Axes, lines: Sequence[Sequence[float] | NDArray[np.float64]]) -> None:
-    """A rate's axis ends just above its best possible value, and begins below the worst that was seen."""
+    """A rate's axis ends at its best possible value, and begins below the worst that was seen."""
     seen = np.concatenate([np.asarray(line, dtype=float) for line in lines])
     lowest = float(np.nanmin(seen)) if np.isfinite(seen).any() else 0.0
-    axes.set_ylim(max(-0.02, lowest - 0.08 * (1.02 - lowest)), 1 + 0.03 * (1.02 - lowest))
+    axes.set_ylim(*rate_limits(lowest))
 
 
 def _mark(axes: Axes, epochs: np.ndarray, values: np.ndarray, chosen: int) -> None:

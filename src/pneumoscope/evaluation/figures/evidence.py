@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import zoom
 
 from pneumoscope.evaluation.figures.samples import film_grid, show_film
-from pneumoscope.evaluation.style import INK, house_style, save, small_print
+from pneumoscope.evaluation.style import INK, PAGE, house_style, save, small_print, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,9 +59,14 @@ def evidence_gallery(
     size = pictures.shape[1:]
     with house_style():
         gaps = (0.03, 0.16) * (_PAIRS - 1) + (0.03, 0.07)
-        figure, places = film_grid(
-            2 * len(pictures), small_print(films, len(pictures)), caption=0.17, gaps=gaps, foot=_SCALE
-        )
+        side = (PAGE - 0.07 - sum(gaps)) / len(gaps)
+        words = [
+            _captions(classes[true], classes[int(row.argmax())], float(row.max()), side)
+            for true, row in zip(truth.tolist(), p, strict=True)
+        ]
+        lines = max((len(caption) for pair in words for caption in pair), default=1)
+        note = small_print(films, len(pictures))
+        figure, places = film_grid(2 * len(pictures), note, caption=0.07 + 0.1 * lines, gaps=gaps, foot=_SCALE)
         pairs = zip(places[::2], places[1::2], strict=True)
         for k, (plain, laid) in zip(np.argsort(truth, kind="stable"), pairs, strict=True):
             called = int(p[k].argmax())
@@ -71,10 +76,9 @@ def evidence_gallery(
             shade = BALANCE(Normalize(-reach, reach, clip=True)(fine))
             shade[..., 3] = 0.8 * np.clip(np.abs(fine) / reach, 0, 1) ** 0.8
             laid.imshow(shade, interpolation="antialiased")
-            mark = "✓" if called == truth[k] else "✗"
-            plain.set_title(f"true: {classes[truth[k]]}", size=6, pad=2.5, weight="normal", color=INK)
-            words = f"{mark} called: {classes[called]} {p[k, called]:.2f}"
-            laid.set_title(words, size=6, pad=2.5, weight="normal" if mark == "✓" else "bold", color=INK)
+            true, said = ("\n".join(caption) for caption in words[k])
+            plain.set_title(true, size=6, pad=2.5, weight="normal", color=INK)
+            laid.set_title(said, size=6, pad=2.5, weight="normal" if called == truth[k] else "bold", color=INK)
         scale = ScalarMappable(Normalize(-reach, reach), BALANCE)
         total = figure.get_size_inches()[1]
         room = figure.add_axes((0.25, (_SCALE + 0.07) / total, 0.5, 0.09 / total))
@@ -84,3 +88,9 @@ def evidence_gallery(
         bar.locator = MaxNLocator(6)
         bar.update_ticks()
         return save(figure, path)
+
+
+def _captions(true: str, called: str, p: float, side: float) -> tuple[list[str], list[str]]:
+    """The lines above a film and above its evidence."""
+    mark = "✓" if called == true else "✗"
+    return wrapped(f"true: {true}", 0.88 * side, 6), wrapped(f"{mark} called: {called} {p:.2f}", 0.88 * side, 6)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pneumoscope.evaluation.style import (
-    CLASS_COLOURS,
     GRAY,
     INK,
     LINE_STYLES,
-    MARKERS,
     PAGE,
+    SYSTEM_COLOURS,
+    SYSTEM_MARKERS,
     house_style,
     new_figure,
     panel_letter,
@@ -87,16 +87,16 @@ def rocs(
 
 
 def _line(i: int) -> dict[str, Any]:
-    """Colour and dash of the i-th system; of more than there are colours, the next dash."""
-    turn, colour = divmod(i, len(CLASS_COLOURS))
-    return {"color": CLASS_COLOURS[colour], "linestyle": LINE_STYLES[(colour + turn) % len(LINE_STYLES)]}
+    """Colour and dash of the i-th system: as many colours as can be told apart, then the same with another dash."""
+    turn, colour = divmod(i, len(SYSTEM_COLOURS))
+    return {"color": SYSTEM_COLOURS[colour], "linestyle": LINE_STYLES[(colour + turn) % len(LINE_STYLES)]}
 
 
 def _mark(i: int) -> dict[str, Any]:
     return {
-        "marker": MARKERS[i % len(MARKERS)],
+        "marker": SYSTEM_MARKERS[i % len(SYSTEM_MARKERS)],
         "markersize": 4.5,
-        "markerfacecolor": CLASS_COLOURS[i % len(CLASS_COLOURS)],
+        "markerfacecolor": SYSTEM_COLOURS[i % len(SYSTEM_COLOURS)],
         "markeredgecolor": INK,
         "markeredgewidth": 0.5,
     }

@@ -17,6 +17,7 @@ from pneumoscope.evaluation.style import (
     new_figure,
     save,
     small_print,
+    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["film_grid", "sample_inputs", "sample_outputs", "show_film"]
 
 _COLUMNS, _GAP = 6, 0.07  # inches between films
+_SIDE = (PAGE - _GAP - _COLUMNS * _GAP) / _COLUMNS  # inches of a film
+_LINE = 0.105  # inches of a line of its caption
 
 
 def sample_inputs(
@@ -48,11 +51,13 @@ def sample_inputs(
     pictures, truth = np.asarray(images), np.asarray(labels)
     note = small_print(films, len(pictures), f", {pictures.shape[1]} x {pictures.shape[2]} pixels")
     with house_style():
-        figure, places = film_grid(len(pictures), note, caption=0.16)
+        names = ["\n".join(wrapped(name, 0.86 * _SIDE, 6.5)) for name in classes]
+        lines = max(names[c].count("\n") + 1 for c in truth.tolist()) if len(truth) else 1
+        figure, places = film_grid(len(pictures), note, caption=0.055 + _LINE * lines)
         for axes, k in zip(places, np.argsort(truth, kind="stable"), strict=True):
             show_film(axes, pictures[k])
             colour = CLASS_COLOURS[truth[k] % len(CLASS_COLOURS)]
-            axes.set_title(classes[truth[k]], color=colour, size=7, pad=2.5, loc="center")
+            axes.set_title(names[truth[k]], color=colour, size=6.5, pad=2.5, loc="center", linespacing=1.1)
         return save(figure, path)
 
 
@@ -80,12 +85,24 @@ def sample_outputs(
     right = int((called == truth).sum())
     note = small_print(films, len(pictures), f"; {right} called right (\u2713), {len(truth) - right} wrong (\u2717)")
     with house_style():
-        figure, places = film_grid(len(pictures), note, caption=0.27)
+        captions = [
+            [
+                *wrapped(f"true: {classes[truth[k]]}", 0.88 * _SIDE, 6),
+                *wrapped(
+                    f"{'✓' if called[k] == truth[k] else '✗'} called: {classes[called[k]]} {p[k, called[k]]:.2f}",
+                    0.88 * _SIDE,
+                    6,
+                ),
+            ]
+            for k in range(len(truth))
+        ]
+        lines = max((len(caption) for caption in captions), default=2)
+        figure, places = film_grid(len(pictures), note, caption=0.06 + _LINE * lines)
         for axes, k in zip(places, np.lexsort((called, truth)), strict=True):
             good = called[k] == truth[k]
             show_film(axes, pictures[k])
             axes.set_title(
-                f"true: {classes[truth[k]]}\n{'✓' if good else '✗'} called: {classes[called[k]]} {p[k, called[k]]:.2f}",
+                "\n".join(captions[k]),
                 size=6,
                 pad=3,
                 loc="left",

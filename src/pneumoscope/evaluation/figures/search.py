@@ -19,6 +19,7 @@ from pneumoscope.evaluation.style import (
     house_style,
     new_figure,
     panel_letter,
+    rate_limits,
     save,
 )
 
@@ -259,8 +260,7 @@ def _span(
     """From below the lowest that is drawn to above the highest, and never beyond 0 to 1 by more than a margin."""
     low = float(min((values - errors).min(), *(outer or ())[1:2], 1.0))
     high = float(max((values + errors).max(), *(outer or ())[2:3], 0.0))
-    margin = max(0.08 * (high - low), 0.004)
-    return low - margin, min(high + margin, 1 + margin)
+    return rate_limits(low, high, least=0.04)
 
 
 def _capital(words: str) -> str:

@@ -26,6 +26,7 @@ class Served:
     """Of the fixture ``serve``."""
 
     port: int
+    local: dict[str, str]
 
 
 class Process:

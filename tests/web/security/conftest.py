@@ -18,13 +18,13 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
 from fastapi.testclient import TestClient
 
-from pneumoscope.web.api import problems
+from pneumoscope.web.api.problems import install as install_error_handlers
 from pneumoscope.web.config import WebConfig
-from pneumoscope.web.pages import assets
-from pneumoscope.web.security import Admin, Reader, Writer
-from pneumoscope.web.security import api as security_api
-from pneumoscope.web.security import pages as security_pages
+from pneumoscope.web.pages.assets import router as assets_router
+from pneumoscope.web.security import Admin, Reader, Writer  # noqa: TC001 - FastAPI reads the annotations
+from pneumoscope.web.security.api import router as accounts_router
 from pneumoscope.web.security.install import first_run, install
+from pneumoscope.web.security.pages import router as login_router
 from pneumoscope.web.security.passwords import Passwords
 from pneumoscope.web.security.state import Guards, guards_of
 from pneumoscope.worklist import Worklist, open_worklist
@@ -127,7 +127,7 @@ def small_app(config: WebConfig, worklist: Worklist, clock: Clock) -> FastAPI:
     app.state.context = SimpleNamespace(
         config=config, worklist=worklist, metrics=SimpleNamespace(problem=lambda *_: None)
     )
-    for router in (security_pages.router, security_api.router, assets.router):
+    for router in (login_router, accounts_router, assets_router):
         app.include_router(router)
 
     @app.get("/", response_class=HTMLResponse)
@@ -163,7 +163,7 @@ def small_app(config: WebConfig, worklist: Worklist, clock: Clock) -> FastAPI:
     def health() -> str:
         return "ok"
 
-    problems.install(app)
+    install_error_handlers(app)
     install(app, cast("Context", app.state.context))
     guards = guards_of(app)
     guards.passwords, guards.now, guards.least_seconds = quick(), clock, 0.0

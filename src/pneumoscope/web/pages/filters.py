@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from pneumoscope.gate.codes import CODES
 from pneumoscope.web.pages.words import SOURCES, VERDICTS
-from pneumoscope.worklist.records import Query
+from pneumoscope.worklist.records import Query as StudyQuery
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,11 +80,11 @@ class Filters:
             kept[field.name] = value[:_TEXT] if field.name == "q" else value
         return cls(**kept)
 
-    def query(self, limit: int = 50) -> Query:
+    def query(self, limit: int = 50) -> StudyQuery:
         """What the store is asked."""
         since, until = _day(self.since), _day(self.until)
         # The store's words for these are literals; `of` lets no others in.
-        return Query(
+        return StudyQuery(
             order=self.order,  # type: ignore[arg-type]
             call=None if self.call in {"", "refused"} else self.call,
             status="refused" if self.call == "refused" else None,

@@ -11,12 +11,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from fastapi import Response
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from pneumoscope.web.security.who import Identity
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
+    from fastapi import Request
 
     from pneumoscope.web.security.denial import Denied
 

@@ -3,35 +3,65 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["inflated_size_within", "picture_size", "png_is_whole", "sequential_scan_without_end"]
+__all__ = ["FrameSize", "frame_size", "png_is_whole", "rle_size", "sequential_scan_without_end"]
 
-_DEFLATED = b"1.2.840.10008.1.2.1.99"
 # SOF0 to SOF15 without DHT (C4), JPG (C8) and DAC (CC), and SOF55 of JPEG-LS (ISO 14495-1, C.2.2).
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
 # Adam7: left, top, step across, step down of each pass (PNG specification, section 8.2).
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _SCAN = 0xDA
+_MOST_COMPONENTS = 4  # colour with transparency
+_MOST_TILES = 4096  # of JPEG 2000; tiles of films are of 128 pixels a side or more
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
-def picture_size(frame: bytes) -> tuple[int, int] | None:
-    """Rows and columns that a JPEG, JPEG-LS or JPEG 2000 codestream declares; None for anything else.
+class FrameSize(NamedTuple):
+    """What a codestream says of its picture.
+
+    Attributes:
+        rows: Height in pixels.
+        columns: Width.
+        components: Channels.
+        tiles: Into how many parts it is cut; 1 but for JPEG 2000.
+    """
+
+    rows: int
+    columns: int
+    components: int
+    tiles: int = 1
+
+    @property
+    def plausible(self) -> bool:
+        """Whether a film may be cut so; a decoder sets memory aside for each component of each tile beforehand."""
+        return 0 < self.components <= _MOST_COMPONENTS and 0 < self.tiles <= _MOST_TILES
+
+
+def frame_size(frame: bytes) -> FrameSize | None:
+    """What a JPEG, JPEG-LS or JPEG 2000 codestream declares; None for anything else.
 
     References: ITU-T T.81 B.2.2 (frame header), ITU-T T.800 A.5.1 (SIZ).
     """
     start = frame.find(b"\xff\x4f\xff\x51", 0, 1024)
     if start >= 0:
-        siz = frame[start + 8 : start + 24]
-        right, bottom, left, top = (int.from_bytes(siz[i : i + 4], "big") for i in range(0, 16, 4))
-        return bottom - top, right - left
+        siz = frame[start + 8 : start + 42]
+        right, bottom, left, top, tile_wide, tile_high, tile_left, tile_top = (
+            int.from_bytes(siz[i : i + 4], "big") for i in range(0, 32, 4)
+        )
+        across, down = (
+            -(-(end - begin) // side) if side else 0
+            for end, begin, side in ((right, tile_left, tile_wide), (bottom, tile_top, tile_high))
+        )
+        return FrameSize(bottom - top, right - left, int.from_bytes(siz[32:34], "big"), across * down)
     for marker, at in _segments(frame):
         if marker in _FRAME_HEADERS:
-            return int.from_bytes(frame[at + 3 : at + 5], "big"), int.from_bytes(frame[at + 5 : at + 7], "big")
+            rows, columns = (int.from_bytes(frame[at + i : at + i + 2], "big") for i in (3, 5))
+            return FrameSize(rows, columns, frame[at + 7] if at + 7 < len(frame) else 0)
     return None
 
 
@@ -64,21 +94,21 @@ def _segments(frame: bytes) -> Iterator[tuple[int, int]]:
         at += 2 + int.from_bytes(frame[at + 2 : at + 4], "big")
 
 
-def inflated_size_within(data: bytes, limit: int) -> bool:
-    """Whether a deflated DICOM file (PS3.5 A.5) unpacks to at most ``limit`` bytes; True for any other file."""
-    meta = data[132 : 132 + 4096]
-    if data[128:132] != b"DICM" or _DEFLATED not in meta or meta[:4] != b"\x02\x00\x00\x00":
-        return True
-    # The first element holds the length of the rest of the file meta information (PS3.10 section 7.1).
-    start = 144 + int.from_bytes(data[140:144], "little")
-    if start >= len(data):
-        return True
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        inflater.decompress(data[start:], limit)
-    except zlib.error:
-        return True  # damaged, and pydicom will say so
-    return not inflater.unconsumed_tail
+def rle_size(frame: bytes, *, limit: int) -> int:
+    """How many bytes an RLE frame unpacks to; counting ends beyond ``limit``.
+
+    Reference: PS3.5 annex G: a header of 64 bytes, then PackBits segments.
+    """
+    offsets = [int.from_bytes(frame[i : i + 4], "little") for i in range(0, 64, 4)]
+    starts = [*offsets[1 : 1 + min(offsets[0], 15)], len(frame)]
+    size = 0
+    for start, end in pairwise(starts):
+        at = start
+        while at < end - 1 and size <= limit:
+            head = frame[at]
+            size += head + 1 if head < 128 else 257 - head if head > 128 else 0
+            at += head + 2 if head < 128 else 2 if head > 128 else 1
+    return size
 
 
 def png_is_whole(data: bytes) -> bool:

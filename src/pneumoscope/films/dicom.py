@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pneumoscope.domain.radiograph import FilmInfo, Radiograph
 from pneumoscope.errors import FilmError, FilmTooLarge, UnreadableFilm, UnsupportedFilm
-from pneumoscope.films.codestream import inflated_size_within, picture_size, sequential_scan_without_end
+from pneumoscope.films.codestream import frame_size, rle_size, sequential_scan_without_end
+from pneumoscope.films.dicom_header import parse_data_set, whole_number
 from pneumoscope.films.grayscale import shown
 from pneumoscope.films.refuse import check_size, cut_short, damaged
 from pneumoscope.films.tones import Tones, gray_of
@@ -51,6 +51,8 @@ _JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 # but pydicom knows no decoder by their name (retired from PS3.5; still listed in PS3.6 table A-1).
 _RETIRED_JPEG = {"1.2.840.10008.1.2.4.53": _JPEG_EXTENDED, "1.2.840.10008.1.2.4.55": _JPEG_EXTENDED}
 _DEFLATED = "1.2.840.10008.1.2.1.99"
+_RLE = "1.2.840.10008.1.2.5"
+_RLE_PADDING = 1024  # bytes beyond the picture that a careless writer may add
 
 # Only values of the closed forms of the code string and age string (PS3.5 section 6.2): no free text, so no names.
 _CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
@@ -74,7 +76,7 @@ def read_dicom(data: bytes, *, where: str, digest: str, max_pixels: int) -> Radi
     """
     try:
         with quietly():
-            header = _header(data, where, max_pixels)
+            header = parse_data_set(data, where=where, max_pixels=max_pixels)
             _refuse_what_is_no_picture(header, where)
             rows, columns = int(header.get("Rows") or 0), int(header.get("Columns") or 0)
             check_size(rows, columns, where=where, max_pixels=max_pixels)
@@ -103,24 +105,6 @@ def read_dicom(data: bytes, *, where: str, digest: str, max_pixels: int) -> Radi
     )
 
 
-def _header(data: bytes, where: str, max_pixels: int) -> Dataset:
-    """Parse the data set; what the file meta information should say and does not is filled in."""
-    from pydicom import dcmread  # noqa: PLC0415 - slow to import, and most films are not DICOM
-    from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian  # noqa: PLC0415
-
-    if not inflated_size_within(data, 16 * max_pixels):
-        raise FilmTooLarge("it unpacks to far more than a film", where=where, remedy="Export it again")
-    header = dcmread(BytesIO(data), force=True)
-    if "TransferSyntaxUID" not in header.file_meta:
-        implicit, little = header.original_encoding
-        guess = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian if little else ExplicitVRBigEndian
-        header.file_meta.TransferSyntaxUID = guess
-    retired = _RETIRED_JPEG.get(header.file_meta.TransferSyntaxUID)
-    if retired:
-        header.file_meta.TransferSyntaxUID = UID(retired)
-    return header
-
-
 def _refuse_what_is_no_picture(header: Dataset, where: str) -> None:
     modality = str(header.get("Modality", "") or "").strip().upper()
     if header.file_meta.get("MediaStorageSOPClassUID") == _DICOMDIR or "DirectoryRecordSequence" in header:
@@ -140,26 +124,28 @@ def _refuse_what_is_no_picture(header: Dataset, where: str) -> None:
 
 def _stored(header: Dataset, where: str, max_pixels: int) -> tuple[NDArray[Any], list[str]]:
     """The first frame as it was stored, colour as RGB: [rows, columns] or [rows, columns, 3]."""
-    from pydicom.pixels.decoders.base import get_decoder  # noqa: PLC0415 - as in _header
-    from pydicom.pixels.utils import pixel_array  # noqa: PLC0415 - as in _header
+    from pydicom.pixels.decoders.base import get_decoder  # noqa: PLC0415 - as in dicom_header
+    from pydicom.pixels.utils import pixel_array  # noqa: PLC0415
+    from pydicom.uid import UID  # noqa: PLC0415
 
     notes = []
     syntax = header.file_meta.TransferSyntaxUID
-    frames = _whole(header.get("NumberOfFrames")) or 1
+    frames = whole_number(header.get("NumberOfFrames")) or 1
     if frames > 1:
         notes.append(f"{frames} frames: the first was read")
     plugin = ""
+    retired = _RETIRED_JPEG.get(syntax)
+    if retired:
+        syntax = header.file_meta.TransferSyntaxUID = UID(retired)
+    if syntax.is_private:
+        raise _unknown_compression("private", where)
     if syntax.is_compressed and syntax != _DEFLATED:
-        _check_frame(header, frames, where, max_pixels)
         try:
             plugins = get_decoder(syntax).available_plugins
         except NotImplementedError as error:
-            raise UnsupportedFilm(
-                f"a compression that is not read here ({syntax.name if not syntax.is_private else 'private'})",
-                where=where,
-                remedy="Export the film without compression",
-            ) from error
-        if syntax == _JPEG_EXTENDED and (_whole(header.get("BitsStored")) or 0) > 8:
+            raise _unknown_compression(syntax.name, where) from error
+        _check_frame(header, frames, where, max_pixels)
+        if syntax == _JPEG_EXTENDED and (whole_number(header.get("BitsStored")) or 0) > 8:
             plugins = tuple(name for name in plugins if name != "pillow")  # which decodes 8 bits alone
         if not plugins:
             raise UnsupportedFilm(
@@ -177,6 +163,12 @@ def _stored(header: Dataset, where: str, max_pixels: int) -> tuple[NDArray[Any],
     return stored, notes
 
 
+def _unknown_compression(name: str, where: str) -> UnsupportedFilm:
+    return UnsupportedFilm(
+        f"a compression that is not read here ({name})", where=where, remedy="Export the film without compression"
+    )
+
+
 def _plugin(syntax: str, plugins: tuple[str, ...]) -> str:
     """One decoder for each syntax, so that the pixels do not depend on what else is installed."""
     order = ("pillow", "pylibjpeg") if syntax == _JPEG_BASELINE else ("pydicom", "pylibjpeg", "pillow")
@@ -188,16 +180,21 @@ def _check_frame(header: Dataset, frames: int, where: str, max_pixels: int) -> N
 
     A scan header that is wrong in a harmless, well-known way is put right.
     """
-    from pydicom.encaps import generate_frames  # noqa: PLC0415 - as in _header
+    from pydicom.encaps import generate_frames  # noqa: PLC0415 - as in dicom_header
 
     frame = next(generate_frames(header.PixelData, number_of_frames=frames), b"")
     if not frame:
         raise cut_short(where)
-    size = picture_size(frame)
-    if size is None:
+    if header.file_meta.TransferSyntaxUID == _RLE:
+        bound = header.Rows * header.Columns * header.SamplesPerPixel * (header.BitsAllocated // 8)
+        if rle_size(frame, limit=bound + _RLE_PADDING) > bound + _RLE_PADDING:
+            raise damaged("DICOM", where)
         return
-    check_size(*size, where=where, max_pixels=max_pixels)
-    if size != (header.Rows, header.Columns):
+    size = frame_size(frame)
+    if size is None:
+        raise damaged("DICOM", where)
+    check_size(size.rows, size.columns, where=where, max_pixels=max_pixels)
+    if size[:2] != (header.Rows, header.Columns) or not size.plausible:
         raise damaged("DICOM", where)
     wrong = sequential_scan_without_end(frame)
     if wrong:
@@ -210,7 +207,7 @@ def _tones(stored: NDArray[Any], header: Dataset, where: str) -> Tones:
     if stored.dtype.kind == "f" and not np.isfinite(stored).all():
         raise UnreadableFilm("values that are not finite numbers", where=where, remedy="Export the film again")
     if photometric == "PALETTE COLOR":
-        from pydicom.pixels.processing import apply_color_lut  # noqa: PLC0415 - as in _header
+        from pydicom.pixels.processing import apply_color_lut  # noqa: PLC0415 - as in dicom_header
 
         stored = apply_color_lut(stored, header)
     if stored.ndim == 2:
@@ -219,13 +216,6 @@ def _tones(stored: NDArray[Any], header: Dataset, where: str) -> Tones:
     if stored.dtype.kind == "u" and bits > 16:
         stored = (stored >> (bits - 16)).astype(np.uint16)
     return gray_of(stored, where=where)
-
-
-def _whole(value: Any) -> int | None:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        return None
 
 
 def _facts(header: Dataset) -> dict[str, str]:

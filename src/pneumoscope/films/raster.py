@@ -20,7 +20,7 @@ from PIL import (
 )
 
 from pneumoscope.errors import FilmError, FilmTooLarge, UnsupportedFilm
-from pneumoscope.films.codestream import png_is_whole
+from pneumoscope.films.codestream import frame_size, png_is_whole
 from pneumoscope.films.refuse import check_size, cut_short, damaged, raise_cut_short
 from pneumoscope.films.tones import COLOUR, Tones, gray_of, is_colour, over_black
 from pneumoscope.quiet import quietly
@@ -85,6 +85,8 @@ def read_raster(data: bytes, kind: str, *, where: str, max_pixels: int) -> Tones
                 raise
             check_size(picture.height, picture.width, where=where, max_pixels=max_pixels)
             notes = _container_notes(picture, data, kind, where)
+        if kind == "JPEG2000":
+            _refuse_implausible_tiles(data, where)
         parallel = kind in _DECODED_IN_PARALLEL or (kind == "PNG" and b"acTL" not in data)
         with nullcontext() if parallel else quietly():
             picture.load()
@@ -129,6 +131,12 @@ def _container_notes(picture: Any, data: bytes, kind: str, where: str) -> tuple[
     if deep and picture.mode not in ("I", "F") and not picture.mode.startswith("I;16"):
         notes.append("16 bits a channel: read with 8")
     return tuple(notes)
+
+
+def _refuse_implausible_tiles(data: bytes, where: str) -> None:
+    size = frame_size(data[data.find(b"\xff\x4f\xff\x51") :])
+    if size is not None and not size.plausible:
+        raise damaged("JPEG2000", where)
 
 
 def _refuse_early_end(picture: Image.Image, data: bytes, where: str) -> None:

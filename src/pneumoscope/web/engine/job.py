@@ -133,7 +133,7 @@ def _keep(data: bytes, film: Radiograph, privacy: Privacy) -> tuple[bytes, str |
     if film.info.format != "DICOM":
         return stripped(data, film), None, ()
     try:
-        bare = without_identity(data, secret=privacy.secret)
+        bare = without_identity(data, secret=privacy.secret, max_pixels=film.rows * film.columns)
     except Exception:  # noqa: BLE001 - whatever a foreign file makes pydicom say
         # Identity that cannot be taken out is not kept.
         _LOG.exception("the identity of a film cannot be removed; it is not kept")

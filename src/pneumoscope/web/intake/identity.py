@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from pneumoscope.films.dicom_header import parse_data_set
 from pneumoscope.quiet import quietly
+from pneumoscope.settings import Settings
 from pneumoscope.web.intake.strip import bare_jpeg
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ _AGE_STRING = re.compile(r"\d{3}[DWMY]")
 _OLDEST = 89  # years; older people are few, so that their age alone may tell who they are
 _STANDARD = "1.2.840.10008."
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+_MAX_PIXELS = Settings().max_pixels
 _METHOD = "pneumoscope: attributes needed to read the film kept, all others removed"
 # PS3.16 CID 7050: Basic Application Confidentiality Profile; Retain Patient Characteristics Option.
 _METHOD_CODES = (
@@ -78,22 +81,23 @@ class Anonymous:
     study: str | None
 
 
-def without_identity(data: bytes, *, secret: bytes) -> Anonymous:
+def without_identity(data: bytes, *, secret: bytes, max_pixels: int = _MAX_PIXELS) -> Anonymous:
     """Take the patient out of a DICOM file.
 
     Args:
         data: A DICOM file that can be read, with or without preamble.
         secret: Key of this reading room, for the hashes of UIDs.
+        max_pixels: Largest film, in pixels.
 
     Raises:
+        FilmTooLarge: It unpacks to more than a film.
         Exception: Whatever pydicom says of a file that it cannot write again.
     """
-    from pydicom import dcmread  # noqa: PLC0415 - slow to import, and most films are not DICOM
-    from pydicom.dataset import Dataset, FileMetaDataset  # noqa: PLC0415
+    from pydicom.dataset import Dataset, FileMetaDataset  # noqa: PLC0415 - slow to import; most films are not DICOM
     from pydicom.uid import UID  # noqa: PLC0415
 
     with quietly():
-        came = dcmread(BytesIO(data), force=True)
+        came = parse_data_set(data, where="film", max_pixels=max_pixels)
         kept = Dataset()
         for keyword in KEPT - {"SOPClassUID"}:
             element = _kept(came, keyword)
@@ -105,7 +109,7 @@ def without_identity(data: bytes, *, secret: bytes) -> Anonymous:
         kept.PatientIdentityRemoved = "YES"
         kept.DeidentificationMethod = _METHOD
         kept.DeidentificationMethodCodeSequence = [_code(*each) for each in _METHOD_CODES]
-        syntax = str(came.file_meta.get("TransferSyntaxUID") or _guessed_syntax(came))
+        syntax = str(came.file_meta.TransferSyntaxUID)
         meta = FileMetaDataset()
         meta.TransferSyntaxUID = UID(syntax)
         meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = kept.SOPClassUID, kept.SOPInstanceUID
@@ -131,14 +135,6 @@ def _hashed_uid(uid: str, secret: bytes) -> str:
 def _standard_uid(value: object) -> str:
     text = str(value or "")
     return text if text.startswith(_STANDARD) else ""
-
-
-def _guessed_syntax(came: Dataset) -> str:
-    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian  # noqa: PLC0415
-
-    implicit, little = came.original_encoding
-    guess = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian if little else ExplicitVRBigEndian
-    return str(guess)
 
 
 def _kept(came: Dataset, keyword: str) -> DataElement | None:

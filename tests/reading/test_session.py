@@ -58,7 +58,7 @@ def test_the_evidence_sums_to_the_logits(tiny_graph: bytes, tiny_meta: BundleMet
         (make_graph(logits="scores"), "no output logits"),
         (make_graph(evidence="heat"), "no output evidence"),
         (make_graph(kind=TensorProto.FLOAT), "tensor\\(float\\)"),
-        (b"not a graph at all", "cannot load"),
+        (b"not a graph at all", "no ONNX model"),
         (b"", "cannot load"),
     ],
 )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pneumoscope.bundle.graph import check_graph
 from pneumoscope.bundle.schema import SCHEMA_VERSION, BundleMeta
 from pneumoscope.errors import BundleDamaged, BundleFromFuture, NotABundle
 from pneumoscope.storage import write_atomically
@@ -66,7 +67,8 @@ def read_bundle(path: str | PathLike[str]) -> tuple[bytes, BundleMeta, str]:
     Raises:
         NotABundle: The file is missing, something else, or a foreign ONNX model.
         BundleFromFuture: A newer pneumoscope wrote it.
-        BundleDamaged: The graph or the metadata is not as it was written.
+        BundleDamaged: The graph or the metadata is not as it was written, or the graph is not one that may be run:
+            see ``check_graph``.
     """
     path = Path(path)
     try:
@@ -98,6 +100,7 @@ def read_bundle(path: str | PathLike[str]) -> tuple[bytes, BundleMeta, str]:
             where=path,
             remedy="The file was changed or cut short: fetch it again",
         )
+    check_graph(graph, where=path)
     return graph, meta, sha256(data).hexdigest()
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnxruntime as ort
 
+from pneumoscope.bundle.graph import check_graph
 from pneumoscope.errors import BundleDamaged
 
 if TYPE_CHECKING:
@@ -37,13 +38,15 @@ class Session:
         where: The bundle's file, for messages.
 
     Raises:
-        BundleDamaged: The runtime cannot load the graph, or its inputs and outputs are not those of a bundle.
+        BundleDamaged: The graph may not be run (see ``check_graph``), the runtime cannot load it, or its inputs and
+            outputs are not those of a bundle.
     """
 
     def __init__(self, graph: bytes, meta: BundleMeta, *, where: str | PathLike[str]) -> None:
         self._where = where
         self._classes = len(meta.classes)
         self._size = meta.preprocess.size
+        check_graph(graph, where=where)
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1

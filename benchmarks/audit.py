@@ -13,8 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from pneumoscope.dataset import scan
-from pneumoscope.dataset.audit import audit
+from pneumoscope.data.audit.run import audit
+from pneumoscope.data.scan import scan
 from pneumoscope.evaluation.audit_page import write_audit
 
 

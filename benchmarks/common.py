@@ -37,7 +37,7 @@ def arguments(text: str | None) -> argparse.ArgumentParser:
 
 
 def bundle_file(model: str) -> str:
-    from pneumoscope.bundle import find_bundle  # noqa: PLC0415 - the children must not pay for this
+    from pneumoscope.model.bundle import find_bundle  # noqa: PLC0415 - the children must not pay for this
 
     return str(find_bundle(model))
 

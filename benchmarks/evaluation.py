@@ -23,14 +23,16 @@ import numpy as np
 from PIL import Image
 from sklearn import metrics
 
-from pneumoscope.bundle import find_bundle
-from pneumoscope.evaluation.judge import judge
-from pneumoscope.evaluation.predicting import BundleSystem, films_to_judge, predict
-from pneumoscope.evaluation.report import write_report
-from pneumoscope.films.phantom import draw_phantom
-from pneumoscope.statistics import agreement
-from pneumoscope.statistics.ranked import Ranking
-from pneumoscope.statistics.resamples import Resamples
+from pneumoscope.evaluation.dataset import evaluation_films
+from pneumoscope.evaluation.inference import predict
+from pneumoscope.evaluation.metrics import compute_metrics
+from pneumoscope.evaluation.report.page import write_report
+from pneumoscope.evaluation.systems import BundleSystem
+from pneumoscope.model.bundle import find_bundle
+from pneumoscope.phantom.draw import draw_phantom
+from pneumoscope.stats import confusion as agreement
+from pneumoscope.stats.bootstrap import Resamples
+from pneumoscope.stats.roc import RankedScores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,9 +68,9 @@ def whole(arguments: argparse.Namespace, folder: Path) -> PredictionTable:
     data = arguments.source or draw(folder / "films", arguments.films)
     with timed("reading", seconds):
         system = BundleSystem(find_bundle(arguments.model))
-        table = predict(system, films_to_judge(data, limit=arguments.films), parts=folder / "parts.jsonl")
+        table = predict(system, evaluation_films(data, limit=arguments.films), parts=folder / "parts.jsonl")
     with timed("judging", seconds):
-        judgement = judge(table, draws=arguments.draws, now=time.process_time)
+        judgement = compute_metrics(table, draws=arguments.draws, now=time.process_time)
     with timed("report", seconds):
         write_report(folder / "report", table, judgement, bundle=system.path)
     print(
@@ -96,7 +98,7 @@ def ratios(table: PredictionTable, draws: int) -> None:
     called = (score >= 0.5).astype(np.int64)
     cells = agreement.confusion_cells(truth.astype(np.int64), called, 2)
     squares = np.stack([(score - truth) ** 2, np.ones(len(truth))], axis=1)
-    ranking = Ranking(truth, score)
+    ranking = RankedScores(truth, score)
 
     def fresh() -> Resamples:
         return Resamples(len(table), table.patients, draws, generator=np.random.default_rng(0))

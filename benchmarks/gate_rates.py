@@ -22,18 +22,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
+from quality_head.kinds import KINDS, draw_kind
+from quality_head.photographs import GROUNDS, as_photograph
+from quality_head.train import deal_patients
 
-from pneumoscope.bundle import find_bundle, read_bundle, write_bundle
-from pneumoscope.dataset import make_split, scan
-from pneumoscope.domain.radiograph import FilmInfo, Radiograph
+from pneumoscope.data.scan import scan
+from pneumoscope.data.split import make_split
 from pneumoscope.errors import FilmError
-from pneumoscope.films import load
-from pneumoscope.gate import Admission, admit, shipped_gate
-from pneumoscope.reading import Reader
-from pneumoscope.statistics.proportions import wilson
-from pneumoscope.training.gate.kinds import KINDS, draw_kind
-from pneumoscope.training.gate.photographed import GROUNDS, photographed
-from pneumoscope.training.gate.run import deal_patients
+from pneumoscope.films.load import load
+from pneumoscope.model.bundle import find_bundle, read_bundle, write_bundle
+from pneumoscope.model.reader import Reader
+from pneumoscope.quality.checks import QualityResult, check_quality
+from pneumoscope.quality.spec import shipped_quality_spec
+from pneumoscope.stats.proportions import wilson
+from pneumoscope.types.radiograph import FilmInfo, Radiograph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -143,7 +145,7 @@ def some(paths: list[Path], most: int) -> list[Path]:
 def decided(
     film: Radiograph, gallery: dict[str, list[tuple[str, Radiograph]]], title: str
 ) -> tuple[str, str, tuple[str, ...]]:
-    passed: Admission = admit(film, shipped_gate())
+    passed: QualityResult = check_quality(film, shipped_quality_spec())
     if passed.refusal is not None:
         done = ("refused", passed.refusal.code)
     else:
@@ -192,7 +194,7 @@ def real(folder: Path) -> Iterator[Radiograph]:
         except FilmError:
             continue
         small = np.asarray(Image.fromarray((film.pixels // (film.white // 255 or 1)).astype(np.uint8)).resize((16, 16)))
-        if min(film.rows, film.columns) < shipped_gate().side or (small // 16).tobytes() in known:
+        if min(film.rows, film.columns) < shipped_quality_spec().side or (small // 16).tobytes() in known:
             continue
         known.add((small // 16).tobytes())
         yield replace(film, facts={})  # what is seen, and not what the file tells
@@ -206,7 +208,7 @@ def changed(film: Radiograph, pixels: np.ndarray) -> Radiograph:
 def laid(film: Radiograph, ground: Any, degrees: float, rng: np.random.Generator) -> str:
     """What the gate does with a photograph of a film; rightly mended is what looks like the film again."""
     flat = (film.pixels // (film.white // 255)).astype(np.uint8)
-    passed = admit(as_film(photographed(flat, degrees, ground, rng)), shipped_gate())
+    passed = check_quality(as_film(as_photograph(flat, degrees, ground, rng)), shipped_quality_spec())
     if passed.refusal is not None:
         return "refused"
     if not passed.mended:
@@ -267,7 +269,7 @@ def timed(model: str, paths: list[Path]) -> None:
     with TemporaryDirectory() as folder:
         graph, meta, _ = read_bundle(find_bundle(model))
         readers = {}
-        for name, gate in (("without the gate", None), ("with the gate", shipped_gate())):
+        for name, gate in (("without the gate", None), ("with the gate", shipped_quality_spec())):
             path = Path(folder) / f"{name}.onnx"
             write_bundle(path, graph, replace(meta, gate=gate))
             readers[name] = Reader(path)

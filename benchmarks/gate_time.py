@@ -17,10 +17,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from pneumoscope.bundle import find_bundle, read_bundle, write_bundle
-from pneumoscope.films import load
-from pneumoscope.gate import admit, shipped_gate
-from pneumoscope.reading import Reader
+from pneumoscope.films.load import load
+from pneumoscope.model.bundle import find_bundle, read_bundle, write_bundle
+from pneumoscope.model.reader import Reader
+from pneumoscope.quality.checks import check_quality
+from pneumoscope.quality.spec import shipped_quality_spec
 
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".dcm"})
 
@@ -36,7 +37,7 @@ def main() -> None:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     with TemporaryDirectory() as folder:
         graph, meta, _ = read_bundle(find_bundle(asked.model))
-        spec = meta.gate or shipped_gate()
+        spec = meta.gate or shipped_quality_spec()
         readers = []
         for name, gate in (("without", None), ("with", spec)):
             write_bundle(Path(folder) / f"{name}.onnx", graph, replace(meta, gate=gate))
@@ -57,7 +58,7 @@ def main() -> None:
                         reader.read(chosen[i])
                         taken[row, column] = min(taken[row, column], time.thread_time() - started)
                     started = time.thread_time()
-                    admit(loaded[i], spec)
+                    check_quality(loaded[i], spec)
                     taken[2, column] = min(taken[2, column], time.thread_time() - started)
             without, with_it, alone = 1e3 * np.median(taken, axis=1)
             share = np.median(1 - taken[0] / taken[1])

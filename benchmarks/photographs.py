@@ -3,7 +3,7 @@
     python benchmarks/photographs.py chest_xray/train [--model standard] [--each 100] [--sheet OUT.png]
 
 As many normal films and films with pneumonia of the bundle's held-out part, each laid on every ground at a drawn tilt
-and photographed (``training/gate/photographed.py``; drawn, not real ones). Told apart: what was straightened, what
+and photographed (``tools/quality_head/photographs.py``; drawn, not real ones). Told apart: what was straightened, what
 passed as it lay, and what was refused. 2 CPU cores: 3 minutes.
 """
 
@@ -15,14 +15,15 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from quality_head.photographs import GROUNDS, as_photograph
 
-from pneumoscope.dataset import make_split, scan
-from pneumoscope.domain.radiograph import FilmInfo, Radiograph
-from pneumoscope.films import load
-from pneumoscope.reading import Reader
-from pneumoscope.reading import load as load_reader
-from pneumoscope.statistics.discrimination import roc_auc
-from pneumoscope.training.gate.photographed import GROUNDS, photographed
+from pneumoscope.data.scan import scan
+from pneumoscope.data.split import make_split
+from pneumoscope.films.load import load
+from pneumoscope.model.reader import Reader
+from pneumoscope.model.reader import load as load_reader
+from pneumoscope.stats.roc import roc_auc
+from pneumoscope.types.radiograph import FilmInfo, Radiograph
 
 TILTS = ((3, 10), (10, 20), (20, 44))  # degrees either way
 SHOWN = 12
@@ -55,7 +56,7 @@ def main() -> None:
             scores = np.full(len(films), np.nan)
             for place, film in enumerate(films):
                 tilt = float(rng.choice([-1, 1]) * rng.uniform(low, high))
-                picture = photographed(film.pixels.astype(np.uint8), tilt, ground, rng)
+                picture = as_photograph(film.pixels.astype(np.uint8), tilt, ground, rng)
                 scores[place], how = probability(reader, Radiograph(picture, 255, FilmInfo("photograph")))
                 found[how].append(place)
                 if place == len(films) // 2:

@@ -29,7 +29,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from pneumoscope.films.phantom import draw_phantom
+from pneumoscope.phantom.draw import draw_phantom
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,19 +16,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from quality_head.kinds import KINDS, draw_kind
 
 from gate_rates import as_film, films, nine, real, share
-from pneumoscope.dataset.patients import patient_of
-from pneumoscope.evaluation.stress.corruptions import choose, corrupt
-from pneumoscope.films import load
-from pneumoscope.gate import admit, shipped_gate
-from pneumoscope.training.gate.kinds import KINDS, draw_kind
-from pneumoscope.training.site.gate import LOGIT, LOOSEST, SPREAD, fit_gate, limits_at, strain_of
+from pneumoscope.data.labels import patient_of
+from pneumoscope.evaluation.robustness.corruptions import choose_corruptions, corrupt
+from pneumoscope.films.load import load
+from pneumoscope.quality.checks import check_quality
+from pneumoscope.quality.spec import shipped_quality_spec
+from pneumoscope.training.site.films import LOGIT, LOOSEST, SPREAD, film_strain, fit_quality_limits, limits_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pneumoscope.domain.radiograph import Radiograph
+    from pneumoscope.types.radiograph import Radiograph
 
 SHIFTS = ("", "local contrast away", "local mean away", "crop")
 SEVERITY = 4
@@ -43,7 +44,7 @@ def main() -> None:
     parser.add_argument("--asked", type=float, default=0.01)
     asked = parser.parse_args()
     sources = films(asked.data)
-    limits = {f"strain {strain:g}": limits_at(strain, shipped_gate()) for strain in (0.0, 0.5, LOOSEST)}
+    limits = {f"strain {strain:g}": limits_at(strain, shipped_quality_spec()) for strain in (0.0, 0.5, LOOSEST)}
     print(f"A strain of 1: {LOGIT:g} of the logit, {SPREAD:g} of the distance.\n\n| pictures | {' | '.join(limits)} |")
     print("| --- " * (1 + len(limits)) + "|")
     of_films = [load(path) for path in sources["public set, test"][:60]]
@@ -67,17 +68,17 @@ def main() -> None:
 
 
 def through(pictures: list[Radiograph], gate: object) -> str:
-    passed = sum(admit(film, gate).refusal is None for film in pictures)  # type: ignore[arg-type]
+    passed = sum(check_quality(film, gate).refusal is None for film in pictures)  # type: ignore[arg-type]
     return share(passed, len(pictures))
 
 
 def judged(name: str, paths: Iterable[Path], shift: str, *, draws: int, asked: float) -> None:
     """Choose on some, judge on the others."""
-    gate = replace(shipped_gate())
+    gate = replace(shipped_quality_spec())
     found, people = [], []
     for path in paths:
         film = load(path)
-        strain = strain_of(corrupt(film, choose([shift])[0], SEVERITY) if shift else film, gate)
+        strain = film_strain(corrupt(film, choose_corruptions([shift])[0], SEVERITY) if shift else film, gate)
         if strain is not None:
             found.append(strain)
             people.append(patient(path))
@@ -92,7 +93,7 @@ def judged(name: str, paths: Iterable[Path], shift: str, *, draws: int, asked: f
             names = rng.permutation(np.unique(patients))
             sizes = np.cumsum([(patients == each).sum() for each in names])
             here = np.isin(patients, names[: int(np.searchsorted(sizes, count)) + 1])
-            site = fit_gate(strains[here], refused[here] > 0, patients[here], gate, asked=asked)
+            site = fit_quality_limits(strains[here], refused[here] > 0, patients[here], gate, asked=asked)
             after = strains[~here] > site.strain
             rows.append((refused[~here].mean(), after.mean(), site.after.value, site.strain, site.beyond > 0))
         before, after_it, stated, strain, bound = np.mean(rows, axis=0)

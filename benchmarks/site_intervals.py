@@ -15,10 +15,9 @@ from typing import Any, cast
 import numpy as np
 from scipy.special import softmax
 
-from pneumoscope.reading.calibrate import calibrate
+from pneumoscope.model.decide import calibrated_probabilities
 from pneumoscope.training.site.films import SiteFilms
-from pneumoscope.training.site.fit import SiteOptions, fit_site, relative_logits
-from pneumoscope.training.site.judge import cross_fit
+from pneumoscope.training.site.fit import SiteOptions, cross_fitted_metrics, fit_site, relative_logits
 
 POSITIVE = np.array([False, True, True])
 CENTRE = np.array([[2.4, -1.2, -1.2], [-1.3, 1.7, 0.3], [-1.0, 0.3, 1.4]])
@@ -48,8 +47,8 @@ def main() -> None:
     rows: dict[str, list[tuple[bool, float, float]]] = {}
     for _ in range(chosen.draws):
         films = drawn(chosen.films, generator, each=chosen.each, apart=chosen.apart)
-        fitted, judged = fit_site(films, options), cross_fit(films, meta, options)
-        score = calibrate(relative_logits(new.probabilities), fitted.calibrator)[:, 1:].sum(axis=1)
+        fitted, judged = fit_site(films, options), cross_fitted_metrics(films, meta, options)
+        score = calibrated_probabilities(relative_logits(new.probabilities), fitted.calibrator)[:, 1:].sum(axis=1)
         with_it, without = score[new.truth], score[~new.truth]
         band, low, high = judged.band, fitted.bounds.lower, fitted.bounds.upper
         pairs = {}

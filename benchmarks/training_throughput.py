@@ -23,12 +23,11 @@ import msgspec
 import numpy as np
 import torch
 
-from pneumoscope.films.phantom import draw_phantom
-from pneumoscope.networks import build
+from pneumoscope.networks.registry import build
+from pneumoscope.phantom.draw import draw_phantom
 from pneumoscope.training.config import AugmentConfig, TrainConfig
-from pneumoscope.training.fit import Parts, fit
-from pneumoscope.training.objective import Objective
-from pneumoscope.training.schedule import make_optimizer
+from pneumoscope.training.fit import TrainingData, fit
+from pneumoscope.training.learner import Objective, make_optimizer
 
 POSITIVE = (False, True, True)
 
@@ -55,7 +54,7 @@ def ours(images: np.ndarray, labels: np.ndarray, config: TrainConfig) -> float:
     network = build("residual", classes=3, size=images.shape[1])
     rows = np.arange(len(images), dtype=np.int64)
     with tempfile.TemporaryDirectory() as run, redirect_stderr(StringIO()):
-        fit(network, Parts(images, labels, rows, rows[:2]), POSITIVE, config, Path(run))
+        fit(network, TrainingData(images, labels, rows, rows[:2]), POSITIVE, config, Path(run))
         lines = (Path(run) / "history.csv").read_text().splitlines()
     return float(lines[-1].split(",")[-1])  # the epoch's seconds, without start and checkpoint
 

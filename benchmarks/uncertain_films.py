@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from pneumoscope.bundle import find_bundle
-from pneumoscope.dataset import make_split, scan
-from pneumoscope.dataset.pixels import open_film
+from pneumoscope.data.pixels import open_film
+from pneumoscope.data.scan import scan
+from pneumoscope.data.split import make_split
 from pneumoscope.errors import FilmError
-from pneumoscope.evaluation.stress.corruptions import choose, corrupt
-from pneumoscope.reading import Reader, load
+from pneumoscope.evaluation.robustness.corruptions import choose_corruptions, corrupt
+from pneumoscope.model.bundle import find_bundle
+from pneumoscope.model.reader import Reader, load
 from pneumoscope.settings import Settings
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def held_out(model: str, data: Path, *, most: int = 0) -> dict[str, Said]:
             for film, label in _watched(films, name):
                 radiograph = open_film(manifest.root, film.path)
                 if corruption:
-                    radiograph = corrupt(radiograph, choose([corruption])[0], severity)
+                    radiograph = corrupt(radiograph, choose_corruptions([corruption])[0], severity)
                 rows_read.append((_probabilities(reader, radiograph.pixels), label, film.patient))
             _save(file, rows_read, len(reader.meta.classes))
         found[name] = _open(file)

@@ -11,21 +11,37 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pneumoscope.bundle import BundleMeta, find_bundle, read_bundle
 from pneumoscope.errors import SiteError
-from pneumoscope.reading.calibrate import calibrate
-from pneumoscope.statistics.calibration import brier, expected_calibration_error
-from pneumoscope.statistics.conformal import prediction_sets
-from pneumoscope.statistics.discrimination import delong
-from pneumoscope.statistics.uncertainty import doubt, error_auc, risk_coverage, risk_coverage_area, sets_by_class
+from pneumoscope.model.bundle import find_bundle, read_bundle
+from pneumoscope.model.decide import calibrated_probabilities
+from pneumoscope.stats.calibration import brier, expected_calibration_error
+from pneumoscope.stats.roc import delong
+from pneumoscope.stats.uncertainty import (
+    error_auc,
+    least_confidence,
+    prediction_sets,
+    risk_coverage,
+    risk_coverage_area,
+    set_coverage_by_class,
+)
 from pneumoscope.training.site.bundle import recalibrate
 from pneumoscope.training.site.films import SiteFilms
-from pneumoscope.training.site.fit import Fitted, SiteOptions, fit_site, relative_logits
-from pneumoscope.training.site.judge import cross_fit, judge_as_is
+from pneumoscope.training.site.fit import (
+    SiteFit,
+    SiteOptions,
+    cross_fitted_metrics,
+    fit_site,
+    metrics_before,
+    relative_logits,
+)
 from uncertain_films import Said, adults, held_out
+
+if TYPE_CHECKING:
+    from pneumoscope.model.schema import BundleMeta
 
 CROSS_FITTED = 12
 """Draws of each shift in which the stated rates are held against the true ones: each takes ten fits."""
@@ -69,7 +85,7 @@ def as_it_is(meta: BundleMeta, said: dict[str, Said]) -> None:
             f"{expected_calibration_error(truth, score):.3f}",
             f"{brier(truth, score):.3f}",
             *_of_doubt(wrong, unsure, films.patients),
-            *_of_doubt(wrong3, doubt(films.p), films.patients),
+            *_of_doubt(wrong3, least_confidence(films.p), films.patients),
         ]
         print(f"| {name} | {' | '.join(map(str, cells))} |")
     for level in meta.conformal:
@@ -80,7 +96,9 @@ def as_it_is(meta: BundleMeta, said: dict[str, Said]) -> None:
         )
         for name, films in said.items():
             sets = prediction_sets(films.p, level.quantiles)
-            by_class = sets_by_class(sets, films.labels, films.patients, 300, generator=np.random.default_rng(0))
+            by_class = set_coverage_by_class(
+                sets, films.labels, films.patients, 300, generator=np.random.default_rng(0)
+            )
             held = sets[np.arange(len(sets)), films.labels].mean()
             shown = [
                 f"{100 * c.coverage.value:.1f} ({100 * c.coverage.low:.0f} to {100 * c.coverage.high:.0f})"
@@ -90,7 +108,7 @@ def as_it_is(meta: BundleMeta, said: dict[str, Said]) -> None:
     if meta.band is not None:
         print(f"\nThree-way call ({meta.band.rule}): missed, false calls, left open\n")
         for name, films in said.items():
-            judged = judge_as_is(_site(films, meta), meta)
+            judged = metrics_before(_site(films, meta), meta)
             if judged.band is not None:
                 print(f"- {name}: {judged.band.missed}, {judged.band.false_calls}, {judged.band.between}")
 
@@ -159,10 +177,10 @@ def another_hospital(meta: BundleMeta, sha256: str, films: Said) -> None:
             print(f"- {len(part)} films: re-calibrated, which must not happen where the ranking fails")
 
 
-def _judge(meta: BundleMeta, films: Said, fitted: Fitted, others: np.ndarray) -> list[float]:
+def _judge(meta: BundleMeta, films: Said, fitted: SiteFit, others: np.ndarray) -> list[float]:
     positive, preset = list(meta.positive), meta.operating_points[0].preset
     before, labels = films.p[others], films.labels[others]
-    after = calibrate(relative_logits(before), fitted.calibrator)
+    after = calibrated_probabilities(relative_logits(before), fitted.calibrator)
     truth = np.isin(labels, positive)
     old, new = (np.clip(p[:, positive].sum(axis=1), 0, 1) for p in (before, after))
     t_old, t_new = meta.operating_points[0].threshold, fitted.thresholds[preset].value
@@ -176,7 +194,7 @@ def _judge(meta: BundleMeta, films: Said, fitted: Fitted, others: np.ndarray) ->
 
 
 def _stated_against_true(meta: BundleMeta, site: SiteFilms, row: list[float], options: SiteOptions) -> list[float]:
-    judged, preset = cross_fit(site, meta, options), meta.operating_points[0].preset
+    judged, preset = cross_fitted_metrics(site, meta, options), meta.operating_points[0].preset
     recall, specificity = judged.sensitivity[preset], judged.specificity[preset]
     within = [recall.low <= row[4] <= recall.high, specificity.low <= row[6] <= specificity.high]
     return [recall.value, row[4], specificity.value, row[6], *map(float, within)]

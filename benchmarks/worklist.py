@@ -19,15 +19,15 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from pneumoscope.worklist import open_worklist
-from pneumoscope.worklist.blobs import LocalBlobs
-from pneumoscope.worklist.drawn import fill
-from pneumoscope.worklist.records import NewFilm, NewReading, Query
+from pneumoscope.server.store.blobs import LocalBlobs
+from pneumoscope.server.store.demo_data import add_synthetic_studies
+from pneumoscope.server.store.records import NewFilm, NewReading, Query
+from pneumoscope.server.store.worklist import open_worklist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pneumoscope.worklist import Worklist
+    from pneumoscope.server.store.worklist import Worklist
 
 DEEP = 500  # pages
 
@@ -48,7 +48,7 @@ def measure(url: str, films: Path, count: int, rounds: int) -> None:
     try:
         if not worklist.numbers.totals()["studies"]:
             start = time.perf_counter()
-            fill(worklist, count)
+            add_synthetic_studies(worklist, count)
             print(f"filled with {count:,} studies in {time.perf_counter() - start:.1f} s")
         total = worklist.numbers.totals()["studies"]
         print(f"\n{worklist.database.engine.dialect.name}, {total:,} studies, {rounds} rounds, milliseconds")

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
+from quality_head.photographs import GROUNDS, as_photograph
 
-from pneumoscope.domain.radiograph import FilmInfo, Radiograph
-from pneumoscope.films.phantom import KINDS, draw_phantom
-from pneumoscope.gate import admit, shipped_gate
-from pneumoscope.training.gate.photographed import GROUNDS, photographed
+from pneumoscope.phantom.draw import KINDS, draw_phantom
+from pneumoscope.quality.checks import check_quality
+from pneumoscope.quality.spec import shipped_quality_spec
+from pneumoscope.types.radiograph import FilmInfo, Radiograph
 
 _TILTS = (-24.0, 17.0, 31.0, 12.0, -38.0, 21.0)
 _SIDE, _GAP, _WORDS = 230, 8, 18
@@ -27,8 +28,8 @@ def main() -> None:
     pen = ImageDraw.Draw(sheet)
     for column, (ground, degrees) in enumerate(zip(GROUNDS, _TILTS, strict=True)):
         film = draw_phantom(column + 3, KINDS[column % len(KINDS)], rows=384).radiograph().pixels.astype(np.uint8)
-        picture = photographed(film, degrees, ground, np.random.default_rng(column))
-        passed = admit(Radiograph(picture, 255, FilmInfo(ground)), shipped_gate())
+        picture = as_photograph(film, degrees, ground, np.random.default_rng(column))
+        passed = check_quality(Radiograph(picture, 255, FilmInfo(ground)), shipped_quality_spec())
         untouched = "read as it lies" if passed.refusal is None else f"refused: {passed.refusal.code}"
         said = (ground, passed.mended[0].removeprefix("straightened by ") if passed.mended else untouched)
         for row, (pixels, words) in enumerate(zip((picture, passed.film.pixels), said, strict=True)):

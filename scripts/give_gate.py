@@ -12,8 +12,8 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from pneumoscope.bundle import read_bundle, write_bundle
-from pneumoscope.gate import shipped_gate
+from pneumoscope.model.bundle import read_bundle, write_bundle
+from pneumoscope.quality.spec import shipped_quality_spec
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     graph, meta, _ = read_bundle(asked.bundle)
     held = None if meta.gate is None else meta.gate.ages
     ages = (asked.ages[0], asked.ages[1]) if asked.ages else held
-    gate = None if asked.none else replace(shipped_gate(), ages=ages)
+    gate = None if asked.none else replace(shipped_quality_spec(), ages=ages)
     write_bundle(asked.out or asked.bundle, graph, replace(meta, gate=gate))
 
 

@@ -19,28 +19,29 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from pneumoscope.bundle import read_bundle, write_bundle
-from pneumoscope.dataset import Manifest, Split, scan
-from pneumoscope.dataset.manifest import is_manifest
-from pneumoscope.dataset.pixels import read_film
-from pneumoscope.dataset.progress import counted
+from pneumoscope.data.manifest import Manifest, is_manifest
+from pneumoscope.data.pixels import read_film
+from pneumoscope.data.progress import track_progress
+from pneumoscope.data.scan import scan
+from pneumoscope.data.split import Split
 from pneumoscope.errors import DatasetError, PneumoscopeError
-from pneumoscope.preprocess import preprocess
-from pneumoscope.reading import Session
-from pneumoscope.reading.calibrate import calibrate
+from pneumoscope.model.bundle import read_bundle, write_bundle
+from pneumoscope.model.decide import calibrated_probabilities
+from pneumoscope.model.preprocess import preprocess
+from pneumoscope.model.session import Session
 from pneumoscope.settings import Settings
 from pneumoscope.training.config import TrainConfig
+from pneumoscope.training.drift_baseline import validation_drift_baseline
 from pneumoscope.training.folder import RunFolder
-from pneumoscope.training.plan import split_of
-from pneumoscope.training.reference import validation_reference
+from pneumoscope.training.setup import split_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from pneumoscope.bundle import BundleMeta
-    from pneumoscope.dataset import FilmRow
+    from pneumoscope.data.manifest import FilmRow
+    from pneumoscope.model.schema import BundleMeta
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -68,8 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     manifest, split = films_of(meta, asked.data, asked.run)
     places = split.parts["val"]
     rows = [manifest.films[place] for place in places.tolist()]
-    p = calibrate(logits_of(Session(graph, meta, where=asked.bundle), meta, manifest, rows), meta.calibrator)
-    reference = validation_reference(manifest, places, p)
+    p = calibrated_probabilities(
+        logits_of(Session(graph, meta, where=asked.bundle), meta, manifest, rows), meta.calibrator
+    )
+    reference = validation_drift_baseline(manifest, places, p)
     if reference is None:
         raise DatasetError("the validation films are too few to compare others with", where=asked.data)
     write_bundle(out, graph, replace(meta, reference=reference))
@@ -100,7 +103,7 @@ def films_of(meta: BundleMeta, data: Path, run: Path | None) -> tuple[Manifest, 
             if known
             else scan(data, source=config.data.source or None, labels=config.data.labels, progress=True)
         )
-        split = split_of(manifest, config)
+        split = split_for(manifest, config)
     if split.sha256 != origin.split_sha256:
         raise DatasetError(
             "these are not the films that the bundle was validated on, or not its split",
@@ -117,7 +120,9 @@ def logits_of(session: Session, meta: BundleMeta, manifest: Manifest, rows: Sequ
         return session.run(preprocess(read_film(manifest, row), meta.preprocess))[0]
 
     with ThreadPoolExecutor(Settings.from_environment().cpu_threads()) as pool:
-        return np.array(list(counted(pool.map(said, rows), total=len(rows), title="Reading", show=True)), np.float64)
+        return np.array(
+            list(track_progress(pool.map(said, rows), total=len(rows), title="Reading", show=True)), np.float64
+        )
 
 
 if __name__ == "__main__":

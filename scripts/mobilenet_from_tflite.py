@@ -24,8 +24,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from pneumoscope.films import load
-from pneumoscope.preprocess import PreprocessSpec, preprocess
+from pneumoscope.films.load import load
+from pneumoscope.model.preprocess import PreprocessSpec, preprocess
 from pneumoscope.storage import make_folder, write_atomically
 
 if TYPE_CHECKING:

@@ -23,10 +23,9 @@ import uvicorn
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
-from pneumoscope.films.phantom import phantom_radiograph
-from pneumoscope.web.app import create_app
-from pneumoscope.web.config import WebConfig
-from pneumoscope.web.security.install import local_address
+from pneumoscope.phantom.draw import phantom_radiograph
+from pneumoscope.server.app import create_app, local_address
+from pneumoscope.server.config import WebConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,8 +12,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pneumoscope.training.lungs.films import drawn_from
-from pneumoscope.training.lungs.run import slim_lungs
+from lung_field.films import drawn_from
+from lung_field.run import slim_lungs
 
 
 def main() -> None:

@@ -19,10 +19,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from quality_head.samples import Sampling
+from quality_head.train import deal_patients, train_gate
 
-from pneumoscope.dataset import make_split, scan
-from pneumoscope.training.gate.run import deal_patients, train_gate
-from pneumoscope.training.gate.samples import Sampling
+from pneumoscope.data.scan import scan
+from pneumoscope.data.split import make_split
 
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pneumoscope.training.lungs.films import drawn_from
-from pneumoscope.training.lungs.run import train_lungs
+from lung_field.films import drawn_from
+from lung_field.run import train_lungs
 
 
 def main() -> None:

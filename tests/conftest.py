@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from playwright.sync_api import Browser
 
-    from pneumoscope.bundle import Band, BundleMeta, Reference
+    from pneumoscope.model.schema import BundleMeta, DriftBaseline, ThreeWayPoint
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -103,9 +103,17 @@ def tiny_graph() -> bytes:
 @pytest.fixture(scope="session")
 def tiny_meta() -> BundleMeta:
     """What a bundle says of itself, for ``tiny_graph``."""
-    from pneumoscope.bundle import BundleMeta, Calibrator, ClassSpec, Conformal, Figure, OperatingPoint, Rate
-    from pneumoscope.domain.provenance import Provenance
-    from pneumoscope.preprocess import PreprocessSpec
+    from pneumoscope.model.preprocess import PreprocessSpec
+    from pneumoscope.model.schema import (
+        BundleMeta,
+        BundleMetric,
+        Calibrator,
+        ClassSpec,
+        Conformal,
+        OperatingPoint,
+        Rate,
+    )
+    from pneumoscope.types.provenance import Provenance
 
     rate = Rate(0.9, 0.8, 0.95, 90, 100)
     return BundleMeta(
@@ -124,19 +132,19 @@ def tiny_meta() -> BundleMeta:
         parameters=219,
         provenance=Provenance(created="2026-01-01T00:00:00Z", data="none", seed=7, films={"train": 100}),
         conformal=(Conformal(0.8, (0.7, 0.6, 0.6)), Conformal(0.9, (0.8, 0.7, 0.7)), Conformal(0.95, (0.9, 0.9, 0.9))),
-        figures={"auc": Figure(0.9, 100, 0.85, 0.94), "brier": Figure(0.1, 100)},
+        figures={"auc": BundleMetric(0.9, 100, 0.85, 0.94), "brier": BundleMetric(0.1, 100)},
         figures_on="nothing real",
         intended_use="Tests",
     )
 
 
 @pytest.fixture(scope="session")
-def tiny_band() -> Band:
+def tiny_band() -> ThreeWayPoint:
     """Two thresholds for ``tiny_meta``, which has none of itself: 0.3 and 0.7."""
-    from pneumoscope.bundle import Band, Rate
+    from pneumoscope.model.schema import Rate, ThreeWayPoint
 
     rate = Rate(0.9, 0.8, 0.95, 90, 100)
-    return Band(
+    return ThreeWayPoint(
         lower=0.3,
         upper=0.7,
         stated=(0.05, 0.1),
@@ -153,29 +161,29 @@ def tiny_band() -> Band:
 
 
 @pytest.fixture(scope="session")
-def tiny_reference() -> Reference:
+def tiny_reference() -> DriftBaseline:
     """Films to compare with, for ``tiny_meta``, which has none of itself: 400, evenly spread."""
     import numpy as np
 
-    from pneumoscope.bundle import Reference
-    from pneumoscope.gate.statistics import STATISTICS
-    from pneumoscope.statistics.drift import quantiles_of
+    from pneumoscope.model.schema import DriftBaseline
+    from pneumoscope.quality.measures import INPUT_STATISTICS
+    from pneumoscope.stats.drift import quantiles_of
 
     even = quantiles_of(np.linspace(0, 1, 400))
-    return Reference(
+    return DriftBaseline(
         on="400 validation films",
         films=400,
         finding=300,
         size=(1300, 1600),
         score=even,
-        statistics=dict.fromkeys(STATISTICS, even),
+        statistics=dict.fromkeys(INPUT_STATISTICS, even),
     )
 
 
 @pytest.fixture
 def tiny_bundle(tmp_path: Path, tiny_graph: bytes, tiny_meta: BundleMeta) -> Path:
     """A whole bundle that reads in a millisecond."""
-    from pneumoscope.bundle import write_bundle
+    from pneumoscope.model.bundle import write_bundle
 
     path = tmp_path / "bundles" / "tiny.onnx"
     write_bundle(path, tiny_graph, tiny_meta)

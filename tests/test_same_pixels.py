@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pneumoscope.dataset import Cache, scan
-from pneumoscope.films.phantom import draw_phantom
-from pneumoscope.preprocess import PreprocessSpec
-from pneumoscope.reading import Reader
-from pneumoscope.reading.session import Session
+from pneumoscope.data.cache import Cache
+from pneumoscope.data.scan import scan
+from pneumoscope.model.preprocess import PreprocessSpec
+from pneumoscope.model.reader import Reader
+from pneumoscope.model.session import Session
+from pneumoscope.phantom.draw import draw_phantom
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,8 +60,8 @@ def test_the_cache_holds_what_the_reader_shows_the_network(
 @pytest.mark.real
 def test_the_same_on_real_originals(real_data: Path, tmp_path: Path) -> None:
     """Decoding in threads for the cache and one by one for a reading gives equal pixels of large films."""
-    from pneumoscope.films import load
-    from pneumoscope.preprocess import preprocess
+    from pneumoscope.films.load import load
+    from pneumoscope.model.preprocess import preprocess
 
     spec = PreprocessSpec(size=192)
     manifest = scan(real_data / "chest_xray_originals", limit=24)

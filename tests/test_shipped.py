@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 from pneumoscope import load
-from pneumoscope.bundle import read_bundle, shipped_bundles
-from pneumoscope.dataset import make_split, scan
-from pneumoscope.statistics.discrimination import roc_auc
-from pneumoscope.training.config import TrainConfig
-from pneumoscope.training.recipes import find_recipe
-from pneumoscope.training.sections import CalibrationConfig
+from pneumoscope.data.scan import scan
+from pneumoscope.data.split import make_split
+from pneumoscope.model.bundle import read_bundle, shipped_bundles
+from pneumoscope.stats.roc import roc_auc
+from pneumoscope.training.config import CalibrationConfig, TrainConfig, find_recipe
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

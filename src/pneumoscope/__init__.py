@@ -14,18 +14,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pneumoscope.domain.reading import Reading
     from pneumoscope.errors import PneumoscopeError
-    from pneumoscope.reading.reader import Reader, load
+    from pneumoscope.model.reader import Reader, load
+    from pneumoscope.types.reading import Reading
+
+__all__ = ["PneumoscopeError", "Reader", "Reading", "__version__", "load"]
 
 __version__ = "0.3.0"
-__all__ = ["PneumoscopeError", "Reader", "Reading", "__version__", "load"]
 
 _HOMES = {
     "PneumoscopeError": "pneumoscope.errors",
-    "Reader": "pneumoscope.reading.reader",
-    "Reading": "pneumoscope.domain.reading",
-    "load": "pneumoscope.reading.reader",
+    "Reader": "pneumoscope.model.reader",
+    "Reading": "pneumoscope.types.reading",
+    "load": "pneumoscope.model.reader",
 }
 
 

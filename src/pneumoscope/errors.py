@@ -31,27 +31,27 @@ if TYPE_CHECKING:
     from os import PathLike
 
 __all__ = [
+    "AuditLogTampered",
     "BundleDamaged",
     "BundleError",
-    "BundleFromFuture",
+    "BundleIncompatible",
     "ConfigError",
+    "Conflict",
     "DatasetError",
     "FilmError",
     "FilmTooLarge",
-    "LogBroken",
     "MissingExtra",
     "NotABundle",
     "NotFound",
     "PneumoscopeError",
     "SiteError",
     "StorageError",
-    "Taken",
     "TrainingError",
     "UnreadableFilm",
     "UnsupportedFilm",
     "UsageError",
     "WorklistError",
-    "WorklistFromFuture",
+    "WorklistIncompatible",
 ]
 
 
@@ -165,7 +165,7 @@ class BundleDamaged(BundleError):
     code = "bundle-damaged"
 
 
-class BundleFromFuture(BundleError):
+class BundleIncompatible(BundleError):
     """Written by a newer pneumoscope than this one."""
 
     code = "bundle-from-future"
@@ -196,19 +196,19 @@ class NotFound(WorklistError):
     code = "not-found"
 
 
-class Taken(WorklistError):
+class Conflict(WorklistError):
     """The name is another's already."""
 
     code = "taken"
 
 
-class WorklistFromFuture(WorklistError):
+class WorklistIncompatible(WorklistError):
     """The database was written by a newer pneumoscope than this one."""
 
     code = "worklist-from-future"
 
 
-class LogBroken(WorklistError):
+class AuditLogTampered(WorklistError):
     """A line of the audit log was changed or taken away."""
 
     code = "log-broken"

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["quietly"]
+__all__ = ["capture_warnings"]
 
 _LOCK = Lock()
 
 
 @contextmanager
-def quietly() -> Iterator[list[warnings.WarningMessage]]:
+def capture_warnings() -> Iterator[list[warnings.WarningMessage]]:
     """Collect Python warnings instead of showing them.
 
     The filters of ``warnings`` belong to the whole process, so two threads that changed them at once

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from os import PathLike
 
-__all__ = ["csv_cell", "csv_text", "make_folder", "open_atomically", "storing", "write_atomically"]
+__all__ = ["csv_cell", "csv_text", "make_folder", "open_atomically", "storage_errors", "write_atomically"]
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """Texts that a spreadsheet may run as a formula (OWASP, "CSV Injection"), and those that look like a guarded one."""
@@ -26,7 +26,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 @contextmanager
-def storing(path: str | PathLike[str]) -> Iterator[None]:
+def storage_errors(path: str | PathLike[str]) -> Iterator[None]:
     """Turn the operating system's no (full disk, no permission) into one clear line.
 
     Raises:
@@ -51,7 +51,7 @@ def open_atomically(path: str | PathLike[str]) -> Iterator[BinaryIO]:
         StorageError: The disk is full or the folder cannot be written; an older file stays as it was.
     """
     path = Path(path)
-    with storing(path):
+    with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         try:
@@ -84,7 +84,7 @@ def make_folder(path: str | PathLike[str]) -> Path:
     Raises:
         StorageError: It cannot be made.
     """
-    with storing(path):
+    with storage_errors(path):
         Path(path).mkdir(parents=True, exist_ok=True)
     return Path(path)
 

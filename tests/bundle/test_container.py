@@ -14,22 +14,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pneumoscope.bundle import (
-    Band,
+from pneumoscope.errors import BundleDamaged, BundleError, BundleIncompatible, NotABundle, StorageError
+from pneumoscope.model.bundle import METADATA_CHECK_KEY, METADATA_KEY, read_bundle, write_bundle
+from pneumoscope.model.preprocess import PreprocessSpec
+from pneumoscope.model.schema import (
+    SCHEMA_VERSION,
     BundleMeta,
+    BundleMetric,
     Calibrator,
     ClassSpec,
     Conformal,
-    Figure,
     OperatingPoint,
     Rate,
     SiteCalibration,
+    ThreeWayPoint,
 )
-from pneumoscope.bundle.container import CHECK_KEY, METADATA_KEY, read_bundle, write_bundle
-from pneumoscope.bundle.schema import SCHEMA_VERSION
-from pneumoscope.domain.provenance import Provenance
-from pneumoscope.errors import BundleDamaged, BundleError, BundleFromFuture, NotABundle, StorageError
-from pneumoscope.preprocess import PreprocessSpec
+from pneumoscope.types.provenance import Provenance
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 shares = st.floats(0, 1)
 names = st.text(min_size=1, max_size=12)
 rates = st.builds(Rate, shares, shares, shares, st.integers(0, 10_000), st.integers(0, 10_000))
-bands = st.builds(Band, st.floats(0, 0.5), st.floats(0.5, 1.5), st.tuples(shares, shares), *[rates] * 7, names, names)
+bands = st.builds(
+    ThreeWayPoint, st.floats(0, 0.5), st.floats(0.5, 1.5), st.tuples(shares, shares), *[rates] * 7, names, names
+)
 sites = st.builds(
     SiteCalibration,
     *[names] * 3,
@@ -45,7 +47,7 @@ sites = st.builds(
     st.dictionaries(names, st.integers(0, 500), max_size=2),
     *[names] * 2,
     shares,
-    st.dictionaries(names, st.builds(Figure, shares, st.integers(0, 500), shares | st.none()), max_size=2),
+    st.dictionaries(names, st.builds(BundleMetric, shares, st.integers(0, 500), shares | st.none()), max_size=2),
     st.lists(names, max_size=2).map(tuple),
 )
 
@@ -110,7 +112,7 @@ def test_metadata_can_be_rewritten_without_touching_the_graph(tiny_bundle: Path,
 def test_a_changed_length_is_noticed(tiny_bundle: Path) -> None:
     """The bytes that say how long the document and its check are stand outside what the check is of."""
     whole = tiny_bundle.read_bytes()
-    for before in (CHECK_KEY + b"\x12", METADATA_KEY + b"\x12"):
+    for before in (METADATA_CHECK_KEY + b"\x12", METADATA_KEY + b"\x12"):
         place = whole.index(before) + len(before)
         for bit in range(7):
             changed = bytearray(whole)
@@ -177,7 +179,7 @@ def test_a_future_bundle_asks_for_an_upgrade(tmp_path: Path, tiny_graph: bytes, 
     path = tmp_path / "future.onnx"
     write_bundle(path, tiny_graph, replace(tiny_meta, schema_version=SCHEMA_VERSION + 1))
 
-    with pytest.raises(BundleFromFuture) as caught:
+    with pytest.raises(BundleIncompatible) as caught:
         read_bundle(path)
 
     assert "pip install --upgrade pneumoscope" in str(caught.value)

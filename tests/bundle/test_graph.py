@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from pneumoscope.bundle import read_bundle, shipped_bundles, write_bundle
-from pneumoscope.bundle.graph import check_graph
 from pneumoscope.errors import BundleDamaged
-from pneumoscope.reading import Session
+from pneumoscope.model.bundle import read_bundle, shipped_bundles, write_bundle
+from pneumoscope.model.graph import check_graph
+from pneumoscope.model.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pneumoscope.bundle import BundleMeta
+    from pneumoscope.model.schema import BundleMeta
 
 
 def external(tensor: TensorProto, file: Path) -> None:

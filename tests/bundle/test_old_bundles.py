@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pneumoscope.bundle import read_bundle
-from pneumoscope.bundle.schema import SCHEMA_VERSION
-from pneumoscope.reading import load
+from pneumoscope.model.bundle import read_bundle
+from pneumoscope.model.reader import load
+from pneumoscope.model.schema import SCHEMA_VERSION
 
 OLD = Path(__file__).with_name("old")
 EXPECTED = {"normal": 0.52745, "bacterial": 0.18891, "viral": 0.28364}  # of the slope below

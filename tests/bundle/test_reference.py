@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from pneumoscope.bundle import read_bundle, write_bundle
-from pneumoscope.bundle.container import METADATA_KEY
 from pneumoscope.errors import BundleDamaged
-from pneumoscope.statistics.drift import QUANTILES
+from pneumoscope.model.bundle import METADATA_KEY, read_bundle, write_bundle
+from pneumoscope.stats.drift import QUANTILES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pneumoscope.bundle import BundleMeta, Reference
+    from pneumoscope.model.schema import BundleMeta, DriftBaseline
 
 EVEN = tuple(i / (QUANTILES - 1) for i in range(QUANTILES))
 
 
 def test_it_comes_back_as_it_was_written(
-    tmp_path: Path, tiny_graph: bytes, tiny_meta: BundleMeta, tiny_reference: Reference
+    tmp_path: Path, tiny_graph: bytes, tiny_meta: BundleMeta, tiny_reference: DriftBaseline
 ) -> None:
     written = write_bundle(tmp_path / "a.onnx", tiny_graph, replace(tiny_meta, reference=tiny_reference))
     assert written.reference == tiny_reference
@@ -55,13 +54,19 @@ def test_a_bundle_without_one_has_none_and_an_older_program_passes_over_it(
         ({"statistics": {"std": (1.0, *EVEN[1:])}}, "of std must rise"),
     ],
 )
-def test_what_no_bin_can_be_made_of_is_refused(tiny_reference: Reference, change: dict[str, Any], message: str) -> None:
+def test_what_no_bin_can_be_made_of_is_refused(
+    tiny_reference: DriftBaseline, change: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         replace(tiny_reference, **change)
 
 
 def test_a_damaged_one_is_told_as_a_damaged_bundle(
-    tmp_path: Path, tiny_graph: bytes, tiny_meta: BundleMeta, tiny_reference: Reference, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    tiny_graph: bytes,
+    tiny_meta: BundleMeta,
+    tiny_reference: DriftBaseline,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Written by a program that does not check, so that the hashes fit."""
     encode = msgspec.json.encode

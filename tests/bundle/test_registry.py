@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pneumoscope.bundle import find_bundle, read_bundle, registry, shipped_bundles
 from pneumoscope.errors import NotABundle
+from pneumoscope.model import bundle as registry
+from pneumoscope.model.bundle import find_bundle, read_bundle, shipped_bundles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,14 +19,14 @@ def test_a_bundle_is_found_by_its_path(tiny_bundle: Path) -> None:
 
 
 def test_a_shipped_bundle_is_found_by_its_name(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_SHIPPED", tiny_bundle.parent)
+    monkeypatch.setattr(registry, "_SHIPPED_BUNDLES", tiny_bundle.parent)
 
     assert shipped_bundles() == {"tiny": tiny_bundle}
     assert find_bundle("tiny") == tiny_bundle
 
 
 def test_what_is_not_there_is_told_with_what_is(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_SHIPPED", tiny_bundle.parent)
+    monkeypatch.setattr(registry, "_SHIPPED_BUNDLES", tiny_bundle.parent)
 
     with pytest.raises(NotABundle, match="no such bundle") as caught:
         find_bundle("huge")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pneumoscope.bundle import THREE_WAY, Calibrator, ClassSpec, Conformal
+from pneumoscope.model.schema import THREE_WAY, Calibrator, ClassSpec, Conformal
 
 if TYPE_CHECKING:
-    from pneumoscope.bundle import Band, BundleMeta
+    from pneumoscope.model.schema import BundleMeta, ThreeWayPoint
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_names_and_positive_classes_are_in_the_order_of_the_logits(tiny_meta: Bu
     assert tiny_meta.positive == (1, 2)
 
 
-def test_a_band_rises_from_zero_and_calls_from_its_upper_end(tiny_band: Band) -> None:
+def test_a_band_rises_from_zero_and_calls_from_its_upper_end(tiny_band: ThreeWayPoint) -> None:
     assert (tiny_band.preset, tiny_band.threshold) == (THREE_WAY, tiny_band.upper)
     for lower, upper in ((0.8, 0.7), (-0.1, 0.7), (float("nan"), 0.7)):
         with pytest.raises(ValueError, match="rise from 0"):

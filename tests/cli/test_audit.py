@@ -12,10 +12,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from pneumoscope.bundle import read_bundle, write_bundle
-from pneumoscope.dataset import make_split, scan
-from pneumoscope.dataset.audit import AuditReport
-from pneumoscope.films.phantom import write_phantoms
+from pneumoscope.data.audit.report import AuditReport
+from pneumoscope.data.scan import scan
+from pneumoscope.data.split import make_split
+from pneumoscope.model.bundle import read_bundle, write_bundle
+from pneumoscope.phantom.write import write_phantoms
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pneumoscope.cli.baselines import spoken
-from pneumoscope.dataset import scan
-from pneumoscope.films.phantom import write_phantoms
-from pneumoscope.networks import families
-from pneumoscope.training.baselines import DEFAULT_NETWORKS, plan, run_all
+from pneumoscope.cli.baselines import format_duration
+from pneumoscope.data.scan import scan
+from pneumoscope.networks.registry import families
+from pneumoscope.phantom.write import write_phantoms
+from pneumoscope.training.baselines import DEFAULT_NETWORKS, plan_runs, run_planned
 from pneumoscope.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pneumoscope.dataset import Manifest
+    from pneumoscope.data.manifest import Manifest
 
 LIGHT = [
     "data.size=32",
@@ -47,7 +47,7 @@ def test_all_families_but_transfer_are_trained() -> None:
 
 def test_the_runs_differ_in_network_and_seed_and_nothing_else(manifest: Manifest, tmp_path: Path) -> None:
     protocol = TrainConfig.load(None, LIGHT)
-    planned = plan(manifest, tmp_path, protocol, ["classic-3conv", "residual"], [0, 4])
+    planned = plan_runs(manifest, tmp_path, protocol, ["classic-3conv", "residual"], [0, 4])
     assert [run.name for run in planned] == [
         "classic-3conv-seed0", "classic-3conv-seed4", "residual-seed0", "residual-seed4"
     ]  # fmt: skip
@@ -105,9 +105,9 @@ def test_a_run_that_fails_is_told_and_the_next_goes_on(manifest: Manifest, tmp_p
     protocol = TrainConfig.load(
         None, [*LIGHT, "optim.learning_rate=1e30", "optim.optimizer=sgd", "optim.clip=0", "optim.warmup=0"]
     )
-    planned = plan(manifest, tmp_path, protocol, ["classic-2conv", "classic-4conv"], [0])
+    planned = plan_runs(manifest, tmp_path, protocol, ["classic-2conv", "classic-4conv"], [0])
     told: list[str] = []
-    reasons = [reason for _, reason in run_all(manifest, planned, progress=False, tell=told.append)]
+    reasons = [reason for _, reason in run_planned(manifest, planned, progress=False, tell=told.append)]
     assert len(reasons) == 2
     assert reasons[0] is not None
     assert "learning_rate" in reasons[0]
@@ -115,4 +115,4 @@ def test_a_run_that_fails_is_told_and_the_next_goes_on(manifest: Manifest, tmp_p
 
 
 def test_times_are_spoken_as_people_do() -> None:
-    assert [spoken(seconds) for seconds in (40, 600, 11_100)] == ["40 s", "10 min", "3 h 05 min"]
+    assert [format_duration(seconds) for seconds in (40, 600, 11_100)] == ["40 s", "10 min", "3 h 05 min"]

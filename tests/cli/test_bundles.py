@@ -6,7 +6,8 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from pneumoscope.bundle import read_bundle, registry, write_bundle
+from pneumoscope.model import bundle as registry
+from pneumoscope.model.bundle import read_bundle, write_bundle
 from pneumoscope.settings import NOTICE
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import pytest
     from tests.cli.conftest import Ran
 
-    from pneumoscope.bundle import Reference
+    from pneumoscope.model.schema import DriftBaseline
 
     Run = Callable[..., Ran]
 
@@ -35,7 +36,9 @@ def test_the_card_tells_what_stands_in_the_bundle(run: Run, tiny_bundle: Path) -
         assert text in ran.out
 
 
-def test_the_card_tells_what_drift_is_measured_against(run: Run, tiny_bundle: Path, tiny_reference: Reference) -> None:
+def test_the_card_tells_what_drift_is_measured_against(
+    run: Run, tiny_bundle: Path, tiny_reference: DriftBaseline
+) -> None:
     assert "first films that it reads in a reading room" in " ".join(run("bundles", tiny_bundle).out.split())
     graph, meta, _ = read_bundle(tiny_bundle)
     write_bundle(tiny_bundle, graph, replace(meta, reference=tiny_reference))
@@ -43,7 +46,7 @@ def test_the_card_tells_what_drift_is_measured_against(run: Run, tiny_bundle: Pa
 
 
 def test_the_list_tells_the_shipped_bundles(run: Run, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_SHIPPED", tiny_bundle.parent)
+    monkeypatch.setattr(registry, "_SHIPPED_BUNDLES", tiny_bundle.parent)
 
     ran = run("bundles")
 

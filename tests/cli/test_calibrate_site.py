@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pneumoscope.bundle import read_bundle, write_bundle
 from pneumoscope.errors import FilmError
-from pneumoscope.films.phantom import KINDS, draw_phantom
-from pneumoscope.gate import shipped_gate
-from pneumoscope.reading import Reader
+from pneumoscope.model.bundle import read_bundle, write_bundle
+from pneumoscope.model.reader import Reader
+from pneumoscope.phantom.draw import KINDS, draw_phantom
+from pneumoscope.quality.spec import shipped_quality_spec
 from pneumoscope.settings import NOTICE
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def test_figures_are_drawn_where_they_are_wanted(
 def test_a_missing_library_is_named(
     run: Run, tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pneumoscope.cli.extras.find_spec", lambda _: None)
+    monkeypatch.setattr("pneumoscope.cli.console.find_spec", lambda _: None)
 
     ran = run("calibrate-site", tiny_bundle, tmp_path, "--out", tmp_path / "o.onnx")
 
@@ -172,7 +172,7 @@ def test_a_missing_library_is_named(
 def gated(tmp_path: Path, tiny_bundle: Path) -> Path:
     graph, meta, _ = read_bundle(tiny_bundle)
     path = tmp_path / "gated.onnx"
-    write_bundle(path, graph, replace(meta, gate=replace(shipped_gate(), ages=(1.0, 5.0))))
+    write_bundle(path, graph, replace(meta, gate=replace(shipped_quality_spec(), ages=(1.0, 5.0))))
     return path
 
 
@@ -204,14 +204,14 @@ def test_the_gate_is_calibrated_too_and_told_as_json(run: Run, gated: Path, ches
     told = json.loads(ran.out)
     meta = read_bundle(out)[1]
     assert meta.gate is not None
-    assert meta.gate.head == shipped_gate().head
+    assert meta.gate.head == shipped_quality_spec().head
     assert meta.gate.ages == (1.0, 5.0)
     assert meta.gate.films == told["gate"]["films"] == 62
     assert told["gate"]["asked"] == 0.05
     assert told["gate"]["beyond"] == 2
     assert told["gate"]["refused"]["after"]["k"] >= 2
-    assert meta.gate.fit == told["gate"]["fit"]["after"] <= shipped_gate().fit + 1e-9 + 0.6213
-    assert meta.gate.fit >= shipped_gate().fit - 1
+    assert meta.gate.fit == told["gate"]["fit"]["after"] <= shipped_quality_spec().fit + 1e-9 + 0.6213
+    assert meta.gate.fit >= shipped_quality_spec().fit - 1
     assert meta.sites[0].figures["refused by the gate"].n == 62
     assert told["films"] == 60
     assert told["presets"]["balanced"]["threshold"]["after"] == meta.operating_points[1].threshold
@@ -232,16 +232,17 @@ def test_the_gate_is_told_in_words_or_kept(run: Run, gated: Path, chests: Path, 
     ran = run("calibrate-site", gated, chests, "--out", tmp_path / "kept.onnx", "--keep-gate")
     assert ran.code == 0, ran.err
     meta = read_bundle(tmp_path / "kept.onnx")[1]
-    assert meta.gate == replace(shipped_gate(), ages=(1.0, 5.0))
+    assert meta.gate == replace(shipped_quality_spec(), ages=(1.0, 5.0))
     assert "Gate: good films" not in ran.out
 
 
 @pytest.mark.real
 def test_real_films_of_the_public_set(run: Run, real_data: Path, tmp_path: Path) -> None:
     """The shipped bundle on films for validation: the ranking holds, the gate's promise is kept on films for test."""
-    from pneumoscope.dataset import make_split, scan
-    from pneumoscope.films import load
-    from pneumoscope.gate import admit
+    from pneumoscope.data.scan import scan
+    from pneumoscope.data.split import make_split
+    from pneumoscope.films.load import load
+    from pneumoscope.quality.checks import check_quality
 
     manifest = scan(real_data / "chest_xray")
     parts = make_split(manifest, seed=0).parts
@@ -263,10 +264,10 @@ def test_real_films_of_the_public_set(run: Run, real_data: Path, tmp_path: Path)
     gate = read_bundle(out)[1].gate
     assert gate is not None
     judged = [load(manifest.root / manifest.films[i].path) for i in parts["test"][::4].tolist()]
-    assert np.mean([admit(film, gate).refusal is not None for film in judged]) <= 0.03
+    assert np.mean([check_quality(film, gate).refusal is not None for film in judged]) <= 0.03
     for path in sorted((real_data / "dicom" / "other").rglob("*.dcm"))[:12]:
         try:
             film = replace(load(path), facts={})
         except FilmError:
             continue
-        assert admit(film, gate).refusal is not None, path.name
+        assert check_quality(film, gate).refusal is not None, path.name

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pneumoscope.films.phantom import write_phantoms
+from pneumoscope.phantom.write import write_phantoms
 
 if TYPE_CHECKING:
     from collections.abc import Callable

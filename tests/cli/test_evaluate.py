@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from pneumoscope.evaluation.judgement import Judgement
-from pneumoscope.evaluation.tablefile import read_table
+from pneumoscope.evaluation.prediction_files import read_predictions
+from pneumoscope.evaluation.result import EvaluationResult
 
 Make = Callable[..., Path]
 QUICK = ("--no-stress", "--no-sanity", "--draws", 100)
@@ -30,7 +30,9 @@ def data(tmp_path: Path, make_film: Make) -> Path:
 @pytest.fixture
 def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """The report has its own tests, and draws for half a minute."""
-    monkeypatch.setattr("pneumoscope.evaluation.report.write_report", lambda folder, *_, **__: [folder / "report.html"])
+    monkeypatch.setattr(
+        "pneumoscope.evaluation.report.page.write_report", lambda folder, *_, **__: [folder / "report.html"]
+    )
 
 
 @pytest.fixture
@@ -51,13 +53,13 @@ def test_a_bundle_and_a_folder(run: Any, data: Path, tiny_bundle: Path, tmp_path
     assert {
         "predictions.parquet", "predictions.csv", "predictions.jsonl", "judgement.json", "judgement.schema.json"
     } <= names  # fmt: skip
-    found, said = Judgement.load(out / "judgement.json"), read_table(out / "predictions.parquet")
+    found, said = EvaluationResult.load(out / "judgement.json"), read_predictions(out / "predictions.parquet")
     assert found.counts.films == len(said) == 18
     assert found.system == "tiny 1"
     # A folder of a finished evaluation is a table for the next one.
     again = run("evaluate", "--table", out / "predictions.parquet", "--out", tmp_path / "again", *QUICK)
     assert again.code == 0, again.err
-    assert Judgement.load(tmp_path / "again" / "judgement.json").overall == found.overall
+    assert EvaluationResult.load(tmp_path / "again" / "judgement.json").overall == found.overall
 
 
 @pytest.mark.usefixtures("no_report")
@@ -76,12 +78,12 @@ def test_refused_films_are_listed_and_told(run: Any, data: Path, tiny_bundle: Pa
 def test_a_table_alone(run: Any, table: Path, tmp_path: Path) -> None:
     done = run("evaluate", "--table", table, "--out", tmp_path / "out", *QUICK)
     assert done.code == 0, done.err
-    found = Judgement.load(tmp_path / "out" / "judgement.json")
+    found = EvaluationResult.load(tmp_path / "out" / "judgement.json")
     assert [(point.preset, point.threshold) for point in found.points] == [("half", 0.5)]
     assert "by convention" in found.points[0].chosen
     done = run("evaluate", table, "--out", tmp_path / "out", "--threshold", "mine=0.3", *QUICK)
     assert done.code == 0, done.err
-    assert [point.preset for point in Judgement.load(tmp_path / "out" / "judgement.json").points] == ["mine"]
+    assert [point.preset for point in EvaluationResult.load(tmp_path / "out" / "judgement.json").points] == ["mine"]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,7 @@ def test_readers_are_counted(run: Any, table: Path, tmp_path: Path, monkeypatch:
         seen.update(named)
         return [tmp_path / "r.html"]
 
-    monkeypatch.setattr("pneumoscope.evaluation.report.write_report", keep)
+    monkeypatch.setattr("pneumoscope.evaluation.report.page.write_report", keep)
     calls = [f"A,f{i},{int(i % 2 == 0)}" for i in range(60)] + [f"B,f{i},no" for i in range(30)]
     (tmp_path / "r.csv").write_text("reader,path,call\n" + "\n".join(calls) + "\n")
     done = run("evaluate", "--table", table, "--readers", tmp_path / "r.csv", "--out", tmp_path / "out", *QUICK)

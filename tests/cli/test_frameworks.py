@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pneumoscope.cli import extras
+from pneumoscope.cli import console as extras
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pneumoscope.bundle import write_bundle
+from pneumoscope.model.bundle import write_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from typing import Any, TypeAlias
 
-    from pneumoscope.bundle import Band, BundleMeta
+    from pneumoscope.model.schema import BundleMeta, ThreeWayPoint
 
     Run: TypeAlias = Callable[..., Any]
 
 
 @pytest.fixture
-def banded(tmp_path: Path, tiny_graph: bytes, tiny_meta: BundleMeta, tiny_band: Band) -> Path:
+def banded(tmp_path: Path, tiny_graph: bytes, tiny_meta: BundleMeta, tiny_band: ThreeWayPoint) -> Path:
     """A bundle that leaves every film open that is not certain."""
     path = tmp_path / "banded.onnx"
     write_bundle(path, tiny_graph, replace(tiny_meta, band=replace(tiny_band, lower=0.0, upper=1.5)))

@@ -13,8 +13,8 @@ pytest.importorskip("argon2")
 
 from sqlalchemy import text
 
-from pneumoscope.worklist import Worklist, open_worklist
-from pneumoscope.worklist.blobs import LocalBlobs
+from pneumoscope.server.store.blobs import LocalBlobs
+from pneumoscope.server.store.worklist import Worklist, open_worklist
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

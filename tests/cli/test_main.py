@@ -58,7 +58,7 @@ def test_an_interruption_exits_130_with_one_line(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pneumoscope.bundle.shipped_bundles", interrupted)
+    monkeypatch.setattr("pneumoscope.model.bundle.shipped_bundles", interrupted)
 
     assert main(["bundles"]) == 130
     assert capsys.readouterr().err == "pneumoscope: interrupted; what was written is whole\n"

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pneumoscope.cli import outputs
+from pneumoscope.cli import read as outputs
 from pneumoscope.settings import NOTICE
 
 if TYPE_CHECKING:

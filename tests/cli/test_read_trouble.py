@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from pneumoscope.bundle import write_bundle
+from pneumoscope.model.bundle import write_bundle
 from pneumoscope.settings import NOTICE
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Ran
 
-    from pneumoscope.bundle import BundleMeta
+    from pneumoscope.model.schema import BundleMeta
 
     Run = Callable[..., Ran]
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pneumoscope.cli.main import main
-from pneumoscope.films.phantom import write_phantoms
+from pneumoscope.phantom.write import write_phantoms
 from pneumoscope.training.search.folder import SearchFolder
-from pneumoscope.training.search.plan import DEFAULT, read_plan
+from pneumoscope.training.search.space import DEFAULT, read_plan
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from pneumoscope.cli.main import main
-from pneumoscope.films.phantom import write_phantoms
-from pneumoscope.networks import families
+from pneumoscope.networks.registry import families
+from pneumoscope.phantom.write import write_phantoms
 from pneumoscope.training.config import TrainConfig
 
 if TYPE_CHECKING:

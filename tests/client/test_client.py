@@ -20,11 +20,10 @@ from starlette.testclient import TestClient
 from pneumoscope import client as public
 from pneumoscope.client import Busy, Client, Problem, Unreachable
 from pneumoscope.errors import UnreadableFilm
-from pneumoscope.reading import load
+from pneumoscope.model.reader import load
 from pneumoscope.reports.json import to_dict
-from pneumoscope.web.app import create_app
-from pneumoscope.web.config import WebConfig
-from pneumoscope.web.security.install import local_address
+from pneumoscope.server.app import create_app, local_address
+from pneumoscope.server.config import WebConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pneumoscope.dataset import FilmRow, Manifest
+from pneumoscope.data.manifest import FilmRow, Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,9 +14,13 @@ import numpy as np
 import pytest
 
 from pneumoscope import films
-from pneumoscope.dataset import Cache, Manifest, cache, read_film, scan
+from pneumoscope.data import cache
+from pneumoscope.data.cache import Cache
+from pneumoscope.data.manifest import Manifest
+from pneumoscope.data.pixels import read_film
+from pneumoscope.data.scan import scan
 from pneumoscope.errors import DatasetError, StorageError
-from pneumoscope.preprocess import PreprocessSpec, preprocess
+from pneumoscope.model.preprocess import PreprocessSpec, preprocess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,8 +160,8 @@ BUILD = """
 import sys, time
 from pathlib import Path
 from pneumoscope import films
-from pneumoscope.dataset import Cache, Manifest, cache
-from pneumoscope.preprocess import PreprocessSpec
+from pneumoscope.data import Cache, Manifest, cache
+from pneumoscope.model import PreprocessSpec
 
 load = films.load
 def slow(*arguments, **options):

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import typer
 from typer.testing import CliRunner
 
-from pneumoscope.cli.manifest import manifest
-from pneumoscope.dataset import Manifest, scan
+from pneumoscope.cli.data import manifest
+from pneumoscope.data.manifest import Manifest
+from pneumoscope.data.scan import scan
 
 if TYPE_CHECKING:
     from pathlib import Path

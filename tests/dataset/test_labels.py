@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from pneumoscope.dataset.labels import canonical_label, is_negative, order_classes
+from pneumoscope.data.labels import canonical_label, is_negative, order_classes
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pneumoscope.dataset import Manifest
-from pneumoscope.dataset.manifest import is_manifest
+from pneumoscope.data.manifest import Manifest, is_manifest
 from pneumoscope.errors import DatasetError
 
 if TYPE_CHECKING:

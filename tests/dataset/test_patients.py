@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pneumoscope.dataset.patients import join_patients, patient_of
+from pneumoscope.data.labels import join_patients, patient_of
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pneumoscope.dataset import Cache, Manifest, k_folds, make_split, read_film, scan
-from pneumoscope.preprocess import PreprocessSpec, preprocess
+from pneumoscope.data.cache import Cache
+from pneumoscope.data.pixels import read_film
+from pneumoscope.data.scan import scan
+from pneumoscope.data.split import k_folds, make_split
+from pneumoscope.model.preprocess import PreprocessSpec, preprocess
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pneumoscope.data.manifest import Manifest
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pneumoscope.dataset import Manifest, read_film, scan
+from pneumoscope.data.manifest import Manifest
+from pneumoscope.data.pixels import read_film
+from pneumoscope.data.scan import scan
 from pneumoscope.errors import DatasetError
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pneumoscope.dataset import read_film, scan
-from pneumoscope.dataset.sources import find_source
+from pneumoscope.data.pixels import read_film
+from pneumoscope.data.scan import scan
+from pneumoscope.data.sources import find_source
 from pneumoscope.errors import DatasetError
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from pneumoscope.dataset import Manifest, Split, k_folds, make_split
+from pneumoscope.data.manifest import Manifest
+from pneumoscope.data.split import Split, k_folds, make_split
 from pneumoscope.errors import DatasetError
 
 if TYPE_CHECKING:

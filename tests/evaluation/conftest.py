@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pneumoscope.bundle import BundleMeta, Calibrator, ClassSpec, OperatingPoint, Rate, write_bundle
-from pneumoscope.domain.provenance import Provenance
-from pneumoscope.preprocess.spec import PreprocessSpec
+from pneumoscope.model.bundle import write_bundle
+from pneumoscope.model.preprocess import PreprocessSpec
+from pneumoscope.model.schema import BundleMeta, Calibrator, ClassSpec, OperatingPoint, Rate
+from pneumoscope.types.provenance import Provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,14 +13,11 @@ import pytest
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from pneumoscope.evaluation.figures.confusion import confusion_matrix
-from pneumoscope.evaluation.figures.curves import curves
-from pneumoscope.evaluation.figures.evidence import evidence_gallery
-from pneumoscope.evaluation.figures.histogram import score_histogram
-from pneumoscope.evaluation.figures.reliability import reliability
-from pneumoscope.evaluation.figures.samples import sample_inputs, sample_outputs
-from pneumoscope.evaluation.figures.threshold import precision_recall, roc
-from pneumoscope.evaluation.style import counted, house_style, new_figure, rate_limits, with_interval, wrapped
+from pneumoscope.evaluation.figures.calibration import reliability_diagram, score_histogram
+from pneumoscope.evaluation.figures.discrimination import confusion_matrix, precision_recall_figure, roc_figure
+from pneumoscope.evaluation.figures.films import evidence_gallery, sample_inputs, sample_outputs
+from pneumoscope.evaluation.figures.style import counted, house_style, new_figure, rate_limits, with_interval, wrapped
+from pneumoscope.evaluation.figures.training import learning_curves
 from pneumoscope.settings import NOTICE
 
 if TYPE_CHECKING:
@@ -46,13 +43,13 @@ def draw(kind: str, path: Path) -> list[Path]:
     some: Any = {"films": "Validation"}
     few = slice(0, 60, 12)
     calls: dict[str, Callable[[], list[Path]]] = {
-        "curves": lambda: curves(history, path, chosen=2, films={"train": 900, "val": 60}),
+        "curves": lambda: learning_curves(history, path, chosen=2, films={"train": 900, "val": 60}),
         "confusion_matrix": lambda: confusion_matrix(np.diag([20, 20, 20]), CLASSES, path, **some),
-        "roc": lambda: roc(labels > 0, score, path, operating_points=POINTS, **some),
-        "precision_recall": lambda: precision_recall(
+        "roc": lambda: roc_figure(labels > 0, score, path, operating_points=POINTS, **some),
+        "precision_recall": lambda: precision_recall_figure(
             labels > 0, score, path, operating_points=POINTS, generator=np.random.default_rng(0), **some
         ),
-        "reliability": lambda: reliability({"Pneumonia": (labels > 0, score)}, path, **some),
+        "reliability": lambda: reliability_diagram({"Pneumonia": (labels > 0, score)}, path, **some),
         "score_histogram": lambda: score_histogram(labels, score, CLASSES, path, operating_points=POINTS, **some),
         "sample_inputs": lambda: sample_inputs(images[few], labels[few], CLASSES, path, **some),
         "sample_outputs": lambda: sample_outputs(images[few], labels[few], p[few], CLASSES, path, **some),
@@ -104,7 +101,7 @@ def test_the_chosen_epoch_is_marked_in_every_panel(drawn: Callable[[str], Figure
 
 def test_no_film_falls_off_the_histogram(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     caught: list[Figure] = []
-    module = sys.modules["pneumoscope.evaluation.figures.histogram"]
+    module = sys.modules["pneumoscope.evaluation.figures.calibration"]
     monkeypatch.setattr(module, "save", lambda figure, path: caught.append(figure))  # noqa: ARG005 - the place of save
     p = np.array([0.0, 1e-9, 0.3, 0.99995, 1 - 1e-9, 1.0])
     score_histogram([0, 0, 0, 1, 1, 1], p, ("a", "b"), tmp_path / "x", operating_points={})
@@ -117,7 +114,7 @@ def test_no_film_falls_off_the_histogram(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_a_run_of_one_epoch_and_a_missing_figure_can_be_drawn(tmp_path: Path) -> None:
     history: dict[str, Any] = {name: [0.5] for name in ("epoch", "train_loss", "val_loss", "train_accuracy",
                                                         "val_accuracy", "val_recall")}  # fmt: skip
-    assert len(curves(history | {"epoch": [1], "val_auc": [float("nan")]}, tmp_path / "one", chosen=1)) == 2
+    assert len(learning_curves(history | {"epoch": [1], "val_auc": [float("nan")]}, tmp_path / "one", chosen=1)) == 2
 
 
 def test_the_persons_own_settings_come_back(tmp_path: Path) -> None:
@@ -145,7 +142,7 @@ def test_numbers_are_written_alike() -> None:
 
 def test_no_window_and_nothing_heavy_before_it_is_needed() -> None:
     code = (
-        "import sys, pneumoscope.evaluation.run; assert 'matplotlib' not in sys.modules;"
+        "import sys, pneumoscope.evaluation.training_run; assert 'matplotlib' not in sys.modules;"
         "import pneumoscope.evaluation.figures; assert 'matplotlib.pyplot' not in sys.modules;"
         "assert 'torch' not in sys.modules and 'sklearn' not in sys.modules"
     )
@@ -175,8 +172,8 @@ def test_reliability_of_five_classes_has_a_panel_each_with_its_counts(caught: li
     p = np.random.default_rng(0).dirichlet(np.ones(5), 200)
     labels = p.argmax(axis=1)
     panels = {name: (labels == c, p[:, c]) for c, name in enumerate(LONG)}
-    reliability({"Finding": (labels > 0, 1 - p[:, 0])} | panels, tmp_path / "a")
-    reliability(panels, tmp_path / "a")
+    reliability_diagram({"Finding": (labels > 0, 1 - p[:, 0])} | panels, tmp_path / "a")
+    reliability_diagram(panels, tmp_path / "a")
     for figure, shown in zip(caught, (6, 5), strict=True):
         seen = [axes for axes in figure.axes if axes.axison]
         assert len([axes for axes in seen if axes.patches]) == shown  # the counts
@@ -225,6 +222,6 @@ def test_a_rates_axis_is_neither_a_magnifying_glass_nor_beyond_one(lowest: float
 def test_a_recall_of_one_all_the_way_is_a_line_and_no_landscape(caught: list[Figure], tmp_path: Path) -> None:
     names = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "val_auc")
     history = {name: [0.5, 0.7, 0.8] for name in names} | {"epoch": [1, 2, 3], "val_recall": [1, 1, 0.9992]}
-    curves(history, tmp_path / "a")
+    learning_curves(history, tmp_path / "a")
     recall = next(axes for axes in caught[0].axes if axes.get_title(loc="left") == "Recall")
     assert recall.get_ylim()[0] < 0.92

@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 from pneumoscope.errors import ConfigError, NotABundle
-from pneumoscope.evaluation.predicting import ForeignSystem, films_to_judge, predict
-from pneumoscope.evaluation.predicting.foreign import ForeignSpec
-from pneumoscope.films import load as load_film
+from pneumoscope.evaluation.dataset import evaluation_films
+from pneumoscope.evaluation.inference import predict
+from pneumoscope.evaluation.systems import OnnxSpec, OnnxSystem
+from pneumoscope.films.load import load as load_film
 
 Make = Callable[..., Path]
 
@@ -50,8 +51,8 @@ def flat_film(path: Path, value: int = 51, shape: tuple[int, int] = (40, 40)) ->
 
 def test_softmax_of_a_foreign_model(tmp_path: Path) -> None:
     film = flat_film(tmp_path / "f.png")
-    spec = ForeignSpec(classes=("normal", "tb", "other"), size=8, channels=1, mean=0.1, std=0.5, positive=("tb",))
-    system = ForeignSystem(graph(tmp_path / "m.onnx", outputs=3), spec)
+    spec = OnnxSpec(classes=("normal", "tb", "other"), size=8, channels=1, mean=0.1, std=0.5, positive=("tb",))
+    system = OnnxSystem(graph(tmp_path / "m.onnx", outputs=3), spec)
     x = (51 / 255 - 0.1) / 0.5
     powers = np.exp(np.array([1, 2, 3]) * x)
     assert system.probabilities(film) == pytest.approx(powers / powers.sum(), abs=1e-3)
@@ -61,11 +62,11 @@ def test_softmax_of_a_foreign_model(tmp_path: Path) -> None:
 def test_one_sigmoid_is_two_classes(tmp_path: Path) -> None:
     film = flat_film(tmp_path / "f.png")
     file = graph(tmp_path / "m.onnx", outputs=1, channels=3, layout="NHWC", size=(8, 10))
-    spec = ForeignSpec(
+    spec = OnnxSpec(
         classes=("Normal", "PNEUMONIA"), size=(8, 10), layout="NHWC", range=255, mean=(50, 50, 50), activation="sigmoid"
     )
     p = 1 / (1 + np.exp(-1.0))
-    assert ForeignSystem(file, spec).probabilities(film) == pytest.approx((1 - p, p), abs=5e-3)
+    assert OnnxSystem(file, spec).probabilities(film) == pytest.approx((1 - p, p), abs=5e-3)
 
 
 def test_fits_keep_or_change_the_aspect(tmp_path: Path) -> None:
@@ -77,8 +78,8 @@ def test_fits_keep_or_change_the_aspect(tmp_path: Path) -> None:
     file = graph(tmp_path / "m.onnx", outputs=1)
     seen = {}
     for fit in ("squash", "pad", "crop"):
-        spec = ForeignSpec(classes=("normal", "tb"), size=8, channels=1, fit=fit, activation="none")
-        seen[fit] = ForeignSystem(file, spec).probabilities(film)[1]
+        spec = OnnxSpec(classes=("normal", "tb"), size=8, channels=1, fit=fit, activation="none")
+        seen[fit] = OnnxSystem(file, spec).probabilities(film)[1]
     full = 200 / 255
     assert seen == pytest.approx({"squash": full / 2, "pad": full / 4, "crop": full}, abs=0.03)
 
@@ -97,9 +98,9 @@ def test_fits_keep_or_change_the_aspect(tmp_path: Path) -> None:
 )
 def test_a_spec_that_does_not_fit_its_model(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
     values: dict[str, Any] = {"classes": ("normal", "tb"), "size": 8, "channels": 1}
-    spec = ForeignSpec(**(values | changed))
+    spec = OnnxSpec(**(values | changed))
     with pytest.raises(ConfigError, match=message):
-        ForeignSystem(graph(tmp_path / "m.onnx", outputs=2), spec).probabilities(flat_film(tmp_path / "f.png"))
+        OnnxSystem(graph(tmp_path / "m.onnx", outputs=2), spec).probabilities(flat_film(tmp_path / "f.png"))
 
 
 @pytest.mark.parametrize(
@@ -118,15 +119,15 @@ def test_a_spec_that_does_not_fit_its_model(tmp_path: Path, changed: dict[str, A
 def test_bad_specs(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "s.toml").write_text(text)
     with pytest.raises(ConfigError, match=message):
-        ForeignSpec.load(tmp_path / "s.toml")
+        OnnxSpec.load(tmp_path / "s.toml")
     with pytest.raises(ConfigError, match="cannot be read"):
-        ForeignSpec.load(tmp_path / "none.toml")
+        OnnxSpec.load(tmp_path / "none.toml")
 
 
 def test_no_onnx_at_all(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(b"hello")
     with pytest.raises(NotABundle, match="cannot load"):
-        ForeignSystem(tmp_path / "m.onnx", ForeignSpec(classes=("normal", "tb")))
+        OnnxSystem(tmp_path / "m.onnx", OnnxSpec(classes=("normal", "tb")))
 
 
 def test_a_foreign_model_judges_a_folder(make_film: Make, tmp_path: Path) -> None:
@@ -137,6 +138,6 @@ def test_a_foreign_model_judges_a_folder(make_film: Make, tmp_path: Path) -> Non
     (tmp_path / "s.toml").write_text(
         'classes = ["normal", "pneumonia"]\nsize = 8\nchannels = 1\nactivation = "sigmoid"\nthresholds = {mine = 0.5}\n'
     )
-    system = ForeignSystem(graph(tmp_path / "m.onnx", outputs=1), ForeignSpec.load(tmp_path / "s.toml"))
-    table = predict(system, films_to_judge(data))
+    system = OnnxSystem(graph(tmp_path / "m.onnx", outputs=1), OnnxSpec.load(tmp_path / "s.toml"))
+    table = predict(system, evaluation_films(data))
     assert (len(table), table.finding, table.thresholds, len(table.refused)) == (8, "pneumonia", {"mine": 0.5}, 1)

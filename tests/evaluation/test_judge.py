@@ -10,16 +10,15 @@ import pytest
 from sklearn import metrics
 
 from pneumoscope.errors import DatasetError, UsageError
-from pneumoscope.evaluation.judge import judge
-from pneumoscope.evaluation.judgement import SCHEMA_VERSION, Judgement, schema
-from pneumoscope.evaluation.judging.groups import subgroups
+from pneumoscope.evaluation.metrics import compute_metrics
 from pneumoscope.evaluation.predictions import PredictionTable
-from pneumoscope.statistics.calibration import calibration_line
-from pneumoscope.statistics.discrimination import delong
-from pneumoscope.statistics.metrics import metrics_table
-from pneumoscope.statistics.multiple import holm
-from pneumoscope.statistics.resamples import Resamples
-from pneumoscope.statistics.rows import Rows
+from pneumoscope.evaluation.result import SCHEMA_VERSION, EvaluationResult, schema
+from pneumoscope.evaluation.subgroups import subgroup_metrics
+from pneumoscope.stats.bootstrap import Resamples
+from pneumoscope.stats.calibration import calibration_line
+from pneumoscope.stats.differences import holm
+from pneumoscope.stats.metrics import MetricCalculator, metrics_table
+from pneumoscope.stats.roc import delong
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,15 +47,15 @@ def table_of(judged: SimpleNamespace, rows: Any = slice(None), **changed: Any) -
 
 
 @pytest.fixture(scope="module")
-def whole(judged: SimpleNamespace) -> Judgement:
-    return judge(table_of(judged), draws=200)
+def whole(judged: SimpleNamespace) -> EvaluationResult:
+    return compute_metrics(table_of(judged), draws=200)
 
 
 def rows_of(metrics: Any) -> dict[str, Any]:
     return {row.name: row for row in metrics}
 
 
-def test_figures_are_those_of_scikit_learn(whole: Judgement, judged: SimpleNamespace) -> None:
+def test_figures_are_those_of_scikit_learn(whole: EvaluationResult, judged: SimpleNamespace) -> None:
     truth, score = judged.labels > 0, judged.p[:, 1:].sum(axis=1)
     overall = rows_of(whole.overall)
     assert overall["AUC"].value == pytest.approx(metrics.roc_auc_score(truth, score))
@@ -99,7 +98,7 @@ def test_figures_are_those_of_scikit_learn(whole: Judgement, judged: SimpleNames
         assert figures["calibration intercept"].value == pytest.approx(line.intercept)
 
 
-def test_every_figure_has_an_interval_around_it(whole: Judgement) -> None:
+def test_every_figure_has_an_interval_around_it(whole: EvaluationResult) -> None:
     over = whole.over_classes
     assert over is not None
     assert whole.three_way is not None
@@ -115,7 +114,7 @@ def test_every_figure_has_an_interval_around_it(whole: Judgement) -> None:
         assert row.low < row.high or row.name == "specificity", row
 
 
-def test_observed_less_predicted_balances_the_books(whole: Judgement, judged: SimpleNamespace) -> None:
+def test_observed_less_predicted_balances_the_books(whole: EvaluationResult, judged: SimpleNamespace) -> None:
     row = rows_of(whole.overall)["observed less predicted"]
     gap = (judged.labels > 0) - judged.p[:, 1:].sum(axis=1)
     assert row.value == pytest.approx(gap.mean())
@@ -124,7 +123,7 @@ def test_observed_less_predicted_balances_the_books(whole: Judgement, judged: Si
     assert (row.high - row.low) / 2 == pytest.approx(1.96 * error, rel=0.2)
 
 
-def test_the_runs_table_and_the_judgement_agree(whole: Judgement, judged: SimpleNamespace) -> None:
+def test_the_runs_table_and_the_judgement_agree(whole: EvaluationResult, judged: SimpleNamespace) -> None:
     """Training prints one, evaluation the other: a figure has one value."""
     table = metrics_table(
         judged.labels, judged.p, whole.classes, (1, 2), {"screening": 0.2, "balanced": 0.6},
@@ -139,7 +138,7 @@ def test_the_runs_table_and_the_judgement_agree(whole: Judgement, judged: Simple
         assert mine[row.name] == pytest.approx(row.value), row.name
 
 
-def test_the_best_threshold_is_marked(whole: Judgement) -> None:
+def test_the_best_threshold_is_marked(whole: EvaluationResult) -> None:
     assert whole.best is not None
     assert whole.best.optimistic
     assert not any(point.optimistic for point in whole.points)
@@ -150,7 +149,7 @@ def test_the_best_threshold_is_marked(whole: Judgement) -> None:
     assert any("optimistic" in limit for limit in whole.limits)
 
 
-def test_curves_are_whole(whole: Judgement, judged: SimpleNamespace) -> None:
+def test_curves_are_whole(whole: EvaluationResult, judged: SimpleNamespace) -> None:
     roc, decision = whole.roc, whole.decision
     assert roc is not None
     assert decision is not None
@@ -174,7 +173,7 @@ def test_a_long_curve_is_thinned_and_keeps_its_area() -> None:
     table = PredictionTable(
         tuple(map(str, range(5000))), labels, np.stack([1 - score, score], 1), ("normal", "tb"), (1,), "tb"
     )
-    from pneumoscope.evaluation.judging.trade import roc_points
+    from pneumoscope.evaluation.curves import roc_points
 
     roc = roc_points(table)
     assert roc is not None
@@ -184,9 +183,9 @@ def test_a_long_curve_is_thinned_and_keeps_its_area() -> None:
     )
 
 
-def test_json_comes_back_and_fits_its_schema(whole: Judgement, tmp_path: Path) -> None:
+def test_json_comes_back_and_fits_its_schema(whole: EvaluationResult, tmp_path: Path) -> None:
     whole.save(tmp_path / "judgement.json")
-    assert Judgement.load(tmp_path / "judgement.json") == whole
+    assert EvaluationResult.load(tmp_path / "judgement.json") == whole
     text = (tmp_path / "judgement.json").read_text()
     assert "NaN" not in text
     document = json.loads(text)
@@ -198,20 +197,20 @@ def test_json_comes_back_and_fits_its_schema(whole: Judgement, tmp_path: Path) -
     assert set(document) == set(top["properties"])
 
 
-def test_a_judgement_of_the_future_and_what_is_none(whole: Judgement, tmp_path: Path) -> None:
+def test_a_judgement_of_the_future_and_what_is_none(whole: EvaluationResult, tmp_path: Path) -> None:
     file = tmp_path / "j.json"
     file.write_bytes(whole.to_json().replace(b'"schema_version": 1', b'"schema_version": 99'))
     with pytest.raises(DatasetError, match="format 99"):
-        Judgement.load(file)
+        EvaluationResult.load(file)
     file.write_text("{}")
     with pytest.raises(DatasetError, match="no judgement"):
-        Judgement.load(file)
+        EvaluationResult.load(file)
     with pytest.raises(DatasetError, match="cannot be read"):
-        Judgement.load(tmp_path / "none.json")
+        EvaluationResult.load(tmp_path / "none.json")
 
 
-def test_the_same_table_and_seed_give_the_same_figures(whole: Judgement, judged: SimpleNamespace) -> None:
-    again = judge(table_of(judged), draws=200)
+def test_the_same_table_and_seed_give_the_same_figures(whole: EvaluationResult, judged: SimpleNamespace) -> None:
+    again = compute_metrics(table_of(judged), draws=200)
     for name in ("overall", "points", "fixed", "decision", "subgroups", "over_classes", "limits"):
         assert getattr(again, name) == getattr(whole, name)
 
@@ -219,7 +218,7 @@ def test_the_same_table_and_seed_give_the_same_figures(whole: Judgement, judged:
 @pytest.mark.parametrize("kind", ["with", "without"])
 def test_one_kind_of_films_is_a_stated_limit(judged: SimpleNamespace, kind: str) -> None:
     kept = (judged.labels > 0) == (kind == "with")
-    found = judge(table_of(judged, kept), draws=100)
+    found = compute_metrics(table_of(judged, kept), draws=100)
     assert f"All films are {kind} pneumonia" in found.limits[0]
     assert (found.roc, found.decision, found.best, found.fixed, found.prevalence) == (None, None, None, (), ())
     assert found.overall[0].value is None
@@ -245,7 +244,7 @@ def test_a_slope_with_hardly_an_error_has_a_value_and_a_reason_for_no_interval()
         "tb",
         {"half": 0.5},
     )
-    found = judge(table, draws=200)
+    found = compute_metrics(table, draws=200)
     slope = rows_of(found.overall)["calibration slope"]
     assert slope.value == pytest.approx(calibration_line(labels, score).slope)
     assert slope.low is None
@@ -265,13 +264,13 @@ def test_a_figure_that_few_resamples_have_keeps_its_value() -> None:
         tuple(map(str, range(60))), labels, np.stack([1 - score, score], 1), ("normal", "tb"), (1,), "tb",
         {"half": 0.5}, patients=patients,
     )  # fmt: skip
-    mcc = rows_of(judge(table, draws=200).points[0].metrics)["MCC"]
+    mcc = rows_of(compute_metrics(table, draws=200).points[0].metrics)["MCC"]
     assert mcc.value == pytest.approx(metrics.matthews_corrcoef(labels, score >= 0.5))
 
 
 @pytest.mark.parametrize("n", [1, 2, 10])
 def test_few_films_end_in_figures_or_limits(judged: SimpleNamespace, n: int) -> None:
-    found = judge(table_of(judged, slice(0, n)), draws=100)
+    found = compute_metrics(table_of(judged, slice(0, n)), draws=100)
     assert found.counts.films == n
     assert b"NaN" not in found.to_json()
     assert b"Infinity" not in found.to_json()
@@ -281,12 +280,12 @@ def test_few_films_end_in_figures_or_limits(judged: SimpleNamespace, n: int) -> 
 def test_ties_and_perfection(judged: SimpleNamespace) -> None:
     n = len(judged.labels)
     tied = np.tile([0.5, 0.25, 0.25], (n, 1))
-    found = judge(table_of(judged, probabilities=tied), draws=100)
+    found = compute_metrics(table_of(judged, probabilities=tied), draws=100)
     assert found.overall[0].value == 0.5
     assert any("1 different prob" in limit for limit in found.limits)
     assert rows_of(found.overall)["calibration slope"].value is None
     perfect = np.eye(3)[judged.labels]
-    found = judge(table_of(judged, probabilities=perfect), draws=100)
+    found = compute_metrics(table_of(judged, probabilities=perfect), draws=100)
     auc = found.overall[0]
     assert (auc.value, auc.method) == (1, "Wilson of pairs")
     assert auc.low is not None
@@ -312,7 +311,7 @@ def test_a_system_of_two_classes_without_patients_and_points() -> None:
         tuple(map(str, range(80))), labels, np.stack([1 - score, score], 1), ("normal", "tb"), (1,), "tb",
         notes=("Said before.",),
     )  # fmt: skip
-    found = judge(table, draws=100)
+    found = compute_metrics(table, draws=100)
     assert (found.over_classes, found.points, found.three_way, found.counts.patients) == (None, (), None, None)
     assert found.limits[0] == "Said before."
     assert any("of one patient" in limit for limit in found.limits)
@@ -321,10 +320,10 @@ def test_a_system_of_two_classes_without_patients_and_points() -> None:
 
 def test_too_few_draws() -> None:
     with pytest.raises(UsageError, match="no interval"):
-        judge(None, draws=10)  # type: ignore[arg-type]
+        compute_metrics(None, draws=10)  # type: ignore[arg-type]
 
 
-def test_subgroups_are_counted_and_corrected_together(whole: Judgement, judged: SimpleNamespace) -> None:
+def test_subgroups_are_counted_and_corrected_together(whole: EvaluationResult, judged: SimpleNamespace) -> None:
     assert {(g.stratum, g.group) for g in whole.subgroups} == {
         ("sex", "female"), ("sex", "male"), ("view", "AP"), ("view", "L"), ("view", "PA"),
     }  # fmt: skip
@@ -350,8 +349,8 @@ def test_a_subgroup_that_is_worse_is_found() -> None:
         tuple(map(str, range(1200))), labels, np.stack([1 - score, score], 1), ("normal", "tb"), (1,), "tb",
         {"half": 0.5}, strata={"site": sick},
     )  # fmt: skip
-    rows = Rows(Resamples(1200, draws=100, generator=generator))
-    by_name = {group.group: rows_of(group.tests) for group in subgroups(table, rows)}
+    rows = MetricCalculator(Resamples(1200, draws=100, generator=generator))
+    by_name = {group.group: rows_of(group.tests) for group in subgroup_metrics(table, rows)}
     assert by_name["c"]["AUC"].p_adjusted < 1e-6
     assert by_name["c"]["AUC"].difference < -0.2
     assert by_name["a"]["recall (half)"].method == "Fisher"

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pneumoscope.dataset.scan import scan
+from pneumoscope.data.scan import scan
 from pneumoscope.errors import DatasetError, UnreadableFilm
-from pneumoscope.evaluation.labelled import films_of_manifest, films_of_table, phantom_films, some_of
+from pneumoscope.evaluation.dataset import films_of_manifest, films_of_table, phantom_films, stratified_sample
 from pneumoscope.evaluation.predictions import PredictionTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pneumoscope.dataset.manifest import Manifest
+    from pneumoscope.data.manifest import Manifest
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_phantoms_take_turns() -> None:
 def test_at_most_so_many_of_each_class_in_proportion(most: int) -> None:
     films = [*phantom_films(range(20), ("normal",)), *phantom_films(range(8), ("viral",)),
              *phantom_films(range(2), ("bacterial",))]  # fmt: skip
-    kept = some_of(films, most)
+    kept = stratified_sample(films, most)
     assert len(kept) == min(most, 30)
     for label, count in (("normal", 20), ("viral", 8), ("bacterial", 2)):
         got = sum(film.label == label for film in kept)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pneumoscope.errors import StorageError, UsageError
-from pneumoscope.evaluation.linefile import LineFile
+from pneumoscope.evaluation.journal import Journal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,8 +30,8 @@ class Row:
 ROWS = [Row("a", 1.0), Row("b", 2.0), Row("c\n", 3.0)]
 
 
-def opened(path: Path, *, owner: str = "me", fresh: bool = False) -> LineFile[Row]:
-    return LineFile(path, Row, Head(1, owner), holds="what another wrote", remedy="Go away", fresh=fresh)
+def opened(path: Path, *, owner: str = "me", fresh: bool = False) -> Journal[Row]:
+    return Journal(path, Row, Head(1, owner), holds="what another wrote", remedy="Go away", fresh=fresh)
 
 
 def written(path: Path) -> Path:

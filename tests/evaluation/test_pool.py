@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pneumoscope.evaluation.pool import stream
+from pneumoscope.evaluation.inference import ordered_map
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ def test_results_come_in_order_whatever_takes_longest() -> None:
         time.sleep(0.002 * (number % 3 == 0))
         return number * number
 
-    assert list(stream(work, range(40), 4)) == [n * n for n in range(40)]
+    assert list(ordered_map(work, range(40), 4)) == [n * n for n in range(40)]
 
 
 def test_no_more_in_hand_than_twice_the_threads_and_nothing_for_nobody() -> None:
@@ -28,7 +28,7 @@ def test_no_more_in_hand_than_twice_the_threads_and_nothing_for_nobody() -> None
             taken.append(number)
             yield number
 
-    results = stream(lambda n: n, items(), 2)
+    results = ordered_map(lambda n: n, items(), 2)
     assert next(results) == 0
     assert len(taken) == 5
     results.close()  # type: ignore[attr-defined]  # a generator
@@ -42,7 +42,7 @@ def test_an_error_comes_out_at_its_place() -> None:
             raise LookupError("three")
         return number
 
-    results = stream(work, range(9), 2)
+    results = ordered_map(work, range(9), 2)
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(LookupError, match="three"):
         next(results)

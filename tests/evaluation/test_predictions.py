@@ -11,10 +11,21 @@ import pyarrow.parquet as pq
 import pytest
 
 from pneumoscope.errors import DatasetError
-from pneumoscope.evaluation.finished import FinishedRun
-from pneumoscope.evaluation.predictions import PredictionTable, RefusedFilm
-from pneumoscope.evaluation.strata import age_band, aspect_band, resolution_band, sex_of
-from pneumoscope.evaluation.tablefile import is_predictions, read_table, write_csv, write_parquet
+from pneumoscope.evaluation.prediction_files import (
+    is_predictions,
+    read_predictions,
+    write_predictions_csv,
+    write_predictions_parquet,
+)
+from pneumoscope.evaluation.predictions import (
+    PredictionTable,
+    RefusedFilm,
+    age_band,
+    aspect_band,
+    normalize_sex,
+    resolution_band,
+)
+from pneumoscope.evaluation.training_run import FinishedRun
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,14 +70,14 @@ def same(a: PredictionTable, b: PredictionTable, *but: str) -> None:
 
 
 def test_parquet_gives_everything_back(tmp_path: Path) -> None:
-    write_parquet(make_table(), tmp_path / "t.parquet")
-    same(read_table(tmp_path / "t.parquet"), make_table())
+    write_predictions_parquet(make_table(), tmp_path / "t.parquet")
+    same(read_predictions(tmp_path / "t.parquet"), make_table())
 
 
 def test_csv_gives_the_rows_back_to_the_last_bit(tmp_path: Path) -> None:
-    write_csv(make_table(), tmp_path / "t.csv")
+    write_predictions_csv(make_table(), tmp_path / "t.csv")
     lost = ("thresholds", "chosen", "system", "films", "refused", "root", "band", "notes")
-    same(read_table(tmp_path / "t.csv"), make_table(), *lost)
+    same(read_predictions(tmp_path / "t.csv"), make_table(), *lost)
     assert (
         (tmp_path / "t.csv").read_text().splitlines()[0].endswith("score,call_screening,call_balanced,inside_lungs,sex")
     )
@@ -76,10 +87,10 @@ def test_a_name_that_a_spreadsheet_would_run_comes_back_as_it_was(tmp_path: Path
     table = make_table()
     named = replace(table, paths=("=1+1.png", "'@a.png", *table.paths[2:]))
 
-    write_csv(named, tmp_path / "t.csv")
+    write_predictions_csv(named, tmp_path / "t.csv")
 
     assert "\n=1+1" not in (tmp_path / "t.csv").read_text()
-    assert read_table(tmp_path / "t.csv").paths == named.paths
+    assert read_predictions(tmp_path / "t.csv").paths == named.paths
 
 
 def test_the_finding_is_the_sum_of_its_classes() -> None:
@@ -130,7 +141,7 @@ def test_a_run_is_a_table(run: Path) -> None:
     with pytest.raises(DatasetError, match="no films of the part"):
         PredictionTable.of_run(finished, "train")
     same(
-        read_table(run / "predictions.parquet", part="test").take(range(100)),
+        read_predictions(run / "predictions.parquet", part="test").take(range(100)),
         table,
         "thresholds",
         "chosen",
@@ -139,7 +150,7 @@ def test_a_run_is_a_table(run: Path) -> None:
         "strata",
     )
     with pytest.raises(DatasetError, match="parts test, val"):
-        read_table(run / "predictions.parquet")
+        read_predictions(run / "predictions.parquet")
 
 
 def write(path: Path, text: str) -> Path:
@@ -148,23 +159,23 @@ def write(path: Path, text: str) -> Path:
 
 
 def test_other_systems_tables(tmp_path: Path) -> None:
-    two = read_table(write(tmp_path / "a.csv", "image,label,score\na,NORMAL,0.1\nb,Bacteria,0.9\nc,viral,0.7\n"))
+    two = read_predictions(write(tmp_path / "a.csv", "image,label,score\na,NORMAL,0.1\nb,Bacteria,0.9\nc,viral,0.7\n"))
     assert (two.classes, two.finding, two.labels.tolist()) == (("normal", "pneumonia"), "pneumonia", [0, 1, 1])
-    bits = read_table(write(tmp_path / "b.csv", "path,label,probability,sex\na,0,0.1,F\nb,1,0.9,M\n"))
+    bits = read_predictions(write(tmp_path / "b.csv", "path,label,probability,sex\na,0,0.1,F\nb,1,0.9,M\n"))
     assert (bits.classes, bits.finding) == (("no finding", "finding"), "finding")
     assert bits.strata["sex"].tolist() == ["F", "M"]
-    many = read_table(
+    many = read_predictions(
         write(tmp_path / "c.tsv", "path\tlabel\tp_TB\tp_Normal\tage\na\ttb\t0.75\t0.25\t4\nb\tnormal\t0.5\t0.5\t057Y\n")
     )
     assert (many.classes, many.positive, many.finding) == (("normal", "tb"), (1,), "tb")
     assert many.probabilities.tolist() == [[0.25, 0.75], [0.5, 0.5]]
     assert many.strata["age"].tolist() == ["1 to 5", "40 to 64"]
-    named = read_table(tmp_path / "c.tsv", positive=["Normal"], finding="health", thresholds={"mine": 0.4})
+    named = read_predictions(tmp_path / "c.tsv", positive=["Normal"], finding="health", thresholds={"mine": 0.4})
     assert (named.positive, named.finding, named.thresholds) == ((0,), "health", {"mine": 0.4})
 
 
 def test_one_class_only_is_a_table(tmp_path: Path) -> None:
-    table = read_table(write(tmp_path / "a.csv", "path,label,score\na,pneumonia,0.1\nb,pneumonia,0.9\n"))
+    table = read_predictions(write(tmp_path / "a.csv", "path,label,score\na,pneumonia,0.1\nb,pneumonia,0.9\n"))
     assert table.truth.all()
     assert table.classes == ("no pneumonia", "pneumonia")
 
@@ -189,35 +200,35 @@ def test_one_class_only_is_a_table(tmp_path: Path) -> None:
 )
 def test_bad_tables_get_one_line(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DatasetError, match=message) as caught:
-        read_table(write(tmp_path / "t.csv", text))
+        read_predictions(write(tmp_path / "t.csv", text))
     assert caught.value.remedy
 
 
 def test_what_is_no_table(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="cannot be read"):
-        read_table(tmp_path / "none.parquet")
+        read_predictions(tmp_path / "none.parquet")
     with pytest.raises(DatasetError, match="no class 'zebra'"):
-        read_table(write(tmp_path / "t.csv", "path,label,p_normal,p_tb\na,tb,0.5,0.5\n"), positive=["zebra"])
+        read_predictions(write(tmp_path / "t.csv", "path,label,p_normal,p_tb\na,tb,0.5,0.5\n"), positive=["zebra"])
     with pytest.raises(DatasetError, match="no films of the part test"):
-        read_table(tmp_path / "t.csv", part="test")
+        read_predictions(tmp_path / "t.csv", part="test")
     assert is_predictions(tmp_path / "t.csv")
     assert not is_predictions(write(tmp_path / "films.csv", "path,label,patient\na,normal,p1\n"))
     assert not is_predictions(tmp_path)
 
 
 def test_a_newer_table_is_told(tmp_path: Path) -> None:
-    write_parquet(make_table(), tmp_path / "t.parquet")
+    write_predictions_parquet(make_table(), tmp_path / "t.parquet")
     arrow = pq.read_table(tmp_path / "t.parquet")
     pq.write_table(
         arrow.replace_schema_metadata({b"pneumoscope.predictions": b'{"format": 9}'}), tmp_path / "n.parquet"
     )
     with pytest.raises(DatasetError, match="format 9"):
-        read_table(tmp_path / "n.parquet")
+        read_predictions(tmp_path / "n.parquet")
     assert pa.__version__
 
 
 def test_films_without_a_patient_are_their_own(tmp_path: Path) -> None:
-    table = read_table(write(tmp_path / "t.csv", "path,label,patient,score\na,0,p,0.1\nb,1,,0.2\nc,1,p,0.3\n"))
+    table = read_predictions(write(tmp_path / "t.csv", "path,label,patient,score\na,0,p,0.1\nb,1,,0.2\nc,1,p,0.3\n"))
     assert table.patients is not None
     assert table.patients.tolist() == ["p", "film:b", "p"]
 
@@ -227,7 +238,7 @@ def test_bands() -> None:
     assert [age_band(age) for age in ages] == [
         "under 1", "under 1", "1 to 5", "6 to 17", "40 to 64", "40 to 64", "65 and over", "", "", "",
     ]  # fmt: skip
-    assert [sex_of(x) for x in ("F", "male", "W", "")] == ["female", "male", "female", ""]
+    assert [normalize_sex(x) for x in ("F", "male", "W", "")] == ["female", "male", "female", ""]
     assert [resolution_band(x, 10) for x in (100, 512, 2000, 3000)] == [
         "under 512 px", "512 to 1,023 px", "1,024 to 2,047 px", "2,048 px and more",
     ]  # fmt: skip

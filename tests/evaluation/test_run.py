@@ -10,8 +10,7 @@ import pytest
 from PIL import Image
 
 from pneumoscope.errors import DatasetError, NotABundle, UsageError
-from pneumoscope.evaluation.finished import FinishedRun, chosen_epoch
-from pneumoscope.evaluation.run import _part_figures, run_figures, run_table
+from pneumoscope.evaluation.training_run import FinishedRun, _part_figures, chosen_epoch, run_figures, run_table
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from pneumoscope.errors import DatasetError, UsageError
-from pneumoscope.evaluation.figures import search as module
-from pneumoscope.evaluation.search import search_figures
+from pneumoscope.evaluation.figures import training as module
+from pneumoscope.evaluation.search_page import search_figures
 from pneumoscope.settings import NOTICE
-from pneumoscope.training.search.record import Outer, SearchRecord, TrialRecord, write_record
+from pneumoscope.training.search.record import OuterEvaluation, SearchRecord, TrialRecord, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,9 @@ SPACE: dict[str, Any] = {
     "optim.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True, "step": None, "whole": False},
     "optim.optimizer": {"values": ["adamw", "sgd"]},
 }
-OUTER = Outer(value=0.9, low=0.85, high=0.94, method="DeLong", films=50, patients=40, positives=30, bundle_sha256="0")
+OUTER = OuterEvaluation(
+    value=0.9, low=0.85, high=0.94, method="DeLong", films=50, patients=40, positives=30, bundle_sha256="0"
+)
 
 
 def trial(index: int, value: float | None) -> TrialRecord:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pneumoscope.evaluation.figures.uncertainty import risk_coverage
-from pneumoscope.evaluation.site import site_figures
-from pneumoscope.evaluation.style import house_style
-from pneumoscope.statistics.calibration import expected_calibration_error
-from pneumoscope.statistics.uncertainty import risk_coverage as curve_of
+from pneumoscope.evaluation.figures.calibration import risk_coverage_figure
+from pneumoscope.evaluation.figures.site_calibration import site_figures
+from pneumoscope.evaluation.figures.style import house_style
+from pneumoscope.stats.calibration import expected_calibration_error
+from pneumoscope.stats.uncertainty import risk_coverage as curve_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,12 +30,14 @@ def films() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def test_the_curve_and_its_area_stand_in_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[Figure] = []
-    module = "pneumoscope.evaluation.figures.uncertainty.save"
+    module = "pneumoscope.evaluation.figures.calibration.save"
     monkeypatch.setattr(module, lambda figure, _path: kept.append(figure))
     truth, _, p = films()
     wrong, doubt = (p >= 0.5) != truth, np.minimum(p, 1 - p)
 
-    risk_coverage({"After": (wrong, doubt)}, tmp_path / "x", generator=np.random.default_rng(0), films="Ward", draws=50)
+    risk_coverage_figure(
+        {"After": (wrong, doubt)}, tmp_path / "x", generator=np.random.default_rng(0), films="Ward", draws=50
+    )
 
     (axes,) = kept[0].axes
     found = curve_of(wrong, doubt)
@@ -52,7 +54,7 @@ def test_the_curve_and_its_area_stand_in_the_picture(tmp_path: Path, monkeypatch
 
 def test_no_error_at_all_is_said_and_not_divided_by(tmp_path: Path) -> None:
     with house_style():
-        written = risk_coverage(
+        written = risk_coverage_figure(
             {"All": (np.zeros(30, dtype=bool), np.linspace(0, 1, 30))},
             tmp_path / "none",
             generator=np.random.default_rng(0),
@@ -82,7 +84,7 @@ def test_a_sites_picture_states_the_calibration_error_of_its_table(
     truth, before, after = films()
     kept: list[Figure] = []
     monkeypatch.setattr(
-        sys.modules["pneumoscope.evaluation.figures.reliability"],
+        sys.modules["pneumoscope.evaluation.figures.calibration"],
         "save",
         lambda figure, path: kept.append(figure) or [],  # noqa: ARG005 - as save
     )

@@ -12,14 +12,14 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from pneumoscope.errors import FilmError
-from pneumoscope.films import load
+from pneumoscope.films.load import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from pneumoscope.domain.radiograph import Radiograph
+    from pneumoscope.types.radiograph import Radiograph
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pneumoscope.films import load
+from pneumoscope.films.load import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydicom.dataset import Dataset
 
-    from pneumoscope.domain.radiograph import Radiograph
     from pneumoscope.errors import FilmError
+    from pneumoscope.types.radiograph import Radiograph
 
     Dicom = Callable[..., bytes]
     Attempt = Callable[..., Radiograph | FilmError]

@@ -23,9 +23,9 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from pneumoscope.domain.radiograph import Radiograph
 from pneumoscope.errors import FilmTooLarge, UnreadableFilm, UnsupportedFilm
-from pneumoscope.films import load
+from pneumoscope.films.load import load
+from pneumoscope.types.radiograph import Radiograph
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from pneumoscope.errors import FilmTooLarge, UnreadableFilm, UnsupportedFilm
-from pneumoscope.films import load
+from pneumoscope.films.load import load
 from pneumoscope.settings import Settings
 
 if TYPE_CHECKING:

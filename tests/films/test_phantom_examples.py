@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pneumoscope.films.phantom import KINDS, Kind, draw_phantom
+from pneumoscope.phantom.draw import KINDS, Kind, draw_phantom
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -14,7 +14,8 @@ from PIL import Image
 
 from pneumoscope.cli.main import main
 from pneumoscope.errors import StorageError, UsageError
-from pneumoscope.films.phantom import draw_phantom, plan_phantoms, write_phantoms
+from pneumoscope.phantom.draw import draw_phantom
+from pneumoscope.phantom.write import plan_phantoms, write_phantoms
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image, ImageOps
 
-from pneumoscope.domain.radiograph import Radiograph
 from pneumoscope.errors import FilmError, FilmTooLarge, UnreadableFilm, UnsupportedFilm
-from pneumoscope.films import load
-from pneumoscope.films.raster import turn
+from pneumoscope.films.load import load
+from pneumoscope.films.raster import apply_exif_orientation
+from pneumoscope.types.radiograph import Radiograph
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,8 +156,8 @@ def test_exif_orientation_is_applied_once(
 
 def test_turning_is_undone_by_the_orientation_that_undoes_it(smooth: NDArray[np.uint8]) -> None:
     for there, back in ((2, 2), (3, 3), (4, 4), (5, 5), (6, 8), (7, 7), (8, 6)):
-        assert not np.array_equal(turn(smooth, there), smooth)
-        assert np.array_equal(turn(turn(smooth, there), back), smooth)
+        assert not np.array_equal(apply_exif_orientation(smooth, there), smooth)
+        assert np.array_equal(apply_exif_orientation(apply_exif_orientation(smooth, there), back), smooth)
 
 
 def test_floats_and_wide_integers(smooth: NDArray[np.uint8], encode: Callable[..., bytes]) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pneumoscope.errors import FilmError
-from pneumoscope.films import load, looks_like_film
+from pneumoscope.films.load import load
+from pneumoscope.films.sniff import looks_like_film
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pneumoscope.domain.radiograph import Radiograph
+    from pneumoscope.types.radiograph import Radiograph
 
 pytestmark = pytest.mark.real
 

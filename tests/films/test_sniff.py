@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pneumoscope.films import FILM_SUFFIXES, looks_like_film, sniff
-from pneumoscope.films.sniff import SNIFF_BYTES
+from pneumoscope.films.sniff import FILM_SUFFIXES, SNIFF_BYTES, looks_like_film, sniff
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,9 @@ import pytest
 
 from pneumoscope.cli.main import main
 from pneumoscope.errors import UsageError
-from pneumoscope.films import load
-from pneumoscope.films.phantom import write_phantoms
-from pneumoscope.resample import resize
+from pneumoscope.films.load import load
+from pneumoscope.films.resample import resize
+from pneumoscope.phantom.write import write_phantoms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,9 +23,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 def classifier(
     *, channels: int = 1, outputs: int = 1, activation: str | None = "sigmoid", scaling: bool = False
 ) -> Any:
-    from pneumoscope.frameworks.home import keras_home
+    from pneumoscope.frameworks.twin import load_keras
 
-    keras = keras_home()
+    keras = load_keras()
     keras.utils.set_random_seed(4)
     layers = [keras.Input((30, 24, channels))]
     if scaling:
@@ -39,8 +39,9 @@ def classifier(
 
 
 def test_a_model_of_one_sigmoid_says_on_films_what_keras_says(tmp_path: Path) -> None:
-    from pneumoscope.evaluation.predicting import ForeignSystem, films_to_judge, predict
-    from pneumoscope.evaluation.predicting.foreign import ForeignSpec
+    from pneumoscope.evaluation.dataset import evaluation_films
+    from pneumoscope.evaluation.inference import predict
+    from pneumoscope.evaluation.systems import OnnxSpec, OnnxSystem
 
     model = classifier()
     model.save(tmp_path / "mine.keras")
@@ -50,8 +51,8 @@ def test_a_model_of_one_sigmoid_says_on_films_what_keras_says(tmp_path: Path) ->
     assert (spec["size"], spec["channels"], spec["layout"]) == ([30, 24], 1, "NHWC")
     assert (spec["activation"], spec["range"]) == ("none", 1)
     write_phantoms(tmp_path / "set", count=9, seed=1, size=96)
-    system = ForeignSystem(out, ForeignSpec.load(out.with_suffix(".toml")))
-    table = predict(system, films_to_judge(tmp_path / "set", part="all"))
+    system = OnnxSystem(out, OnnxSpec.load(out.with_suffix(".toml")))
+    table = predict(system, evaluation_films(tmp_path / "set", part="all"))
     assert table.classes == ("normal", "pneumonia")
     film = load(tmp_path / "set" / table.paths[0])
     seen = resize(film.pixels, 30, 24)[None, :, :, None] / film.white
@@ -69,21 +70,21 @@ def test_a_model_of_one_sigmoid_says_on_films_what_keras_says(tmp_path: Path) ->
 def test_what_the_outputs_are_is_read_off_the_last_layer(
     tmp_path: Path, made: dict[str, Any], activation: str, scales: bool
 ) -> None:
-    from pneumoscope.frameworks.bring import bring
+    from pneumoscope.frameworks.export import import_keras_model
 
     classifier(**made).save(tmp_path / "mine.h5")
-    brought = bring(tmp_path / "mine.h5")
+    brought = import_keras_model(tmp_path / "mine.h5")
     assert (brought.activation, brought.scales_itself) == (activation, scales)
     assert (brought.rows, brought.columns, brought.channels) == (30, 24, made.get("channels", 1))
     assert brought.difference < 1e-4
 
 
 def test_what_is_no_model_is_told(tmp_path: Path) -> None:
-    from pneumoscope.frameworks.bring import bring
+    from pneumoscope.frameworks.export import import_keras_model
 
     (tmp_path / "fake.keras").write_bytes(b"not a model")
     with pytest.raises(UsageError, match="cannot load"):
-        bring(tmp_path / "fake.keras")
+        import_keras_model(tmp_path / "fake.keras")
 
 
 def test_as_many_names_as_outputs_are_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

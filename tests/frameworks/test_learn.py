@@ -8,14 +8,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from pneumoscope.bundle import read_bundle
-from pneumoscope.dataset import scan
+from pneumoscope.data.scan import scan
 from pneumoscope.errors import ConfigError
-from pneumoscope.films.phantom import write_phantoms
-from pneumoscope.frameworks.protocol import framework_config
-from pneumoscope.networks import build
-from pneumoscope.training.callbacks import read_history
-from pneumoscope.training.fit import Parts, fit
+from pneumoscope.frameworks.comparison import framework_config
+from pneumoscope.model.bundle import read_bundle
+from pneumoscope.networks.registry import build
+from pneumoscope.phantom.write import write_phantoms
+from pneumoscope.training.fit import TrainingData, fit, read_history
 from pneumoscope.training.run import train
 
 if TYPE_CHECKING:
@@ -30,12 +29,12 @@ POSITIVE = (False, True, True)
 
 
 @pytest.fixture(scope="module")
-def parts() -> Parts:
+def parts() -> TrainingData:
     """Noise whose brightness tells the class."""
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 3, 60)
     images = generator.integers(0, 120, (60, 24, 24)) + 60 * labels[:, None, None]
-    return Parts(images.astype(np.uint8), labels, np.arange(44), np.arange(44, 60))
+    return TrainingData(images.astype(np.uint8), labels, np.arange(44), np.arange(44, 60))
 
 
 def config(epochs: int = 3, **optim: Any) -> TrainConfig:
@@ -47,8 +46,8 @@ def config(epochs: int = 3, **optim: Any) -> TrainConfig:
     )
 
 
-def learned(parts: Parts, run: Path, engine: str, made: TrainConfig) -> list[dict[str, str]]:
-    from pneumoscope.frameworks.learn import fit_in_keras
+def learned(parts: TrainingData, run: Path, engine: str, made: TrainConfig) -> list[dict[str, str]]:
+    from pneumoscope.frameworks.engine import fit_in_keras
 
     network = build("classic-2conv", classes=3, size=24, options=NO_DROPOUT, seed=made.seed)
     run.mkdir(exist_ok=True)
@@ -57,7 +56,7 @@ def learned(parts: Parts, run: Path, engine: str, made: TrainConfig) -> list[dic
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_without_dropout_both_frameworks_learn_the_same(parts: Parts, tmp_path: Path, optimizer: str) -> None:
+def test_without_dropout_both_frameworks_learn_the_same(parts: TrainingData, tmp_path: Path, optimizer: str) -> None:
     stories = [learned(parts, tmp_path / engine, engine, config(optimizer=optimizer)) for engine in ("torch", "keras")]
     for ours, theirs in zip(*stories, strict=True):
         for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_auc"):
@@ -65,7 +64,7 @@ def test_without_dropout_both_frameworks_learn_the_same(parts: Parts, tmp_path: 
     assert float(stories[0][-1]["train_loss"]) < float(stories[0][0]["train_loss"])  # something was learned
 
 
-def test_stopped_and_started_again_it_ends_the_same(parts: Parts, tmp_path: Path) -> None:
+def test_stopped_and_started_again_it_ends_the_same(parts: TrainingData, tmp_path: Path) -> None:
     whole = learned(parts, tmp_path / "whole", "keras", config(epochs=3))
     learned(parts, tmp_path / "stopped", "keras", config(epochs=2))
     resumed = learned(parts, tmp_path / "stopped", "keras", config(epochs=3))
@@ -79,7 +78,7 @@ def test_stopped_and_started_again_it_ends_the_same(parts: Parts, tmp_path: Path
     [({"ema": 0.9}, "optim.ema"), ({"schedule": "cosine"}, "optim.schedule"), ({"optimizer": "rmsprop"}, "optimizer")],
 )
 def test_what_differs_between_frameworks_is_refused(
-    parts: Parts, tmp_path: Path, changes: dict[str, Any], key: str
+    parts: TrainingData, tmp_path: Path, changes: dict[str, Any], key: str
 ) -> None:
     with pytest.raises(ConfigError, match="not the same in both") as caught:
         learned(parts, tmp_path / "run", "keras", config(**changes))
@@ -87,9 +86,9 @@ def test_what_differs_between_frameworks_is_refused(
 
 
 def test_a_run_in_keras_is_a_run_like_any_other(tmp_path: Path) -> None:
-    from pneumoscope.evaluation.compare.system import open_systems
+    from pneumoscope.evaluation.compare.systems import open_systems
     from pneumoscope.frameworks.engine import keras_engine
-    from pneumoscope.reading import Reader
+    from pneumoscope.model.reader import Reader
 
     write_phantoms(tmp_path / "set", count=60, seed=2, size=64)
     manifest = scan(tmp_path / "set")

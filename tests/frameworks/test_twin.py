@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 import torch
 
 from pneumoscope.errors import ConfigError
 from pneumoscope.frameworks.twin import make_twin
-from pneumoscope.networks import Network, build
-from pneumoscope.networks.baselines import BASELINES
+from pneumoscope.networks.classic import BASELINES
+from pneumoscope.networks.registry import build
 from pneumoscope.training.export import parity
+
+if TYPE_CHECKING:
+    from pneumoscope.networks.base import Network
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # TensorFlow speaks to its own developers
 

@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from quality_head import bones, scenes, slices
+from quality_head.photographs import GROUNDS, Ground, as_photograph
 
-from pneumoscope.domain.radiograph import FilmInfo, Radiograph
-from pneumoscope.films.phantom import KINDS, draw_phantom
-from pneumoscope.gate import admit, remended, shipped_gate
-from pneumoscope.resample import resize
-from pneumoscope.training.gate import bones, scenes, slices
-from pneumoscope.training.gate.photographed import GROUNDS, Ground, photographed
+from pneumoscope.films.resample import resize
+from pneumoscope.phantom.draw import KINDS, draw_phantom
+from pneumoscope.quality.checks import check_quality
+from pneumoscope.quality.corrections import apply_corrections
+from pneumoscope.quality.spec import shipped_quality_spec
+from pneumoscope.types.radiograph import FilmInfo, Radiograph
 
 
 def picture(gray: np.ndarray) -> Radiograph:
@@ -30,7 +32,7 @@ def phantom(seed: int) -> Radiograph:
 @pytest.mark.parametrize("seed", range(6))
 def test_an_upright_chest_is_read_untouched(seed: int) -> None:
     film = phantom(seed)
-    passed = admit(film, shipped_gate())
+    passed = check_quality(film, shipped_quality_spec())
     assert passed.refusal is None
     assert passed.mended == ()
     assert passed.film is film
@@ -43,7 +45,7 @@ def test_turns_and_inversions_are_mended_back_to_the_film(quarters: int, inverte
     film = phantom(3)
     pixels = np.rot90(film.pixels, quarters)
     wrong = changed(film, 255 - pixels if inverted else pixels)
-    passed = admit(wrong, shipped_gate())
+    passed = check_quality(wrong, shipped_quality_spec())
     assert passed.refusal is None
     assert np.array_equal(passed.film.pixels, film.pixels)
     words = ([f"turned {quarters * 90}"] if quarters else []) + (["inverted"] if inverted else [])
@@ -53,7 +55,7 @@ def test_turns_and_inversions_are_mended_back_to_the_film(quarters: int, inverte
 def test_without_mending_they_are_refused_by_name() -> None:
     film = phantom(3)
     for wrong, code in ((np.rot90(film.pixels, 2), "turned"), (255 - film.pixels, "inverted")):
-        passed = admit(changed(film, wrong), shipped_gate(), mend=False)
+        passed = check_quality(changed(film, wrong), shipped_quality_spec(), mend=False)
         assert passed.refusal is not None
         assert passed.refusal.code == code
 
@@ -63,12 +65,12 @@ def test_wide_borders_are_cut() -> None:
     rows, columns = film.pixels.shape
     page = np.zeros((rows * 2, columns * 2), dtype=np.uint8)
     page[100 : 100 + rows, 60 : 60 + columns] = film.pixels
-    passed = admit(replace(film, pixels=page), shipped_gate())
+    passed = check_quality(replace(film, pixels=page), shipped_quality_spec())
     assert passed.refusal is None
     assert [words.split(" ")[0] for words in passed.mended] == ["cut"]
     assert passed.film.rows <= rows
     assert passed.film.rows > 0.9 * rows
-    kept = admit(replace(film, pixels=page), shipped_gate(), mend=False)
+    kept = check_quality(replace(film, pixels=page), shipped_quality_spec(), mend=False)
     assert kept.refusal is not None
     assert kept.refusal.code == "wide-borders"
 
@@ -77,8 +79,8 @@ def test_wide_borders_are_cut() -> None:
 @pytest.mark.parametrize("degrees", [-38.0, 31.0])
 def test_a_tilted_film_is_straightened_and_cut_out(ground: Ground, degrees: float) -> None:
     film = phantom(4)
-    photograph = photographed(film.pixels.astype(np.uint8), degrees, ground, np.random.default_rng(1))
-    passed = admit(replace(film, pixels=photograph), shipped_gate())
+    photograph = as_photograph(film.pixels.astype(np.uint8), degrees, ground, np.random.default_rng(1))
+    passed = check_quality(replace(film, pixels=photograph), shipped_quality_spec())
     assert passed.refusal is None
     straightened, cut = passed.mended
     way = "clockwise" if degrees > 0 else "counterclockwise"
@@ -87,9 +89,9 @@ def test_a_tilted_film_is_straightened_and_cut_out(ground: Ground, degrees: floa
     assert cut.startswith("cut to rows ")
     # On black ground the film's own black margins cannot be told from it, and go too.
     assert alike(film.pixels, passed.film.pixels) > (0.7 if ground == "black" else 0.9)
-    again = remended(replace(film, pixels=photograph), passed.mended)
+    again = apply_corrections(replace(film, pixels=photograph), passed.mended)
     assert np.array_equal(again.pixels, passed.film.pixels)  # the words alone mend it
-    kept = admit(replace(film, pixels=photograph), shipped_gate(), mend=False)
+    kept = check_quality(replace(film, pixels=photograph), shipped_quality_spec(), mend=False)
     assert kept.refusal is not None
     assert kept.refusal.code == "tilted"
 
@@ -97,10 +99,12 @@ def test_a_tilted_film_is_straightened_and_cut_out(ground: Ground, degrees: floa
 @pytest.mark.parametrize("ground", ["black", "white", "gray"])
 def test_a_film_that_passes_on_an_even_ground_is_freed_of_it(ground: Ground) -> None:
     film = phantom(4)
-    photograph = photographed(film.pixels.astype(np.uint8), 6.0, ground, np.random.default_rng(3), share=0.9)
+    photograph = as_photograph(film.pixels.astype(np.uint8), 6.0, ground, np.random.default_rng(3), share=0.9)
     lying = replace(film, pixels=photograph)
-    assert admit(lying, shipped_gate(), mend=False).refusal is None  # it passes as it lies, and is let alone
-    passed = admit(lying, shipped_gate())
+    assert (
+        check_quality(lying, shipped_quality_spec(), mend=False).refusal is None
+    )  # it passes as it lies, and is let alone
+    passed = check_quality(lying, shipped_quality_spec())
     assert [words.split(" ")[0] for words in passed.mended] == ["straightened", "cut"]
     assert alike(film.pixels, passed.film.pixels) > (0.7 if ground == "black" else 0.9)
 
@@ -108,8 +112,8 @@ def test_a_film_that_passes_on_an_even_ground_is_freed_of_it(ground: Ground) -> 
 def test_a_tilted_film_that_is_also_turned_is_mended_of_both() -> None:
     film = phantom(4)
     upside_down = np.ascontiguousarray(film.pixels[::-1, ::-1], dtype=np.uint8)
-    passed = admit(
-        replace(film, pixels=photographed(upside_down, 20, "table", np.random.default_rng(2))), shipped_gate()
+    passed = check_quality(
+        replace(film, pixels=as_photograph(upside_down, 20, "table", np.random.default_rng(2))), shipped_quality_spec()
     )
     assert passed.refusal is None
     assert [words.split(" ")[0] for words in passed.mended] == ["straightened", "cut", "turned"]
@@ -128,7 +132,7 @@ def alike(one: np.ndarray, other: np.ndarray) -> float:
 def test_other_pictures_are_refused(draw: object) -> None:
     assert callable(draw)
     for seed in range(3):
-        passed = admit(picture(draw(np.random.default_rng(seed))), shipped_gate())
+        passed = check_quality(picture(draw(np.random.default_rng(seed))), shipped_quality_spec())
         assert passed.refusal is not None, f"{draw} with seed {seed} was let through"
 
 
@@ -137,11 +141,11 @@ def test_two_films_and_half_a_film_are_refused() -> None:
     two = changed(film, np.concatenate([film.pixels, film.pixels], axis=1))
     half = changed(film, film.pixels[:, : film.columns // 2])
     for wrong in (two, half):
-        assert admit(wrong, shipped_gate()).refusal is not None
+        assert check_quality(wrong, shipped_quality_spec()).refusal is not None
 
 
 def test_a_small_picture_is_refused_before_it_is_looked_at() -> None:
-    passed = admit(picture(np.zeros((95, 200))), shipped_gate())
+    passed = check_quality(picture(np.zeros((95, 200))), shipped_quality_spec())
     assert passed.refusal is not None
     assert passed.refusal.code == "too-small"
     assert "95 x 200" in passed.refusal.reason
@@ -149,15 +153,15 @@ def test_a_small_picture_is_refused_before_it_is_looked_at() -> None:
 
 
 def test_a_picture_of_one_gray_is_refused() -> None:
-    assert admit(picture(np.full((200, 200), 0.5)), shipped_gate()).refusal is not None
+    assert check_quality(picture(np.full((200, 200), 0.5)), shipped_quality_spec()).refusal is not None
 
 
 def test_an_age_that_was_not_learned_from_warns() -> None:
     film = replace(phantom(1), facts={"PatientAge": "054Y"})
-    spec = replace(shipped_gate(), ages=(1.0, 5.0))
-    assert any("54 years" in warning for warning in admit(film, spec).warnings)
-    assert not admit(replace(film, facts={"PatientAge": "003Y"}), spec).warnings
-    assert not admit(film, replace(spec, ages=None)).warnings
+    spec = replace(shipped_quality_spec(), ages=(1.0, 5.0))
+    assert any("54 years" in warning for warning in check_quality(film, spec).warnings)
+    assert not check_quality(replace(film, facts={"PatientAge": "003Y"}), spec).warnings
+    assert not check_quality(film, replace(spec, ages=None)).warnings
 
 
 def test_a_mirrored_chest_warns_and_is_read() -> None:
@@ -165,27 +169,28 @@ def test_a_mirrored_chest_warns_and_is_read() -> None:
     for seed in range(20):
         film = phantom(seed)
         for mirrored in warned:
-            passed = admit(changed(film, film.pixels[:, ::-1] if mirrored else film.pixels), shipped_gate())
+            passed = check_quality(
+                changed(film, film.pixels[:, ::-1] if mirrored else film.pixels), shipped_quality_spec()
+            )
             warned[mirrored] += any("heart" in warning for warning in passed.warnings)
     assert warned[True] >= 12
     assert warned[False] <= 1
 
 
 def test_the_side_is_odd_and_needs_no_second_look() -> None:
-    from pneumoscope.gate import gate_head
-    from pneumoscope.gate.inputs import mirrored_inputs
+    from pneumoscope.quality.head import mirrored_inputs, quality_head
 
-    inputs = np.random.default_rng(0).normal(size=(5, len(gate_head().mean))).astype(np.float32)
+    inputs = np.random.default_rng(0).normal(size=(5, len(quality_head().mean))).astype(np.float32)
     assert np.array_equal(mirrored_inputs(mirrored_inputs(inputs)), inputs)
-    side = gate_head().side(inputs)
-    assert np.allclose(side, -gate_head().side(mirrored_inputs(inputs)), atol=1e-4)
-    assert np.allclose(side, [gate_head().side(row) for row in inputs], atol=1e-4)
+    side = quality_head().side(inputs)
+    assert np.allclose(side, -quality_head().side(mirrored_inputs(inputs)), atol=1e-4)
+    assert np.allclose(side, [quality_head().side(row) for row in inputs], atol=1e-4)
 
 
 def test_the_head_answers_many_as_one() -> None:
-    from pneumoscope.gate import gate_head
+    from pneumoscope.quality.head import quality_head
 
-    head = gate_head()
+    head = quality_head()
     inputs = np.random.default_rng(0).normal(size=(5, len(head.mean))).astype(np.float32)
     assert np.allclose(head.answers(inputs), [head.answers(row) for row in inputs], atol=1e-4)
     assert np.allclose(head.distance(inputs), [head.distance(row) for row in inputs], atol=1e-4)

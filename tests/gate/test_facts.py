@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pneumoscope.gate import CODES, refusal
-from pneumoscope.gate.facts import age_years, refused_by_facts
+from pneumoscope.quality.metadata import age_in_years, refusal_from_metadata
+from pneumoscope.quality.refusals import REFUSAL_REASONS, make_refusal
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from pneumoscope.gate.facts import age_years, refused_by_facts
     ],
 )
 def test_other_pictures_are_refused_by_what_they_say(facts: dict[str, str], code: str) -> None:
-    refused = refused_by_facts(facts)
+    refused = refusal_from_metadata(facts)
     assert refused is not None
     assert refused.code == code
     assert any(value in refused.reason for value in facts.values())
@@ -34,17 +34,17 @@ def test_other_pictures_are_refused_by_what_they_say(facts: dict[str, str], code
     ],
 )
 def test_a_chest_film_passes(facts: dict[str, str]) -> None:
-    assert refused_by_facts(facts) is None
+    assert refusal_from_metadata(facts) is None
 
 
 @pytest.mark.parametrize(("told", "years"), [("003Y", 3), ("018M", 1.5), ("014D", 14 / 365.25), ("000Y", None)])
 def test_ages(told: str, years: float | None) -> None:
-    assert age_years({"PatientAge": told}) == (years if years is None else pytest.approx(years))
+    assert age_in_years({"PatientAge": told}) == (years if years is None else pytest.approx(years))
 
 
 def test_every_code_has_a_reason_and_a_remedy() -> None:
-    for code, each in CODES.items():
-        assert refusal(code).reason == each.reason
+    for code, each in REFUSAL_REASONS.items():
+        assert make_refusal(code).reason == each.reason
         assert each.remedy
         assert not each.reason.endswith(".")
         assert code == code.lower()

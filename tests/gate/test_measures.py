@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageFilter
 
-from pneumoscope.films.phantom import draw_phantom
-from pneumoscope.gate.measures import clipped_share, sharpness
-from pneumoscope.lungs import lungs_input
+from pneumoscope.lungs.segmentation import segmenter_input
+from pneumoscope.phantom.draw import draw_phantom
+from pneumoscope.quality.measures import clipped_share, sharpness
 
 
 def test_sharpness_falls_with_every_blur() -> None:
-    seen = lungs_input(draw_phantom(3, "normal", rows=256).radiograph(), 128)
+    seen = segmenter_input(draw_phantom(3, "normal", rows=256).radiograph(), 128)
     picture = Image.fromarray(seen)
     found = [sharpness(np.asarray(picture.filter(ImageFilter.GaussianBlur(sigma)))) for sigma in (0, 1, 2, 4)]
     assert found == sorted(found, reverse=True)

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from pneumoscope.dataset import make_split, scan
+from pneumoscope.data.scan import scan
+from pneumoscope.data.split import make_split
 from pneumoscope.errors import FilmError
-from pneumoscope.films import load
-from pneumoscope.gate import admit, shipped_gate
+from pneumoscope.films.load import load
+from pneumoscope.quality.checks import check_quality
+from pneumoscope.quality.spec import shipped_quality_spec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pneumoscope.domain.radiograph import Radiograph
+    from pneumoscope.types.radiograph import Radiograph
 
 pytestmark = pytest.mark.real
 
@@ -42,7 +44,7 @@ def adults(real_data: Path) -> list[Radiograph]:
 
 def test_frontal_films_are_read_untouched(children: list[Radiograph], adults: list[Radiograph]) -> None:
     for films, most in ((children, 0.02), (adults, 0.05)):
-        passed = [admit(film, shipped_gate()) for film in films]
+        passed = [check_quality(film, shipped_quality_spec()) for film in films]
         assert np.mean([each.refusal is not None for each in passed]) <= most
         assert np.mean([bool(each.mended) for each in passed]) <= 0.02
 
@@ -56,14 +58,16 @@ def test_turned_and_inverted_films_are_mended(
     for film in films:
         pixels = np.rot90(film.pixels, quarters)
         pixels = film.white - pixels if inverted else pixels
-        passed = admit(changed(film, pixels), shipped_gate())
+        passed = check_quality(changed(film, pixels), shipped_quality_spec())
         back += passed.refusal is None and np.array_equal(passed.film.pixels, film.pixels)
     assert back >= 0.95 * len(films)
 
 
 def test_most_mirrored_chests_warn_and_few_others(children: list[Radiograph], adults: list[Radiograph]) -> None:
     def warned(films: list[Radiograph]) -> float:
-        return float(np.mean(["heart" in " ".join(admit(film, shipped_gate()).warnings) for film in films]))
+        return float(
+            np.mean(["heart" in " ".join(check_quality(film, shipped_quality_spec()).warnings) for film in films])
+        )
 
     for films, most, least in ((children, 0.025, 0.8), (adults, 0.05, 0.5)):
         assert warned(films) <= most
@@ -72,7 +76,7 @@ def test_most_mirrored_chests_warn_and_few_others(children: list[Radiograph], ad
 
 def test_half_a_film_is_refused(children: list[Radiograph]) -> None:
     halves = [changed(film, film.pixels[:, : film.columns // 2]) for film in children[:60]]
-    assert np.mean([admit(film, shipped_gate()).refusal is not None for film in halves]) >= 0.95
+    assert np.mean([check_quality(film, shipped_quality_spec()).refusal is not None for film in halves]) >= 0.95
 
 
 @pytest.mark.parametrize("told", [True, False])
@@ -83,7 +87,7 @@ def test_other_dicom_is_refused_by_its_facts_and_by_its_looks(real_data: Path, t
             film = load(path)
         except FilmError:
             continue
-        passed = admit(film if told else replace(film, facts={}), shipped_gate())
+        passed = check_quality(film if told else replace(film, facts={}), shipped_quality_spec())
         assert passed.refusal is not None, path.name
         seen += 1
     assert seen >= 20
@@ -91,7 +95,7 @@ def test_other_dicom_is_refused_by_its_facts_and_by_its_looks(real_data: Path, t
 
 def test_chest_dicom_is_read_and_the_falsified_one_mended(real_data: Path) -> None:
     for path in sorted((real_data / "dicom" / "chest").iterdir()):
-        passed = admit(load(path), shipped_gate())
+        passed = check_quality(load(path), shipped_quality_spec())
         assert passed.refusal is None, path.name
         # The tag of Fake_MONOHR1 says MONOCHROME1 of a film that is not: read by its tag it is inverted.
         assert passed.mended == (("inverted",) if "Fake" in path.name else ()), path.name

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from quality_head.kinds import KINDS, draw_kind
 
-from pneumoscope.domain.radiograph import FilmInfo, Radiograph
-from pneumoscope.films.phantom import KINDS as PHANTOMS
-from pneumoscope.films.phantom import draw_phantom
-from pneumoscope.gate import admit, gate_head, shipped_gate
-from pneumoscope.gate.examine import examine
-from pneumoscope.training.gate.kinds import KINDS, draw_kind
+from pneumoscope.phantom.draw import KINDS as PHANTOMS
+from pneumoscope.phantom.draw import draw_phantom
+from pneumoscope.quality.checks import check_quality, score_film
+from pneumoscope.quality.head import quality_head
+from pneumoscope.quality.spec import shipped_quality_spec
+from pneumoscope.types.radiograph import FilmInfo, Radiograph
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +47,7 @@ def said(name: str) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     for pixels in pictures(name):
         film = Radiograph(np.ascontiguousarray(pixels), 255, FilmInfo(name))
-        look, passed = examine(film, shipped_gate()), admit(film, shipped_gate())
+        look, passed = score_film(film, shipped_quality_spec()), check_quality(film, shipped_quality_spec())
         code = None if passed.refusal is None else passed.refusal.code
         fit, distance = round(float(look.answers[0]), 3), round(look.distance, 4)
         found.append({"fit": fit, "distance": distance, "code": code, "mended": [*passed.mended]})
@@ -56,7 +57,7 @@ def said(name: str) -> list[dict[str, object]]:
 @pytest.mark.parametrize("name", [*ROWS, *(kind.name for kind in KINDS)])
 def test_the_answers_are_those_that_were_measured(name: str) -> None:
     held = json.loads(HELD.read_text())
-    assert held["head"] == gate_head().sha256, "another head: write the answers anew"
+    assert held["head"] == quality_head().sha256, "another head: write the answers anew"
     for now, then in zip(said(name), held["said"][name], strict=True):
         assert (now["code"], now["mended"]) == (then["code"], then["mended"])
         assert now["fit"] == pytest.approx(then["fit"], abs=0.01)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pneumoscope.films import load
-from pneumoscope.gate.statistics import STATISTICS, input_statistics
-from pneumoscope.worklist.tables import film
+from pneumoscope.films.load import load
+from pneumoscope.quality.measures import INPUT_STATISTICS, input_statistics
+from pneumoscope.server.store.tables import film
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def test_a_slope_by_hand() -> None:
     slope = np.tile(np.arange(200, dtype=np.uint8), (100, 1))
     found = input_statistics(load(slope))
-    assert tuple(found) == STATISTICS
+    assert tuple(found) == INPUT_STATISTICS
     assert found["mean"] == pytest.approx(99.5 / 255)
     assert found["std"] == pytest.approx(np.std(np.arange(200)) / 255, rel=1e-5)
     assert found["p1"] == pytest.approx(np.percentile(np.arange(200), 1) / 255, abs=0.002)
@@ -41,4 +41,4 @@ def test_they_are_of_the_film_before_anything_is_put_right() -> None:
 
 
 def test_the_worklist_has_a_column_for_each() -> None:
-    assert set(STATISTICS) <= set(film.c.keys())
+    assert set(INPUT_STATISTICS) <= set(film.c.keys())

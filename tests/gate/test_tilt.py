@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from quality_head.photographs import GROUNDS, Ground, as_photograph
 
-from pneumoscope.domain.radiograph import FilmInfo, Radiograph
-from pneumoscope.films.phantom import KINDS, draw_phantom
-from pneumoscope.gate.tilt import film_aslant, ground_of
-from pneumoscope.resample import stretched
-from pneumoscope.training.gate.photographed import GROUNDS, Ground, photographed
+from pneumoscope.films.resample import resize_and_stretch
+from pneumoscope.phantom.draw import KINDS, draw_phantom
+from pneumoscope.quality.tilt import background_level, detect_tilted_film
+from pneumoscope.types.radiograph import FilmInfo, Radiograph
 
 
 def picture(pixels: np.ndarray) -> Radiograph:
@@ -20,7 +20,7 @@ def picture(pixels: np.ndarray) -> Radiograph:
 @pytest.mark.parametrize("degrees", [-41.0, -17.0, 6.0, 28.0])
 def test_the_tilt_of_a_photographed_film_is_told_to_a_degree(ground: Ground, degrees: float) -> None:
     film = draw_phantom(5, KINDS[0], rows=384).radiograph().pixels.astype(np.uint8)
-    found = film_aslant(picture(photographed(film, degrees, ground, np.random.default_rng(3))))
+    found = detect_tilted_film(picture(as_photograph(film, degrees, ground, np.random.default_rng(3))))
     assert found is not None
     assert found.degrees == pytest.approx(-degrees, abs=1)  # tilted counter-clockwise
 
@@ -28,7 +28,7 @@ def test_the_tilt_of_a_photographed_film_is_told_to_a_degree(ground: Ground, deg
 def test_the_box_is_the_films_in_pixels_of_any_picture() -> None:
     page = np.zeros((900, 1200), dtype=np.uint16)
     page[150:700, 300:900] = 40000
-    found = film_aslant(picture(page))
+    found = detect_tilted_film(picture(page))
     assert found is not None
     assert found.degrees == pytest.approx(0, abs=0.3)
     top, left, bottom, right = found.on(900, 1200)
@@ -40,8 +40,8 @@ def test_the_box_is_the_films_in_pixels_of_any_picture() -> None:
 
 
 def test_a_box_beyond_the_picture_ends_with_it() -> None:
-    found = film_aslant(
-        picture(photographed(np.full((300, 300), 120, dtype=np.uint8), 20, "scanner", np.random.default_rng(0)))
+    found = detect_tilted_film(
+        picture(as_photograph(np.full((300, 300), 120, dtype=np.uint8), 20, "scanner", np.random.default_rng(0)))
     )
     assert found is not None
     assert found.on(200, 250) == (0, 0, 200, 250)
@@ -57,17 +57,17 @@ def test_a_picture_without_four_edges_holds_no_film(kind: str) -> None:
     elif kind == "two lines":
         pixels[:, 100:] = 200
         pixels[:, 250:] = 30
-    assert film_aslant(picture(pixels)) is None
+    assert detect_tilted_film(picture(pixels)) is None
 
 
 def test_a_ground_is_calm_on_all_four_sides() -> None:
     film = draw_phantom(5, KINDS[0], rows=384).radiograph().pixels.astype(np.uint8)
-    laid = photographed(film, 12.0, "gray", np.random.default_rng(3))
-    ground = ground_of(stretched(laid, 128, 0.5, 99.5))
+    laid = as_photograph(film, 12.0, "gray", np.random.default_rng(3))
+    ground = background_level(resize_and_stretch(laid, 128, 0.5, 99.5))
     assert ground is not None
     assert 50 < ground < 200
     body = np.full((128, 128), 40, dtype=np.uint8)
     body[30:, 20:108] = 220  # cut by the lower margin
-    assert ground_of(body) is None
+    assert background_level(body) is None
     body[-3:] = 40
-    assert ground_of(body) == 40
+    assert background_level(body) == 40

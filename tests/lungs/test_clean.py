@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hn
 from scipy.ndimage import label
 
-from pneumoscope.lungs.clean import components, two_largest
+from pneumoscope.lungs.segmentation import connected_components, two_largest_components
 
 masks = hn.arrays(np.bool_, st.tuples(st.integers(1, 24), st.integers(1, 24)))
 
 
 @given(masks)
 def test_parts_are_those_of_scipy(on: np.ndarray) -> None:
-    ours = components(on)
+    ours = connected_components(on)
     theirs, count = label(on)
     assert (ours[~on] == 0).all()
     assert (ours[on] > 0).all()
@@ -28,12 +28,12 @@ def test_a_winding_part_is_one() -> None:
     spiral = np.zeros((9, 9), dtype=bool)
     spiral[0, :] = spiral[:, 8] = spiral[8, :] = True
     spiral[2:, 0] = spiral[2, :7] = spiral[2:7, 6] = spiral[6, 2:7] = True
-    assert len(np.unique(components(spiral)[spiral])) == 1
+    assert len(np.unique(connected_components(spiral)[spiral])) == 1
 
 
 @given(masks)
 def test_no_more_than_two_parts_are_kept_and_the_largest_is_one_of_them(on: np.ndarray) -> None:
-    kept = two_largest(on)
+    kept = two_largest_components(on)
     assert not (kept & ~on).any()
     theirs, count = label(on)
     assert label(kept)[1] <= 2
@@ -47,4 +47,4 @@ def test_a_spot_is_left_out_and_a_second_lung_is_not() -> None:
     on[6:24, 18:27] = True
     spotted = on.copy()
     spotted[29:31, 29:31] = True
-    assert np.array_equal(two_largest(spotted), on)
+    assert np.array_equal(two_largest_components(spotted), on)

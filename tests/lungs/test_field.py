@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pneumoscope.lungs import LungField, box_of
+from pneumoscope.lungs.segmentation import LungSegmentation, lung_box
 
 
 def probability(top: int, left: int, bottom: int, right: int, size: int = 64) -> np.ndarray:
@@ -14,12 +14,12 @@ def probability(top: int, left: int, bottom: int, right: int, size: int = 64) ->
     return p
 
 
-def field(p: np.ndarray, rows: int = 256, columns: int = 512) -> LungField:
-    return LungField(p, rows, columns, np.zeros(4, dtype=np.float32))
+def field(p: np.ndarray, rows: int = 256, columns: int = 512) -> LungSegmentation:
+    return LungSegmentation(p, rows, columns, np.zeros(4, dtype=np.float32))
 
 
 def test_the_box_is_that_of_the_lungs_less_its_tails() -> None:
-    box = box_of(probability(16, 8, 48, 56))
+    box = lung_box(probability(16, 8, 48, 56))
     assert box is not None
     assert np.allclose(box, (0.25, 0.125, 0.75, 0.875), atol=0.006)
     assert box[0] > 0.25  # a tail of half a per cent lies beyond
@@ -28,9 +28,9 @@ def test_the_box_is_that_of_the_lungs_less_its_tails() -> None:
 
 def test_a_stray_spot_does_not_move_the_box() -> None:
     p = probability(16, 8, 48, 56)
-    before = box_of(p)
+    before = lung_box(p)
     p[60:63, 60:63] = 0.99
-    assert box_of(p) == before
+    assert lung_box(p) == before
 
 
 @pytest.mark.parametrize("p", [probability(0, 0, 0, 0), probability(30, 30, 34, 34), probability(10, 10, 60, 14)])

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from pneumoscope.errors import BundleDamaged
-from pneumoscope.films import load
-from pneumoscope.films.phantom import draw_phantom
-from pneumoscope.lungs import LungFinder, lung_finder
+from pneumoscope.films.load import load
+from pneumoscope.lungs.segmentation import LungSegmenter, lung_segmenter
+from pneumoscope.phantom.draw import draw_phantom
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
 def test_it_finds_the_lungs_of_phantoms(kind: str) -> None:
     for seed in range(HELD_OUT_SEED, HELD_OUT_SEED + 3):
         phantom = draw_phantom(seed, kind, rows=320)  # type: ignore[arg-type]  # one of the kinds
-        found = lung_finder().find(phantom.radiograph())
+        found = lung_segmenter().find(phantom.radiograph())
         assert overlap(found.mask, phantom.lungs) > 0.85
         box = found.box
         assert box is not None
@@ -37,18 +37,18 @@ def test_it_finds_the_lungs_of_phantoms(kind: str) -> None:
 
 
 def test_a_film_of_one_gray_has_no_lungs() -> None:
-    found = lung_finder().find(load(np.full((300, 200), 90, dtype=np.uint8)))
+    found = lung_segmenter().find(load(np.full((300, 200), 90, dtype=np.uint8)))
     assert not found.found
 
 
 def test_a_missing_or_broken_network_says_so(tmp_path: Path) -> None:
     with pytest.raises(BundleDamaged, match=r"lung-field network cannot be read") as missing:
-        LungFinder(tmp_path / "none.onnx")
+        LungSegmenter(tmp_path / "none.onnx")
     assert "none.onnx" in str(missing.value)
     (tmp_path / "broken.onnx").write_bytes(b"not a graph")
     film = load(np.zeros((64, 64), dtype=np.uint8))
     with pytest.raises(BundleDamaged, match="cannot load"):
-        LungFinder(tmp_path / "broken.onnx").find(film)
+        LungSegmenter(tmp_path / "broken.onnx").find(film)
 
 
 @pytest.mark.real
@@ -60,7 +60,7 @@ def test_it_overlaps_the_masks_drawn_by_hand(real_data: Path) -> None:
     for path in (films[i] for i in held):
         with Image.open(real_data / "lung_masks" / "masks" / f"{path.stem}.png") as mask:
             truth = np.asarray(mask.convert("L")) > 0
-        scores.append(overlap(lung_finder().find(load(path)).mask, truth))
+        scores.append(overlap(lung_segmenter().find(load(path)).mask, truth))
     assert np.mean(scores) > 0.93
     assert min(scores) > 0.85
 
@@ -70,5 +70,5 @@ def test_it_finds_lungs_on_children_and_on_adults_elsewhere(real_data: Path) -> 
     """Hardly a chest film goes without a frame."""
     for folder, least in (("chest_xray/train", 0.99), ("nih_sample/films", 0.97)):
         films = sorted((real_data / folder).rglob("*.jp*g"))[::25]
-        found = [lung_finder().find(load(path)).found for path in films]
+        found = [lung_segmenter().find(load(path)).found for path in films]
         assert np.mean(found) >= least

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from pneumoscope.networks import build
+from pneumoscope.networks.registry import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from pneumoscope.networks import Network
+    from pneumoscope.networks.base import Network
 
 SIZE = 32
 

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pneumoscope.networks import parameters_count
+from pneumoscope.networks.base import parameters_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pneumoscope.networks import Network
+    from pneumoscope.networks.base import Network
 
 
 def test_head_and_body_share_out_the_parameters(small: Callable[..., Network]) -> None:

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from pneumoscope.errors import ConfigError
-from pneumoscope.networks import build, default_size, families
+from pneumoscope.networks.registry import build, default_size, families
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pneumoscope.networks import Network
+    from pneumoscope.networks.base import Network
 
 
 def test_the_field_s_networks_are_there() -> None:

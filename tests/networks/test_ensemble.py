@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from pneumoscope.errors import ConfigError
-from pneumoscope.networks import build
 from pneumoscope.networks.ensemble import Ensemble
+from pneumoscope.networks.registry import build
 
 
 def _film(size: int = 64) -> torch.Tensor:

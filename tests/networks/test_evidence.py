@@ -9,7 +9,7 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pneumoscope.networks import Network
+    from pneumoscope.networks.base import Network
 
 
 def check(network: Network) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from pneumoscope.networks import Network
+    from pneumoscope.networks.base import Network
 
 
 class Graph(nn.Module):

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pneumoscope.networks.heads import FlattenHead, GlobalAverageHead, Head
+from pneumoscope.networks.base import FlattenHead, GlobalAverageHead, Head
 
 sides = st.integers(1, 5)
 

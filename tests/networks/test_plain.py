@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from pneumoscope.errors import ConfigError
-from pneumoscope.networks import build, default_size
+from pneumoscope.networks.registry import build, default_size
 
 
 def layers(network: nn.Module, kind: type[nn.Module]) -> list[nn.Module]:

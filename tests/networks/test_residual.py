@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from pneumoscope.networks import build, parameters_count
+from pneumoscope.networks.base import parameters_count
+from pneumoscope.networks.registry import build
 from pneumoscope.networks.residual import Block, Blur, HalfInstanceNorm, MixStyle
 
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from pneumoscope.errors import ConfigError, MissingExtra, TrainingError
-from pneumoscope.networks import build
+from pneumoscope.networks.registry import build
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pneumoscope.networks import Network
+    from pneumoscope.networks.base import Network
 
 
 def transfer(checkpoint: Path | str, *, size: int = 32, **options: Any) -> Network:

@@ -7,13 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pneumoscope.bundle import Calibrator, ClassSpec
 from pneumoscope.errors import UsageError
-from pneumoscope.reading import decide_finding, decide_pattern, operating_point
-from pneumoscope.reading.decide import conformal_level
+from pneumoscope.model.decide import conformal_level, decide_finding, decide_pattern, operating_point
+from pneumoscope.model.schema import Calibrator, ClassSpec
 
 if TYPE_CHECKING:
-    from pneumoscope.bundle import Band, BundleMeta
+    from pneumoscope.model.schema import BundleMeta, ThreeWayPoint
 
 probabilities = st.lists(st.floats(0.001, 1), min_size=3, max_size=3).map(lambda p: [x / sum(p) for x in p])
 fixed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -71,7 +70,7 @@ def test_the_pattern_follows_the_call_and_the_set(tiny_meta: BundleMeta, shares:
 @fixed
 @given(probabilities)
 def test_two_thresholds_leave_what_lies_between_open(
-    tiny_meta: BundleMeta, tiny_band: Band, shares: list[float]
+    tiny_meta: BundleMeta, tiny_band: ThreeWayPoint, shares: list[float]
 ) -> None:
     meta = replace(tiny_meta, band=tiny_band)
     point = operating_point(meta, "three-way")
@@ -86,7 +85,7 @@ def test_two_thresholds_leave_what_lies_between_open(
     assert (finding.lower, finding.threshold, finding.preset) == (0.3, 0.7, "three-way")
 
 
-def test_a_preset_that_is_asked_for_goes_before_the_band(tiny_meta: BundleMeta, tiny_band: Band) -> None:
+def test_a_preset_that_is_asked_for_goes_before_the_band(tiny_meta: BundleMeta, tiny_band: ThreeWayPoint) -> None:
     meta = replace(tiny_meta, band=tiny_band)
 
     assert operating_point(meta, "three-way") is tiny_band

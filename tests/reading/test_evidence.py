@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pneumoscope.bundle import Calibrator, ClassSpec
-from pneumoscope.reading import calibrate, finding_evidence
-from pneumoscope.reading.evidence import finding_map
+from pneumoscope.model.decide import calibrated_probabilities
+from pneumoscope.model.evidence import finding_evidence, finding_map
+from pneumoscope.model.schema import Calibrator, ClassSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pneumoscope.bundle import BundleMeta
+    from pneumoscope.model.schema import BundleMeta
 
 SIDE = 4
 
@@ -21,7 +21,7 @@ SIDE = 4
 def log_odds(maps: NDArray[np.float64], meta: BundleMeta) -> float:
     """The finding's calibrated log-odds, straight from the maps and by another way than the code's."""
     logits = maps.mean(axis=(1, 2)) + np.array(meta.evidence_bias)
-    probabilities = calibrate(logits, meta.calibrator)
+    probabilities = calibrated_probabilities(logits, meta.calibrator)
     positive = list(meta.positive)
     negative = [i for i in range(len(meta.classes)) if i not in positive]
     return float(np.log(probabilities[positive].sum()) - np.log(probabilities[negative].sum()))

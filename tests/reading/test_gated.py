@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pneumoscope.bundle import read_bundle, write_bundle
-from pneumoscope.errors import BundleFromFuture
-from pneumoscope.films.phantom import draw_phantom
-from pneumoscope.gate import remended, shipped_gate
-from pneumoscope.lungs import lung_finder
-from pneumoscope.preprocess import PreprocessSpec
-from pneumoscope.reading import Reader
+from pneumoscope.errors import BundleIncompatible
+from pneumoscope.lungs.segmentation import lung_segmenter
+from pneumoscope.model.bundle import read_bundle, write_bundle
+from pneumoscope.model.preprocess import PreprocessSpec
+from pneumoscope.model.reader import Reader
+from pneumoscope.phantom.draw import draw_phantom
+from pneumoscope.quality.corrections import apply_corrections
+from pneumoscope.quality.spec import shipped_quality_spec
 from pneumoscope.reports.json import schema, to_dict, to_json
 from pneumoscope.reports.overlay import overlay_png
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pneumoscope.bundle import BundleMeta
+    from pneumoscope.model.schema import BundleMeta
 
 NOISE = np.random.default_rng(0).integers(0, 256, (200, 180), dtype=np.uint8)
 
@@ -35,15 +36,15 @@ def chest() -> np.ndarray:
 
 @pytest.fixture(params=["film", "lungs"])
 def gated(request: pytest.FixtureRequest, tmp_path: Path, tiny_graph: bytes, tiny_meta: BundleMeta) -> Path:
-    framed = PreprocessSpec(size=32, frame="lungs", lungs=lung_finder().sha256)
+    framed = PreprocessSpec(size=32, frame="lungs", lungs=lung_segmenter().sha256)
     spec = framed if request.param == "lungs" else tiny_meta.preprocess
     path = tmp_path / "gated.onnx"
-    write_bundle(path, tiny_graph, replace(tiny_meta, preprocess=spec, gate=shipped_gate()))
+    write_bundle(path, tiny_graph, replace(tiny_meta, preprocess=spec, gate=shipped_quality_spec()))
     return path
 
 
 def test_the_gate_survives_the_bundle(gated: Path) -> None:
-    assert read_bundle(gated)[1].gate == shipped_gate()
+    assert read_bundle(gated)[1].gate == shipped_quality_spec()
 
 
 def test_what_is_no_chest_film_has_a_code_and_no_number(gated: Path) -> None:
@@ -105,19 +106,19 @@ def test_forcing_changes_nothing_for_a_good_film(gated: Path, chest: np.ndarray)
 
 
 def test_the_picture_of_the_evidence_shows_the_film_as_it_was_read(gated: Path, chest: np.ndarray) -> None:
-    from pneumoscope.films import load
+    from pneumoscope.films.load import load
 
     reader = Reader(gated)
     wide = np.ascontiguousarray(np.rot90(chest, 1))
     reading = reader.read(wide)
     assert reading.mended == ("turned 90",)
     film = load(wide)
-    assert np.array_equal(remended(film, reading.mended).pixels, chest)
-    assert overlay_png(remended(film, reading.mended), reading)
+    assert np.array_equal(apply_corrections(film, reading.mended).pixels, chest)
+    assert overlay_png(apply_corrections(film, reading.mended), reading)
 
 
 def test_thresholds_for_another_head_are_not_used(tmp_path: Path, tiny_graph: bytes, tiny_meta: BundleMeta) -> None:
     path = tmp_path / "other.onnx"
-    write_bundle(path, tiny_graph, replace(tiny_meta, gate=replace(shipped_gate(), head="0" * 64)))
-    with pytest.raises(BundleFromFuture, match="another head"):
+    write_bundle(path, tiny_graph, replace(tiny_meta, gate=replace(shipped_quality_spec(), head="0" * 64)))
+    with pytest.raises(BundleIncompatible, match="another head"):
         Reader(path)

@@ -13,9 +13,11 @@ from PIL import Image
 
 import pneumoscope
 from pneumoscope.errors import FilmError, NotABundle, UsageError
-from pneumoscope.films import load as load_film
-from pneumoscope.preprocess import preprocess
-from pneumoscope.reading import Reader, Session, calibrate, load
+from pneumoscope.films.load import load as load_film
+from pneumoscope.model.decide import calibrated_probabilities
+from pneumoscope.model.preprocess import preprocess
+from pneumoscope.model.reader import Reader, load
+from pneumoscope.model.session import Session
 from pneumoscope.reports.json import to_json
 from pneumoscope.settings import Settings
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from pneumoscope.domain.reading import Reading
+    from pneumoscope.types.reading import Reading
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def test_the_numbers_are_those_of_the_parts(reader: Reader, films: list[Path], t
 
     reading = reader.read(films[1])
 
-    assert list((reading.probabilities or {}).values()) == calibrate(logits, meta.calibrator).tolist()
+    assert list((reading.probabilities or {}).values()) == calibrated_probabilities(logits, meta.calibrator).tolist()
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

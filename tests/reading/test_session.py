@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, load_from_string
 
-from pneumoscope.bundle import Calibrator, ClassSpec
 from pneumoscope.errors import BundleDamaged
-from pneumoscope.preprocess import PreprocessSpec
-from pneumoscope.reading import Session
+from pneumoscope.model.preprocess import PreprocessSpec
+from pneumoscope.model.schema import Calibrator, ClassSpec
+from pneumoscope.model.session import Session
 
 if TYPE_CHECKING:
-    from pneumoscope.bundle import BundleMeta
+    from pneumoscope.model.schema import BundleMeta
 
 
 def make_graph(

@@ -14,11 +14,11 @@ from hypothesis.extra import numpy as arrays
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from pneumoscope.domain.evidence import Evidence, zone_shares
-from pneumoscope.domain.meaning import Meaning, Share
-from pneumoscope.domain.radiograph import FilmInfo, Radiograph
-from pneumoscope.domain.reading import INDETERMINATE, Finding, ModelRef, Pattern, Reading, Refusal, Software
-from pneumoscope.reports.given import Given
+from pneumoscope.reports.summary import ReportContext
+from pneumoscope.types.evidence import Evidence, zone_shares
+from pneumoscope.types.operating_point import OperatingPointSummary, Proportion
+from pneumoscope.types.radiograph import FilmInfo, Radiograph
+from pneumoscope.types.reading import INDETERMINATE, Finding, ModelRef, Pattern, Reading, Refusal, Software
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,16 +65,16 @@ def film() -> Radiograph:
 
 
 @pytest.fixture
-def given(film: Radiograph) -> Given:
+def given(film: Radiograph) -> ReportContext:
     """All that a report may be given: the film, what the operating point means, the time."""
-    meaning = Meaning(
+    meaning = OperatingPointSummary(
         preset="screening",
-        sensitivity=Share(0.977, 0.957, 0.988, 379, 388),
-        specificity=Share(0.948, 0.896, 0.974, 127, 134),
+        sensitivity=Proportion(0.977, 0.957, 0.988, 379, 388),
+        specificity=Proportion(0.948, 0.896, 0.974, 127, 134),
         rule="highest threshold with recall at least 0.99",
         chosen_on="522 validation films",
     )
-    return Given(film=film, meaning=meaning, created=datetime(2026, 3, 1, 9, 30, tzinfo=UTC))
+    return ReportContext(film=film, meaning=meaning, created=datetime(2026, 3, 1, 9, 30, tzinfo=UTC))
 
 
 @pytest.fixture

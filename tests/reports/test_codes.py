@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydicom.sr import _concepts_dict
 
-from pneumoscope.domain.codes import CODES, Code, System, class_code, finding_codes, own_code, zone_code
-from pneumoscope.domain.evidence import ZONES
+from pneumoscope.types.codes import CODES, Code, CodingSystem, class_code, finding_codes, private_code, zone_code
+from pneumoscope.types.evidence import ZONES
 
 IN_PYDICOM = {"DCM": "DCM", "SCT": "SCT", "LN": "LN"}
 OUTSIDE_DICOM = {"233604007", "2667000", "36554-4"}
@@ -46,26 +46,26 @@ def test_no_code_stands_for_two_things() -> None:
 def test_our_own_codes_fit_into_dicom() -> None:
     """A Code Value has 16 characters, a meaning 64 (PS3.5 table 6.2-1), a scheme's designator 16, a UID 64."""
     for code in CODES.values():
-        assert len(code.value) <= 16 or code.system is not System.OURS
+        assert len(code.value) <= 16 or code.system is not CodingSystem.OURS
         assert len(code.meaning) <= 64
-    assert len(System.OURS) <= 16
-    assert System.OURS.startswith("99")  # private schemes, PS3.16 section 8.2
-    assert re.fullmatch(r"urn:oid:2\.25\.\d{1,39}", System.OURS.uri)
+    assert len(CodingSystem.OURS) <= 16
+    assert CodingSystem.OURS.startswith("99")  # private schemes, PS3.16 section 8.2
+    assert re.fullmatch(r"urn:oid:2\.25\.\d{1,39}", CodingSystem.OURS.uri)
 
 
 def test_pneumonia_has_the_codes_that_radiologists_use_and_another_finding_one_of_our_own() -> None:
     assert [code.value for code in finding_codes("pneumonia")] == ["233604007", "RID5350"]
-    assert [code.system for code in finding_codes("tuberculosis")] == [System.OURS]
+    assert [code.system for code in finding_codes("tuberculosis")] == [CodingSystem.OURS]
 
 
 @pytest.mark.parametrize("name", ["bacterial", "viral"])
 def test_a_pattern_is_no_coded_diagnosis(name: str) -> None:
-    assert class_code(name).system is System.OURS
+    assert class_code(name).system is CodingSystem.OURS
 
 
 def test_names_in_any_script_get_codes_of_their_own() -> None:
     names = ["COVID-19", "lung cancer", "肺炎", "結核", "", "a b", "ä"]
-    codes = [own_code("class", name).value for name in names]
+    codes = [private_code("class", name).value for name in names]
 
     assert len(set(codes)) == len(codes)
     assert all(re.fullmatch(r"[a-z0-9-]+", value) for value in codes)

@@ -9,7 +9,7 @@ from pneumoscope.reports.csv import header, row
 from pneumoscope.settings import NOTICE
 
 if TYPE_CHECKING:
-    from pneumoscope.domain.reading import Reading
+    from pneumoscope.types.reading import Reading
 
 CLASSES = ("normal", "bacterial", "viral")
 

@@ -13,16 +13,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from pneumoscope.reports.fhir import write
-from pneumoscope.reports.given import Given
+from pneumoscope.reports.summary import ReportContext
 from pneumoscope.settings import NOTICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pneumoscope.domain.reading import Reading
+    from pneumoscope.types.reading import Reading
 
 
-def bundle(reading: Reading, given: Given) -> dict[str, Any]:
+def bundle(reading: Reading, given: ReportContext) -> dict[str, Any]:
     """The bundle, after its structure was checked: no unknown element, none missing, each of its type."""
     data = write(reading, given)
     Bundle.model_validate_json(data)
@@ -60,7 +60,7 @@ def numbers(one: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def test_the_report_is_preliminary_and_points_at_all_it_has(read_reading: Reading, given: Given) -> None:
+def test_the_report_is_preliminary_and_points_at_all_it_has(read_reading: Reading, given: ReportContext) -> None:
     found = bundle(read_reading, given)
     (report,) = resources(found, "DiagnosticReport")
 
@@ -75,7 +75,7 @@ def test_the_report_is_preliminary_and_points_at_all_it_has(read_reading: Readin
     assert all(entry["fullUrl"] == f"urn:uuid:{entry['resource']['id']}" for entry in found["entry"])
 
 
-def test_the_call_is_coded_and_has_its_probability_and_threshold(read_reading: Reading, given: Given) -> None:
+def test_the_call_is_coded_and_has_its_probability_and_threshold(read_reading: Reading, given: ReportContext) -> None:
     one = observation(bundle(read_reading, given), "233604007")
 
     assert codes(one["code"]) == ["233604007", "RID5350"]
@@ -89,7 +89,7 @@ def test_the_call_is_coded_and_has_its_probability_and_threshold(read_reading: R
     ("call", "value", "interpretation"), [("no pneumonia", "2667000", "NEG"), ("indeterminate", "82334004", "IND")]
 )
 def test_other_calls_have_their_codes(
-    read_reading: Reading, given: Given, call: str, value: str, interpretation: str
+    read_reading: Reading, given: ReportContext, call: str, value: str, interpretation: str
 ) -> None:
     assert read_reading.finding is not None
     finding = replace(read_reading.finding, call=call, lower=0.1)
@@ -100,7 +100,9 @@ def test_other_calls_have_their_codes(
     assert numbers(one)["lower-threshold"] == 0.1
 
 
-def test_classes_pattern_and_evidence_are_observations_of_their_own(read_reading: Reading, given: Given) -> None:
+def test_classes_pattern_and_evidence_are_observations_of_their_own(
+    read_reading: Reading, given: ReportContext
+) -> None:
     found = bundle(read_reading, given)
 
     assert numbers(observation(found, "classes")) == {"17621005": 0.033333, "bacterial": 0.6, "viral": 0.366667}
@@ -111,7 +113,9 @@ def test_classes_pattern_and_evidence_are_observations_of_their_own(read_reading
     assert numbers(observation(found, "evidence"))["evidence-left-lower"] == 1.0
 
 
-def test_the_film_is_named_by_its_hash_and_the_program_by_its_version(read_reading: Reading, given: Given) -> None:
+def test_the_film_is_named_by_its_hash_and_the_program_by_its_version(
+    read_reading: Reading, given: ReportContext
+) -> None:
     found = bundle(read_reading, given)
     (media,), (device,) = resources(found, "Media"), resources(found, "Device")
 
@@ -122,7 +126,7 @@ def test_the_film_is_named_by_its_hash_and_the_program_by_its_version(read_readi
     assert device["note"][0]["text"] == NOTICE
 
 
-def test_a_dicom_film_has_its_imaging_study(read_reading: Reading, given: Given, dicom_film: bytes) -> None:
+def test_a_dicom_film_has_its_imaging_study(read_reading: Reading, given: ReportContext, dicom_film: bytes) -> None:
     found = bundle(read_reading, replace(given, source=dicom_film))
     (study,) = resources(found, "ImagingStudy")
     (report,) = resources(found, "DiagnosticReport")
@@ -140,7 +144,7 @@ def test_a_dicom_film_has_its_imaging_study(read_reading: Reading, given: Given,
     assert "Müller" not in json.dumps(found, ensure_ascii=False)
 
 
-def test_a_refused_film_has_a_reason_in_place_of_its_value(refused_reading: Reading, given: Given) -> None:
+def test_a_refused_film_has_a_reason_in_place_of_its_value(refused_reading: Reading, given: ReportContext) -> None:
     found = bundle(refused_reading, given)
     (one,) = resources(found, "Observation")
 
@@ -152,7 +156,7 @@ def test_a_refused_film_has_a_reason_in_place_of_its_value(refused_reading: Read
 
 
 def test_the_same_reading_has_the_same_identifiers_and_another_has_others(
-    read_reading: Reading, refused_reading: Reading, given: Given
+    read_reading: Reading, refused_reading: Reading, given: ReportContext
 ) -> None:
     assert write(read_reading, given) == write(read_reading, given)
     first, second = (bundle(reading, given) for reading in (read_reading, refused_reading))
@@ -162,7 +166,7 @@ def test_the_same_reading_has_the_same_identifiers_and_another_has_others(
 @settings(max_examples=40, deadline=None)
 @drawn(data=st.data())
 def test_any_reading_gives_a_valid_bundle(readings: st.SearchStrategy[Reading], data: st.DataObject) -> None:
-    found = bundle(data.draw(readings), Given())
+    found = bundle(data.draw(readings), ReportContext())
 
     for one in resources(found, "Observation"):
         values = [key for key in one if key.startswith("value")]

@@ -6,7 +6,7 @@ import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 
-from pneumoscope.reports import fonts
+from pneumoscope.reports import pdf as fonts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_shipped_fonts_have_what_we_write_and_most_of_europe() -> None:
-    regular, bold = (fonts.covered(fonts.font_file(name)) for name in (fonts.REGULAR, fonts.BOLD))
+    regular, bold = (fonts.code_points(fonts.font_file(name)) for name in (fonts.REGULAR, fonts.BOLD))
     ours = "".join(chr(code) for code in range(0x20, 0x7F)) + "•"
 
     assert {ord(letter) for letter in f"{ours}ŻółćфильмЕλλάςÅäö"} <= regular
@@ -46,12 +46,12 @@ def test_the_shipped_fonts_have_what_we_write_and_most_of_europe() -> None:
 
 
 def test_nothing_is_looked_for_when_nothing_is_missing(folder: Path) -> None:
-    assert fonts.fallbacks("Żółć", [str(folder)]) == ()
+    assert fonts.fallback_fonts("Żółć", [str(folder)]) == ()
 
 
 def test_a_font_of_this_machine_helps_out(folder: Path) -> None:
-    found = fonts.fallbacks("胸片.png", [str(folder), str(folder / "none")])
+    found = fonts.fallback_fonts("胸片.png", [str(folder), str(folder / "none")])
 
     assert [path.name for path in found] == ["NotoSansSC-Regular.ttf"]
-    assert fonts.legible("胸片.png", found) == "胸[U+7247].png"
-    assert fonts.legible("胸片.png", ()) == "[U+80F8][U+7247].png"
+    assert fonts.replace_missing_glyphs("胸片.png", found) == "胸[U+7247].png"
+    assert fonts.replace_missing_glyphs("胸片.png", ()) == "[U+80F8][U+7247].png"

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from pydicom import dcmread
 from pypdf import PdfReader
 
-from pneumoscope.domain.reading import Refusal
 from pneumoscope.errors import MissingExtra, UsageError
 from pneumoscope.reports import formats
 from pneumoscope.reports.formats import FORMATS, find_format
-from pneumoscope.reports.given import Given
 from pneumoscope.reports.json import to_dict
+from pneumoscope.reports.summary import ReportContext
+from pneumoscope.types.reading import Refusal
 
 if TYPE_CHECKING:
-    from pneumoscope.domain.reading import Reading
+    from pneumoscope.types.reading import Reading
 
 
 def told_by(name: str, data: bytes) -> str:
@@ -55,7 +55,7 @@ def test_a_refused_film_never_has_a_number(
         model=None,
     )
 
-    text = told_by(name, FORMATS[name].write(reading, Given()))
+    text = told_by(name, FORMATS[name].write(reading, ReportContext()))
 
     assert not re.search(r"\d\s*%", text)
     assert not re.search(r"(?<![\d.])[01]\.\d+(?![\d.])", text.replace(reading.software.version, ""))
@@ -72,7 +72,7 @@ def test_a_refused_film_never_has_a_number(
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_law_above_can_fail(read_reading: Reading, name: str) -> None:
-    text = told_by(name, FORMATS[name].write(read_reading, Given()))
+    text = told_by(name, FORMATS[name].write(read_reading, ReportContext()))
 
     assert re.search(r"96\.7\s%|0\.966667", text)
 

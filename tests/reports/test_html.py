@@ -11,12 +11,12 @@ from hypothesis import given as drawn
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from pneumoscope.reports.given import Given
 from pneumoscope.reports.html import policy, write
+from pneumoscope.reports.summary import ReportContext
 from pneumoscope.settings import NOTICE
 
 if TYPE_CHECKING:
-    from pneumoscope.domain.reading import Reading
+    from pneumoscope.types.reading import Reading
 
 _EMPTY = {"meta", "img", "rect", "line", "br"}
 
@@ -55,7 +55,7 @@ class Seen(HTMLParser):
         return " ".join(word for word in self.words if word).replace("\u00a0", " ")
 
 
-def test_all_that_matters_is_on_the_page(read_reading: Reading, given: Given) -> None:
+def test_all_that_matters_is_on_the_page(read_reading: Reading, given: ReportContext) -> None:
     page = Seen(write(read_reading, given))
 
     for told in (
@@ -70,7 +70,7 @@ def test_all_that_matters_is_on_the_page(read_reading: Reading, given: Given) ->
     assert page.tags.count("h1") == 1
 
 
-def test_the_page_needs_nothing_from_anywhere_and_runs_nothing(read_reading: Reading, given: Given) -> None:
+def test_the_page_needs_nothing_from_anywhere_and_runs_nothing(read_reading: Reading, given: ReportContext) -> None:
     page = Seen(write(read_reading, given))
 
     assert not {"script", "link", "iframe", "object", "form", "a"} & set(page.tags)
@@ -87,23 +87,23 @@ def test_the_policy_allows_the_style_by_its_hash_and_nothing_else() -> None:
     )
 
 
-def test_every_picture_has_its_words(read_reading: Reading, given: Given) -> None:
+def test_every_picture_has_its_words(read_reading: Reading, given: ReportContext) -> None:
     page = write(read_reading, given).decode().replace("&nbsp;", " ")
 
     alts = re.findall(r'<img [^>]*alt="([^"]*)"', page)
     assert alts == ["The film.", "Most of what speaks for pneumonia lies in the left lower zone (100 % of it).", ""]
 
 
-def test_a_refused_film_is_shown_with_its_reason(refused_reading: Reading, given: Given) -> None:
+def test_a_refused_film_is_shown_with_its_reason(refused_reading: Reading, given: ReportContext) -> None:
     page = Seen(write(refused_reading, given))
 
     assert "No reading was made: the file is empty. What to do: Copy it again." in page.text
     assert page.tags.count("img") == 1
     assert "svg" not in page.tags
-    assert write(refused_reading, Given()).count(b"<img") == 0
+    assert write(refused_reading, ReportContext()).count(b"<img") == 0
 
 
-def test_without_its_map_the_film_stands_alone(read_reading: Reading, given: Given) -> None:
+def test_without_its_map_the_film_stands_alone(read_reading: Reading, given: ReportContext) -> None:
     assert read_reading.evidence is not None
     without = replace(read_reading.evidence, map=np.zeros((0, 0), np.float32))
 
@@ -114,7 +114,7 @@ def test_without_its_map_the_film_stands_alone(read_reading: Reading, given: Giv
 
 
 @pytest.mark.parametrize("path", ["<script>alert(1)</script>.png", '"><img src=x onerror=y>.png', "broken\udcff.png"])
-def test_a_file_name_is_only_a_name(read_reading: Reading, given: Given, path: str) -> None:
+def test_a_file_name_is_only_a_name(read_reading: Reading, given: ReportContext, path: str) -> None:
     page = Seen(write(replace(read_reading, film=replace(read_reading.film, path=path)), given))
 
     assert "script" not in page.tags
@@ -125,7 +125,7 @@ def test_a_file_name_is_only_a_name(read_reading: Reading, given: Given, path: s
 @settings(max_examples=40, deadline=None)
 @drawn(data=st.data())
 def test_any_reading_gives_a_sound_page(readings: st.SearchStrategy[Reading], data: st.DataObject) -> None:
-    page = Seen(write(data.draw(readings), Given()))
+    page = Seen(write(data.draw(readings), ReportContext()))
 
     assert NOTICE in page.text
     assert "script" not in page.tags

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-    from pneumoscope.domain.reading import Reading
-    from pneumoscope.reports.given import Given
+    from pneumoscope.reports.summary import ReportContext
+    from pneumoscope.types.reading import Reading
 
 
 @pytest.mark.parametrize(("scheme", "paper"), [("light", "rgb(255, 255, 255)"), ("dark", "rgb(23, 27, 32)")])
 def test_both_themes_pass_the_pages_own_policy(
-    chromium: Browser, read_reading: Reading, given: Given, tmp_path: Path, scheme: str, paper: str
+    chromium: Browser, read_reading: Reading, given: ReportContext, tmp_path: Path, scheme: str, paper: str
 ) -> None:
     path = tmp_path / "page.html"
     path.write_bytes(write(read_reading, given))
@@ -42,7 +42,7 @@ def test_both_themes_pass_the_pages_own_policy(
 
 
 def test_it_prints_on_one_sheet_in_the_light(
-    chromium: Browser, read_reading: Reading, given: Given, tmp_path: Path
+    chromium: Browser, read_reading: Reading, given: ReportContext, tmp_path: Path
 ) -> None:
     path = tmp_path / "page.html"
     path.write_bytes(write(replace(read_reading, mended=("turned 90",)), given))

@@ -13,7 +13,7 @@ from pneumoscope.errors import UsageError
 from pneumoscope.reports.json import from_dict, schema, to_dict, to_json
 
 if TYPE_CHECKING:
-    from pneumoscope.domain.reading import Reading
+    from pneumoscope.types.reading import Reading
 
 KEYS = [
     *("film", "status", "refusal", "mended", "warnings", "probabilities", "pneumonia", "pattern"),

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pneumoscope.domain.radiograph import FilmInfo, Radiograph
 from pneumoscope.reports.overlay import overlay, overlay_png
 from pneumoscope.settings import NOTICE
+from pneumoscope.types.radiograph import FilmInfo, Radiograph
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pneumoscope.domain.reading import Reading
+    from pneumoscope.types.reading import Reading
 
 ABOVE, BELOW = 82, 94  # title and legend, in pixels
 

@@ -10,15 +10,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
-from pneumoscope.domain.radiograph import FilmInfo, Radiograph
-from pneumoscope.domain.reading import Pattern
-from pneumoscope.reports import pdf_page
-from pneumoscope.reports.given import Given
+from pneumoscope.reports import pdf as pdf_page
 from pneumoscope.reports.pdf import write
+from pneumoscope.reports.summary import ReportContext
 from pneumoscope.settings import NOTICE
+from pneumoscope.types.radiograph import FilmInfo, Radiograph
+from pneumoscope.types.reading import Pattern
 
 if TYPE_CHECKING:
-    from pneumoscope.domain.reading import Reading
+    from pneumoscope.types.reading import Reading
 
 
 def read_back(data: bytes) -> PdfReader:
@@ -30,7 +30,7 @@ def words(data: bytes) -> str:
     return " ".join(page.extract_text().split())
 
 
-def test_all_that_matters_is_on_the_page(read_reading: Reading, given: Given) -> None:
+def test_all_that_matters_is_on_the_page(read_reading: Reading, given: ReportContext) -> None:
     text = words(write(read_reading, given))
 
     for told in (
@@ -43,7 +43,7 @@ def test_all_that_matters_is_on_the_page(read_reading: Reading, given: Given) ->
     assert text.rindex(NOTICE) > text.index("This reading")
 
 
-def test_it_is_one_sheet_of_a4_with_title_language_and_tags(read_reading: Reading, given: Given) -> None:
+def test_it_is_one_sheet_of_a4_with_title_language_and_tags(read_reading: Reading, given: ReportContext) -> None:
     made = read_back(write(read_reading, given))
     root: Any = made.trailer["/Root"]
     (page,) = made.pages
@@ -61,7 +61,7 @@ def test_it_is_one_sheet_of_a4_with_title_language_and_tags(read_reading: Readin
     assert all(element.get("/Alt") for element in elements if element["/S"] == "/Figure")
 
 
-def test_what_is_tagged_is_what_is_marked(read_reading: Reading, given: Given) -> None:
+def test_what_is_tagged_is_what_is_marked(read_reading: Reading, given: ReportContext) -> None:
     """Each element of the structure has its piece of the page, by number, and none stands open."""
     made = read_back(write(read_reading, given))
     root: Any = made.trailer["/Root"]
@@ -81,7 +81,7 @@ def test_what_is_tagged_is_what_is_marked(read_reading: Reading, given: Given) -
     assert numbers == [element["/K"][0] for element in elements]
 
 
-def test_every_font_is_inside(read_reading: Reading, given: Given) -> None:
+def test_every_font_is_inside(read_reading: Reading, given: ReportContext) -> None:
     fonts: Any = read_back(write(read_reading, given)).pages[0]["/Resources"]
 
     for font in fonts["/Font"].values():
@@ -98,15 +98,17 @@ def test_every_font_is_inside(read_reading: Reading, given: Given) -> None:
         ("\U00013000.png", "[U+13000].png"),
     ],
 )
-def test_any_file_name_can_be_told_from_others(read_reading: Reading, given: Given, path: str, told: str) -> None:
+def test_any_file_name_can_be_told_from_others(
+    read_reading: Reading, given: ReportContext, path: str, told: str
+) -> None:
     assert told in words(write(replace(read_reading, film=replace(read_reading.film, path=path)), given))
 
 
-def test_the_same_reading_gives_the_same_bytes(read_reading: Reading, given: Given) -> None:
+def test_the_same_reading_gives_the_same_bytes(read_reading: Reading, given: ReportContext) -> None:
     assert write(read_reading, given) == write(read_reading, given)
 
 
-def test_a_refused_film_is_shown_with_its_reason(refused_reading: Reading, given: Given) -> None:
+def test_a_refused_film_is_shown_with_its_reason(refused_reading: Reading, given: ReportContext) -> None:
     text = words(write(refused_reading, given))
 
     assert "Refused No reading was made: the file is empty. What to do: Copy it again." in text
@@ -116,7 +118,7 @@ def test_a_refused_film_is_shown_with_its_reason(refused_reading: Reading, given
 
 @pytest.mark.parametrize(("rows", "columns"), [(300, 200), (200, 900), (2000, 100), (32, 32)])
 def test_however_much_there_is_to_say_it_stays_on_the_page(
-    read_reading: Reading, given: Given, monkeypatch: pytest.MonkeyPatch, rows: int, columns: int
+    read_reading: Reading, given: ReportContext, monkeypatch: pytest.MonkeyPatch, rows: int, columns: int
 ) -> None:
     """The longest of everything, with pictures of any form: nothing is written below the foot's line."""
     import numpy as np
@@ -124,13 +126,13 @@ def test_however_much_there_is_to_say_it_stays_on_the_page(
     assert read_reading.evidence is not None
     assert given.meaning is not None
     ends: list[float] = []
-    body = pdf_page.Page._body
+    body = pdf_page.PdfPage._body
 
-    def measured(page: pdf_page.Page, height: float) -> float:
+    def measured(page: pdf_page.PdfPage, height: float) -> float:
         ends.append(body(page, height))
         return ends[-1]
 
-    monkeypatch.setattr(pdf_page.Page, "_body", measured)
+    monkeypatch.setattr(pdf_page.PdfPage, "_body", measured)
     film = Radiograph(np.zeros((rows, columns), np.uint8), 255, FilmInfo("x", rows=rows, columns=columns))
     classes = {f"class number {number} of many {'x' * 60}": 0.05 for number in range(20)}
     longest = replace(
@@ -152,4 +154,4 @@ def test_however_much_there_is_to_say_it_stays_on_the_page(
 @settings(max_examples=8, deadline=None)
 @drawn(data=st.data())
 def test_any_reading_gives_one_sound_page(readings: st.SearchStrategy[Reading], data: st.DataObject) -> None:
-    assert NOTICE in words(write(data.draw(readings), Given()))
+    assert NOTICE in words(write(data.draw(readings), ReportContext()))

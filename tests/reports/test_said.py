@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
-from pneumoscope.domain.meaning import Share
-from pneumoscope.reports.given import Given
-from pneumoscope.reports.said import CAVEAT, percent, say
+from pneumoscope.reports.summary import PATTERN_CAVEAT, ReportContext, percent, summarize
+from pneumoscope.types.operating_point import Proportion
 
 if TYPE_CHECKING:
-    from pneumoscope.domain.reading import Reading
+    from pneumoscope.types.reading import Reading
 
 
 @pytest.mark.parametrize(
@@ -31,16 +30,16 @@ def test_what_is_not_quite_none_or_all_is_not_called_so(value: float, told: str)
     assert percent(value) == told
 
 
-def test_the_call_comes_with_its_threshold(read_reading: Reading, given: Given) -> None:
-    said = say(read_reading, given)
+def test_the_call_comes_with_its_threshold(read_reading: Reading, given: ReportContext) -> None:
+    said = summarize(read_reading, given)
 
     assert (said.headline, said.tone, said.film) == ("Pneumonia", "called", "film.png")
     assert said.lead == "Pneumonia is called from 20.0 % (operating point: screening)."
     assert said.marks == (0.2,)
 
 
-def test_the_operating_point_is_told_in_counts_with_its_interval(read_reading: Reading, given: Given) -> None:
-    first, second, third = say(read_reading, given).meaning
+def test_the_operating_point_is_told_in_counts_with_its_interval(read_reading: Reading, given: ReportContext) -> None:
+    first, second, third = summarize(read_reading, given).meaning
 
     assert "called 98 of 100 with pneumonia and missed 2; of 100 without pneumonia it wrongly called 5." in first
     assert "97.7 % (379 of 388; 95 % interval 95.7 to 98.8 %)" in second
@@ -48,12 +47,14 @@ def test_the_operating_point_is_told_in_counts_with_its_interval(read_reading: R
     assert third == "Chosen on: 522 validation films. Other films can differ."
 
 
-def test_a_missed_film_is_not_rounded_away(read_reading: Reading, given: Given) -> None:
+def test_a_missed_film_is_not_rounded_away(read_reading: Reading, given: ReportContext) -> None:
     assert given.meaning is not None
-    nearly = Share(0.997, 0.98, 1.0, 299, 300)
-    every = Share(1.0, 0.97, 1.0, 134, 134)
+    nearly = Proportion(0.997, 0.98, 1.0, 299, 300)
+    every = Proportion(1.0, 0.97, 1.0, 134, 134)
 
-    told = say(read_reading, replace(given, meaning=replace(given.meaning, sensitivity=nearly, specificity=every)))
+    told = summarize(
+        read_reading, replace(given, meaning=replace(given.meaning, sensitivity=nearly, specificity=every))
+    )
 
     assert (
         "called 997 of 1000 with pneumonia and missed 3; of 1000 without pneumonia it wrongly called none"
@@ -61,15 +62,17 @@ def test_a_missed_film_is_not_rounded_away(read_reading: Reading, given: Given) 
     )
 
 
-def test_a_three_way_call_tells_both_thresholds_and_what_is_left_open(read_reading: Reading, given: Given) -> None:
+def test_a_three_way_call_tells_both_thresholds_and_what_is_left_open(
+    read_reading: Reading, given: ReportContext
+) -> None:
     assert read_reading.finding is not None
     assert given.meaning is not None
     finding = replace(
         read_reading.finding, probability=0.5, call="indeterminate", lower=0.2, threshold=0.7, preset="three-way"
     )
-    meaning = replace(given.meaning, preset="three-way", left_open=Share(0.038, 0.025, 0.058, 20, 522))
+    meaning = replace(given.meaning, preset="three-way", left_open=Proportion(0.038, 0.025, 0.058, 20, 522))
 
-    said = say(replace(read_reading, finding=finding), replace(given, meaning=meaning))
+    said = summarize(replace(read_reading, finding=finding), replace(given, meaning=meaning))
 
     assert (said.headline, said.tone, said.marks) == ("Indeterminate", "open", (0.2, 0.7))
     assert said.lead == (
@@ -78,26 +81,26 @@ def test_a_three_way_call_tells_both_thresholds_and_what_is_left_open(read_readi
     assert "left 4 of 100 open. Of those that it decided, it called 98 of 100" in said.meaning[0]
 
 
-def test_a_threshold_that_no_film_reaches_is_said_so(read_reading: Reading, given: Given) -> None:
+def test_a_threshold_that_no_film_reaches_is_said_so(read_reading: Reading, given: ReportContext) -> None:
     assert read_reading.finding is not None
     finding = replace(read_reading.finding, lower=0.0, threshold=1.5, preset="three-way", call="indeterminate")
 
-    said = say(replace(read_reading, finding=finding), given)
+    said = summarize(replace(read_reading, finding=finding), given)
 
     assert said.lead.startswith("No pneumonia is never said, pneumonia is never called, indeterminate between")
     assert said.marks == ()
 
 
-def test_the_meaning_of_another_operating_point_is_not_told(read_reading: Reading, given: Given) -> None:
+def test_the_meaning_of_another_operating_point_is_not_told(read_reading: Reading, given: ReportContext) -> None:
     assert given.meaning is not None
 
-    assert say(read_reading, replace(given, meaning=replace(given.meaning, preset="balanced"))).meaning == ()
+    assert summarize(read_reading, replace(given, meaning=replace(given.meaning, preset="balanced"))).meaning == ()
 
 
-def test_a_forced_reading_looks_like_no_call_to_rely_on(read_reading: Reading, given: Given) -> None:
+def test_a_forced_reading_looks_like_no_call_to_rely_on(read_reading: Reading, given: ReportContext) -> None:
     warning = "forced: the gate refuses this film (not-a-chest: this looks like a hand)"
 
-    said = say(replace(read_reading, warnings=(warning, "the film is small")), given)
+    said = summarize(replace(read_reading, warnings=(warning, "the film is small")), given)
 
     assert (said.headline, said.tone) == ("Pneumonia (forced)", "forced")
     assert said.lead.startswith("Forced: the gate refuses this film (not-a-chest: this looks like a hand). Nothing")
@@ -105,15 +108,15 @@ def test_a_forced_reading_looks_like_no_call_to_rely_on(read_reading: Reading, g
     assert said.warnings == ("the film is small",)
 
 
-def test_a_pattern_never_stands_without_its_caveat(read_reading: Reading, given: Given) -> None:
+def test_a_pattern_never_stands_without_its_caveat(read_reading: Reading, given: ReportContext) -> None:
     assert read_reading.pattern is not None
     for call in ("bacterial", "indeterminate", None):
-        told = say(replace(read_reading, pattern=replace(read_reading.pattern, call=call)), given).pattern
-        assert told[-1] == CAVEAT
-    assert say(replace(read_reading, pattern=None), given).pattern == ()
+        told = summarize(replace(read_reading, pattern=replace(read_reading.pattern, call=call)), given).pattern
+        assert told[-1] == PATTERN_CAVEAT
+    assert summarize(replace(read_reading, pattern=None), given).pattern == ()
 
 
-def test_a_set_that_denies_the_call_asks_for_a_second_look(read_reading: Reading, given: Given) -> None:
+def test_a_set_that_denies_the_call_asks_for_a_second_look(read_reading: Reading, given: ReportContext) -> None:
     assert read_reading.finding is not None
     assert read_reading.pattern is not None
     absent = replace(
@@ -122,14 +125,14 @@ def test_a_set_that_denies_the_call_asks_for_a_second_look(read_reading: Reading
         finding=replace(read_reading.finding, probability=0.1, call="no pneumonia"),
     )
     for classes, looks in ((("viral",), True), (("normal", "viral"), False), ((), True)):
-        said = say(replace(absent, pattern=replace(read_reading.pattern, call=None, set=classes)), given)
+        said = summarize(replace(absent, pattern=replace(read_reading.pattern, call=None, set=classes)), given)
         assert said.against == ("normal",)
         assert ("This one does not hold the call: have a second look." in said.pattern) is looks
-    assert "second look" not in " ".join(say(read_reading, given).pattern)
+    assert "second look" not in " ".join(summarize(read_reading, given).pattern)
 
 
-def test_a_refused_film_has_its_reason_and_its_remedy(refused_reading: Reading, given: Given) -> None:
-    said = say(refused_reading, given)
+def test_a_refused_film_has_its_reason_and_its_remedy(refused_reading: Reading, given: ReportContext) -> None:
+    said = summarize(refused_reading, given)
 
     assert (said.headline, said.tone) == ("Refused", "refused")
     assert said.lead == "No reading was made: the file is empty."
@@ -140,31 +143,31 @@ def test_a_refused_film_has_its_reason_and_its_remedy(refused_reading: Reading, 
 @pytest.mark.parametrize(
     "path", ["C:\\Doe^Jane\\film.png", "/home/Doe^Jane/film.png", "film.png", "Doe^Jane/film.png/"]
 )
-def test_folders_which_may_tell_of_people_are_left_out(read_reading: Reading, given: Given, path: str) -> None:
-    said = say(replace(read_reading, film=replace(read_reading.film, path=path)), given)
+def test_folders_which_may_tell_of_people_are_left_out(read_reading: Reading, given: ReportContext, path: str) -> None:
+    said = summarize(replace(read_reading, film=replace(read_reading.film, path=path)), given)
 
     assert said.film == "film.png"
 
 
-def test_what_the_file_tells_is_told(read_reading: Reading, given: Given) -> None:
+def test_what_the_file_tells_is_told(read_reading: Reading, given: ReportContext) -> None:
     assert given.film is not None
     facts = {"Modality": "DX", "ViewPosition": "PA", "PatientAge": "004Y", "PatientSex": "F"}
 
-    told = dict(say(read_reading, replace(given, film=replace(given.film, facts=facts))).facts)
+    told = dict(summarize(read_reading, replace(given, film=replace(given.film, facts=facts))).facts)
 
     assert told["From the file"] == "DX, PA, 4 years, female"
     assert told["Read"] == "2026-03-01 09:30 UTC"
 
 
 def test_a_time_has_a_zone(read_reading: Reading) -> None:
-    assert Given(created=None).when().tzinfo is UTC
+    assert ReportContext(created=None).when().tzinfo is UTC
     with pytest.raises(ValueError, match="zone"):
-        say(read_reading, Given(created=datetime(2026, 1, 1)))
+        summarize(read_reading, ReportContext(created=datetime(2026, 1, 1)))
 
 
 @drawn(data=st.data())
 def test_every_text_can_be_printed(readings: st.SearchStrategy[Reading], data: st.DataObject) -> None:
-    said = say(data.draw(readings), Given())
+    said = summarize(data.draw(readings), ReportContext())
 
     texts = [said.film, said.lead, said.remedy, *said.meaning, *said.pattern, *said.mended, *said.warnings]
     assert all(text.isprintable() for text in texts)

@@ -15,8 +15,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from pydicom import dcmread
 
-from pneumoscope.reports.dicom_sr import write
-from pneumoscope.reports.given import Given
+from pneumoscope.reports.dicom import write
+from pneumoscope.reports.summary import ReportContext
 from pneumoscope.settings import NOTICE
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-    from pneumoscope.domain.reading import Reading
+    from pneumoscope.types.reading import Reading
 
 PNEUMONIA = CodedConcept("233604007", "SCT", "Pneumonia")
 ENHANCED_SR = "1.2.840.10008.5.1.4.1.1.88.22"
@@ -66,11 +66,11 @@ def judged(group: Dataset) -> list[tuple[str, str]]:
     return [(name(item), value(item)) for item in items(group) if item.ValueType == "CODE"]
 
 
-def read_back(reading: Reading, given: Given) -> Dataset:
+def read_back(reading: Reading, given: ReportContext) -> Dataset:
     return dcmread(BytesIO(write(reading, given)))
 
 
-def test_it_is_a_preliminary_measurement_report(read_reading: Reading, given: Given) -> None:
+def test_it_is_a_preliminary_measurement_report(read_reading: Reading, given: ReportContext) -> None:
     report = read_back(read_reading, given)
 
     assert report.SOPClassUID == ENHANCED_SR
@@ -81,7 +81,9 @@ def test_it_is_a_preliminary_measurement_report(read_reading: Reading, given: Gi
     assert (report.Manufacturer, report.SoftwareVersions) == ("pneumoscope", "0.1.0")
 
 
-def test_the_probabilities_are_measurements_and_the_call_is_an_evaluation(read_reading: Reading, given: Given) -> None:
+def test_the_probabilities_are_measurements_and_the_call_is_an_evaluation(
+    read_reading: Reading, given: ReportContext
+) -> None:
     found = groups(read_back(read_reading, given))
 
     assert list(found) == ["pneumonia", "probabilities of the classes", "evidence for pneumonia"]
@@ -94,7 +96,7 @@ def test_the_probabilities_are_measurements_and_the_call_is_an_evaluation(read_r
     assert dict.fromkeys(value for _, value in numbers(found["evidence for pneumonia"])) == {0.0: None, 1.0: None}
 
 
-def test_the_evidence_is_given_by_zone_and_side(read_reading: Reading, given: Given) -> None:
+def test_the_evidence_is_given_by_zone_and_side(read_reading: Reading, given: ReportContext) -> None:
     group = groups(read_back(read_reading, given))["evidence for pneumonia"]
 
     (whole,) = [item for item in items(group) if item.ValueType == "NUM" and numbers_of(item) == 1.0]
@@ -107,7 +109,7 @@ def numbers_of(item: Dataset) -> float:
     return float(item.MeasuredValueSequence[0].NumericValue)
 
 
-def test_the_caveat_and_the_notice_are_said(read_reading: Reading, given: Given) -> None:
+def test_the_caveat_and_the_notice_are_said(read_reading: Reading, given: ReportContext) -> None:
     comments = [item.TextValue for item in items(read_back(read_reading, given)) if name(item) == "121106"]
 
     assert NOTICE in comments
@@ -116,7 +118,7 @@ def test_the_caveat_and_the_notice_are_said(read_reading: Reading, given: Given)
 
 
 def test_a_dicom_film_has_its_report_in_its_study_under_its_patient(
-    read_reading: Reading, given: Given, dicom_film: bytes
+    read_reading: Reading, given: ReportContext, dicom_film: bytes
 ) -> None:
     report = read_back(read_reading, replace(given, source=dicom_film))
 
@@ -132,7 +134,7 @@ def test_a_dicom_film_has_its_report_in_its_study_under_its_patient(
 
 
 def test_what_a_film_has_in_a_wrong_form_is_left_empty(
-    read_reading: Reading, given: Given, make_dicom: Callable[..., bytes]
+    read_reading: Reading, given: ReportContext, make_dicom: Callable[..., bytes]
 ) -> None:
     odd = make_dicom(StudyDate="yesterday", PatientSex="unknown", StudyTime="25 past")
 
@@ -141,7 +143,7 @@ def test_what_a_film_has_in_a_wrong_form_is_left_empty(
     assert (report.StudyDate, report.StudyTime, report.PatientSex) == ("", "", "")
 
 
-def test_another_film_has_a_study_of_its_own_and_refers_to_nothing(read_reading: Reading, given: Given) -> None:
+def test_another_film_has_a_study_of_its_own_and_refers_to_nothing(read_reading: Reading, given: ReportContext) -> None:
     report = read_back(read_reading, replace(given, source=b"\x89PNG"))
 
     assert report.StudyInstanceUID.startswith("2.25.")
@@ -152,7 +154,7 @@ def test_another_film_has_a_study_of_its_own_and_refers_to_nothing(read_reading:
     assert other.StudyInstanceUID != report.StudyInstanceUID
 
 
-def test_a_refused_film_has_a_reason_and_no_measurement(refused_reading: Reading, given: Given) -> None:
+def test_a_refused_film_has_a_reason_and_no_measurement(refused_reading: Reading, given: ReportContext) -> None:
     report = read_back(refused_reading, given)
 
     (group,) = groups(report).values()
@@ -162,11 +164,11 @@ def test_a_refused_film_has_a_reason_and_no_measurement(refused_reading: Reading
     assert "No reading was made: the file is empty." in comments
 
 
-def test_the_same_reading_gives_the_same_bytes(read_reading: Reading, given: Given) -> None:
+def test_the_same_reading_gives_the_same_bytes(read_reading: Reading, given: ReportContext) -> None:
     assert write(read_reading, given) == write(read_reading, given)
 
 
-def test_highdicom_reads_it_as_its_own(read_reading: Reading, given: Given, dicom_film: bytes) -> None:
+def test_highdicom_reads_it_as_its_own(read_reading: Reading, given: ReportContext, dicom_film: bytes) -> None:
     report = EnhancedSR.from_dataset(read_back(read_reading, replace(given, source=dicom_film)))
 
     made = report.content.get_image_measurement_groups()
@@ -188,7 +190,12 @@ FORCED = "forced: the gate refuses this film (not-a-chest: this looks like a han
     ],
 )
 def test_a_stranger_sees_whether_the_finding_is_present(
-    read_reading: Reading, given: Given, call: str, warnings: tuple[str, ...], finding: str | None, presence: str
+    read_reading: Reading,
+    given: ReportContext,
+    call: str,
+    warnings: tuple[str, ...],
+    finding: str | None,
+    presence: str,
 ) -> None:
     """As highdicom reads it back: a finding is named only where it is present, and absence is said of the finding."""
     assert read_reading.finding is not None
@@ -203,7 +210,9 @@ def test_a_stranger_sees_whether_the_finding_is_present(
 
 
 @pytest.mark.skipif(shutil.which("dsrdump") is None, reason="dsrdump (dcmtk) is not installed")
-def test_a_viewer_shows_a_film_without_the_finding_as_one(read_reading: Reading, given: Given, tmp_path: Path) -> None:
+def test_a_viewer_shows_a_film_without_the_finding_as_one(
+    read_reading: Reading, given: ReportContext, tmp_path: Path
+) -> None:
     assert read_reading.finding is not None
     reading = replace(read_reading, finding=replace(read_reading.finding, call="no pneumonia"))
     path = tmp_path / "report.dcm"
@@ -218,7 +227,7 @@ def test_a_viewer_shows_a_film_without_the_finding_as_one(read_reading: Reading,
 @pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (dicom3tools) is not installed")
 @pytest.mark.parametrize("kind", ["read", "refused", "dicom", "three-way"])
 def test_dciodvfy_finds_no_error(
-    read_reading: Reading, refused_reading: Reading, given: Given, dicom_film: bytes, tmp_path: Path, kind: str
+    read_reading: Reading, refused_reading: Reading, given: ReportContext, dicom_film: bytes, tmp_path: Path, kind: str
 ) -> None:
     reading = refused_reading if kind == "refused" else read_reading
     if kind == "three-way":
@@ -246,7 +255,7 @@ def test_dciodvfy_finds_no_error(
 def test_any_reading_gives_a_report_that_can_be_read(readings: st.SearchStrategy[Reading], data: st.DataObject) -> None:
     reading = data.draw(readings)
 
-    report = read_back(reading, Given())
+    report = read_back(reading, ReportContext())
 
     assert report.SOPClassUID == ENHANCED_SR
     wanted = 3 if reading.status == "read" else 1

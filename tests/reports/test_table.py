@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from pneumoscope.domain.reading import Pattern
 from pneumoscope.reports.table import table
+from pneumoscope.types.reading import Pattern
 
 if TYPE_CHECKING:
-    from pneumoscope.domain.reading import Reading
+    from pneumoscope.types.reading import Reading
 
 CLASSES = ("normal", "bacterial", "viral")
 

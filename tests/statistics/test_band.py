@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pneumoscope.statistics.band import at_band, band_rates, choose_band
+from pneumoscope.stats.operating_points import choose_dual_threshold, rates_at_dual_threshold, three_way_rates
 
 
 @st.composite
@@ -25,8 +25,8 @@ def test_the_errors_are_kept_on_the_films_themselves(
     case: tuple[np.ndarray, np.ndarray], missed: float, false: float
 ) -> None:
     labels, scores = case
-    band = choose_band(labels, scores, missed=missed, false_calls=false)
-    found = at_band(labels, scores, band.lower, band.upper)
+    band = choose_dual_threshold(labels, scores, missed=missed, false_calls=false)
+    found = rates_at_dual_threshold(labels, scores, band.lower, band.upper)
     assert band.lower <= band.upper
     assert found.missed.k <= missed * (found.missed.n + 1)
     assert found.false_calls.k <= false * (found.false_calls.n + 1)
@@ -45,8 +45,8 @@ def test_the_errors_of_new_films_are_at_most_the_stated_ones_over_a_thousand_dra
 
     errors = []
     for _ in range(1000):
-        band = choose_band(*drawn(120), missed=0.05, false_calls=0.1)
-        found = at_band(*drawn(300), band.lower, band.upper)
+        band = choose_dual_threshold(*drawn(120), missed=0.05, false_calls=0.1)
+        found = rates_at_dual_threshold(*drawn(300), band.lower, band.upper)
         errors.append((found.missed.value, found.false_calls.value))
     missed, false_calls = np.mean(errors, axis=0)
     assert 0.05 - 1 / 60 < missed < 0.0525  # at most the stated one, and at least the next rank down
@@ -55,22 +55,22 @@ def test_the_errors_of_new_films_are_at_most_the_stated_ones_over_a_thousand_dra
 
 def test_too_few_films_leave_their_side_open() -> None:
     labels = np.arange(30) < 10
-    band = choose_band(labels, np.linspace(1, 0, 30), missed=0.05, false_calls=0.05)
+    band = choose_dual_threshold(labels, np.linspace(1, 0, 30), missed=0.05, false_calls=0.05)
     assert band.lower == -np.inf  # 10 films cannot promise 5 %
     assert np.isfinite(band.upper)  # 20 can
-    assert at_band(labels, np.linspace(1, 0, 30), band.lower, band.upper).missed.k == 0
+    assert rates_at_dual_threshold(labels, np.linspace(1, 0, 30), band.lower, band.upper).missed.k == 0
 
 
 def test_classes_far_apart_leave_no_film_open() -> None:
     labels = np.arange(100) < 50
     scores = np.where(labels, 0.9, 0.1)
-    band = choose_band(labels, scores, missed=0.05, false_calls=0.05)
+    band = choose_dual_threshold(labels, scores, missed=0.05, false_calls=0.05)
     assert band.lower == band.upper == pytest.approx(0.5)
-    assert at_band(labels, scores, band.lower, band.upper).between.k == 0
+    assert rates_at_dual_threshold(labels, scores, band.lower, band.upper).between.k == 0
 
 
 def test_by_hand() -> None:
-    found = at_band([1, 1, 1, 0, 0], [0.9, 0.5, 0.1, 0.5, 0.2], 0.3, 0.7)
+    found = rates_at_dual_threshold([1, 1, 1, 0, 0], [0.9, 0.5, 0.1, 0.5, 0.2], 0.3, 0.7)
     assert [(r.k, r.n) for r in (found.missed, found.false_calls, found.sensitivity, found.specificity)] == [
         (1, 3),
         (0, 2),
@@ -82,7 +82,7 @@ def test_by_hand() -> None:
 
 def test_repeated_calls_are_averaged() -> None:
     """A film that is called in half of its repetitions is half a call."""
-    found = band_rates([1, 1, 0], [1.0, 0.5, 0.0], [0.0, 0.0, 0.25])
+    found = three_way_rates([1, 1, 0], [1.0, 0.5, 0.0], [0.0, 0.0, 0.25])
     assert found.sensitivity.value == 1.0  # of one and a half decided films
     assert found.between_with.value == pytest.approx(0.25)
     assert found.between_without.value == pytest.approx(0.75)
@@ -90,8 +90,8 @@ def test_repeated_calls_are_averaged() -> None:
 
 def test_bad_arguments_get_a_clear_no() -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
-        choose_band([0, 1], [0.1, 0.2], missed=0.0, false_calls=0.1)
+        choose_dual_threshold([0, 1], [0.1, 0.2], missed=0.0, false_calls=0.1)
     with pytest.raises(ValueError, match="both classes"):
-        choose_band([1, 1], [0.1, 0.2], missed=0.1, false_calls=0.1)
+        choose_dual_threshold([1, 1], [0.1, 0.2], missed=0.1, false_calls=0.1)
     with pytest.raises(ValueError, match="must not be above"):
-        at_band([0, 1], [0.1, 0.2], 0.6, 0.5)
+        rates_at_dual_threshold([0, 1], [0.1, 0.2], 0.6, 0.5)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 from sklearn import linear_model, metrics
 
-from pneumoscope.statistics import calibration as c
+from pneumoscope.stats import calibration as c
 
 
 def known(slope: float, intercept: float, n: int = 40_000) -> tuple[np.ndarray, np.ndarray]:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact, norm
 
-from pneumoscope.statistics.compared import auc_difference_of_groups, rate_difference_of_groups
-from pneumoscope.statistics.discrimination import delong
+from pneumoscope.stats.differences import auc_difference_of_groups, rate_difference_of_groups
+from pneumoscope.stats.roc import delong
 
 
 def test_without_patients_it_is_fishers_test() -> None:

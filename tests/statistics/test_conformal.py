@@ -5,12 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pneumoscope.statistics.conformal import (
-    class_conditional_quantiles,
-    coverage_of,
-    prediction_sets,
-    score_quantile,
-)
+from pneumoscope.stats.uncertainty import class_conditional_quantiles, prediction_sets, score_quantile, set_coverage
 
 
 def drawn(n: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -38,7 +33,7 @@ def test_every_class_is_covered_as_promised(coverage: float) -> None:
     for _ in range(300):
         quantiles = class_conditional_quantiles(*drawn(200, generator), coverage)
         rows, labels = drawn(400, generator)
-        covered.append([i.value for i in coverage_of(prediction_sets(rows, quantiles), labels).by_class])
+        covered.append([i.value for i in set_coverage(prediction_sets(rows, quantiles), labels).by_class])
     assert np.mean(covered, axis=0) == pytest.approx(coverage, abs=0.025)
     assert (np.mean(covered, axis=0) > coverage - 0.01).all()
 
@@ -48,7 +43,7 @@ def test_a_quantile_of_one_admits_always() -> None:
 
 
 def test_coverage_by_hand() -> None:
-    found = coverage_of([[True, False], [True, True], [False, False]], [1, 1, 0])
+    found = set_coverage([[True, False], [True, True], [False, False]], [1, 1, 0])
     assert (found.overall.k, found.overall.n) == (1, 3)
     assert [(i.k, i.n) for i in found.by_class] == [(0, 1), (1, 2)]
     assert (found.mean_size, found.empty) == (1.0, 1)
@@ -65,7 +60,7 @@ def test_bad_arrays_get_a_clear_no() -> None:
     with pytest.raises(ValueError, match="NaN"):
         prediction_sets(rows, [0.1, np.nan])
     with pytest.raises(ValueError, match="one length"):
-        coverage_of(rows > 0, [0])
+        set_coverage(rows > 0, [0])
 
 
 def test_between_the_ranks_the_chance_is_the_asked_one() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import ndtr
 from sklearn import metrics
 
-from pneumoscope.statistics import discrimination as d
+from pneumoscope.stats import roc as d
 
 Films = tuple[np.ndarray, np.ndarray]
 

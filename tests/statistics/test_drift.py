@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from pneumoscope.statistics.drift import (
-    ALARM,
-    LEAST,
+from pneumoscope.stats.drift import (
+    MIN_FILMS,
+    PSI_THRESHOLD,
     QUANTILES,
     _chi_squared,
     drift,
-    drift_from,
+    drift_from_quantiles,
+    histogram,
+    histogram_from_quantiles,
     quantile_edges,
     quantiles_of,
-    shares,
-    shares_from,
 )
 
 floats = st.floats(-1e6, 1e6, allow_nan=False)
@@ -60,11 +60,11 @@ def test_the_threshold_alone_would_cry_wolf_with_few_films() -> None:
     generator = np.random.default_rng(3)
     found = [drift(generator.random(200), generator.random(40)) for _ in range(200)]
     assert not any(one.sharp for one in found)
-    assert np.mean([one.index is not None and one.index > ALARM for one in found]) > 0.02
+    assert np.mean([one.index is not None and one.index > PSI_THRESHOLD for one in found]) > 0.02
 
 
 def test_too_few_films_give_no_number() -> None:
-    found = drift(np.arange(LEAST - 1), np.arange(500))
+    found = drift(np.arange(MIN_FILMS - 1), np.arange(500))
     assert found.index is None
     assert not found.alarm
     assert not found.sharp
@@ -79,10 +79,10 @@ def test_a_reference_of_one_value_gives_no_number() -> None:
 def test_every_value_is_in_one_bin(values: list[float], bins: int) -> None:
     edges = quantile_edges(values, bins)
     assert list(edges) == sorted(set(edges))
-    assert shares(values, edges).n == len(values)
+    assert histogram(values, edges).n == len(values)
 
 
-@given(st.lists(floats, min_size=LEAST, max_size=60), st.lists(floats, min_size=LEAST, max_size=60))
+@given(st.lists(floats, min_size=MIN_FILMS, max_size=60), st.lists(floats, min_size=MIN_FILMS, max_size=60))
 def test_it_is_never_below_nothing(old: list[float], new: list[float]) -> None:
     index = drift(old, new).index
     assert index is None or index >= 0
@@ -93,10 +93,10 @@ def test_quantiles_rise_and_leave_no_film_out(old: list[float], new: list[float]
     quantiles = quantiles_of(old)
     assert len(quantiles) == QUANTILES
     assert list(quantiles) == sorted(quantiles)
-    found = shares_from(quantiles, len(old), quantile_edges(quantiles, bins))
+    found = histogram_from_quantiles(quantiles, len(old), quantile_edges(quantiles, bins))
     assert found.n == len(old)
     assert min(found.counts) >= 0
-    assert drift_from(quantiles, len(old), new).now.n == len(new)
+    assert drift_from_quantiles(quantiles, len(old), new).now.n == len(new)
 
 
 @pytest.mark.parametrize("n", [200, 522, 4000])
@@ -108,7 +108,7 @@ def test_quantiles_stand_for_their_films(n: int, levels: int) -> None:
         old, new = generator.normal(size=n), generator.normal(shift, 1, 300)
         if levels:
             old, new = (np.round(values.clip(-2, 2) * levels / 4) / 255 for values in (old, new))
-        kept, whole = drift_from(quantiles_of(old), n, new), drift(old, new)
+        kept, whole = drift_from_quantiles(quantiles_of(old), n, new), drift(old, new)
         assert kept.chance == pytest.approx(whole.chance)
         assert kept.index == pytest.approx(whole.index, abs=0.02 + 3 / n)
         most = 1 + n / (QUANTILES - 1)  # quantiles tell shares to a hundredth
@@ -120,7 +120,7 @@ def test_quantiles_stand_for_their_films(n: int, levels: int) -> None:
 def test_the_rounding_of_quantiles_parts_no_equal_values() -> None:
     """A third has no end: rounded, it would lie above the films that it was taken of."""
     values = np.repeat([1 / 255, 2 / 255, 1 / 3], 50)
-    kept = drift_from(quantiles_of(values), 150, values)
+    kept = drift_from_quantiles(quantiles_of(values), 150, values)
     assert kept.now.counts == (50, 50, 50)
     assert kept.index == pytest.approx(0, abs=1e-3)
 
@@ -128,7 +128,7 @@ def test_the_rounding_of_quantiles_parts_no_equal_values() -> None:
 def test_chance_alone_seldom_alarms_beside_quantiles() -> None:
     generator = np.random.default_rng(6)
     for n in (20, 60, 200):
-        kept = [drift_from(quantiles_of(generator.random(522)), 522, generator.random(n)) for _ in range(400)]
+        kept = [drift_from_quantiles(quantiles_of(generator.random(522)), 522, generator.random(n)) for _ in range(400)]
         assert sum(one.index > one.chance for one in kept) <= 12, n  # type: ignore[operator]  # 1 % is promised
 
 
@@ -145,7 +145,7 @@ def test_bad_values(bad: list[float]) -> None:
 
 def test_serving_counts_without_scipy() -> None:
     code = (
-        "import sys, pneumoscope.statistics.drift, pneumoscope.statistics.proportions;"
+        "import sys, pneumoscope.stats.drift, pneumoscope.stats.proportions;"
         "sys.exit(any(name.split('.')[0] == 'scipy' for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

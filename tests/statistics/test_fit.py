@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from pneumoscope.statistics.calibration import expected_calibration_error, log_loss
-from pneumoscope.statistics.fit import fit_temperature_and_bias
+from pneumoscope.stats.calibration import expected_calibration_error, fit_temperature_and_bias, log_loss
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pneumoscope.statistics.fixed import recall_at_specificity
+from pneumoscope.stats.roc import recall_at_specificity
 
 
 @given(

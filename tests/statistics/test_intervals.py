@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pneumoscope.statistics.calibration import brier
-from pneumoscope.statistics.intervals import bootstrap, bootstrap_sums
-from pneumoscope.statistics.proportions import wilson
+from pneumoscope.stats.bootstrap import bootstrap, bootstrap_sums
+from pneumoscope.stats.calibration import brier
+from pneumoscope.stats.proportions import wilson
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from pneumoscope.statistics import calibration
-from pneumoscope.statistics.discrimination import delong
-from pneumoscope.statistics.intervals import bootstrap
-from pneumoscope.statistics.metrics import Metric, metrics_table
-from pneumoscope.statistics.proportions import wilson
+from pneumoscope.stats import calibration
+from pneumoscope.stats.bootstrap import bootstrap
+from pneumoscope.stats.metrics import Metric, metrics_table
+from pneumoscope.stats.proportions import wilson
+from pneumoscope.stats.roc import delong
 
 if TYPE_CHECKING:
     from types import SimpleNamespace

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from pneumoscope.statistics.operating import at_threshold, choose, recall_at_least, youden
+from pneumoscope.stats.operating_points import choose_threshold, rates_at_threshold, recall_at_least, youden
 
 Films = tuple[np.ndarray, np.ndarray]
 
@@ -27,7 +27,7 @@ def films(draw: st.DrawFn) -> Films:
 @given(films(), st.sampled_from([0.5, 0.9, 0.95, 0.99, 1.0]))
 def test_recall_rule_is_the_highest_that_does(case: Films, target: float) -> None:
     labels, scores = case
-    found = choose(labels, scores, recall_at_least(target))
+    found = choose_threshold(labels, scores, recall_at_least(target))
     assert np.mean(scores[labels] >= found.value) >= target
     assert found.sensitivity.value >= target
     called = scores >= found.value
@@ -39,7 +39,7 @@ def test_recall_rule_is_the_highest_that_does(case: Films, target: float) -> Non
 @given(films())
 def test_youden_is_the_largest(case: Films) -> None:
     labels, scores = case
-    found = choose(labels, scores, youden())
+    found = choose_threshold(labels, scores, youden())
     reached = found.sensitivity.value + found.specificity.value - 1
     fpr, tpr, _ = metrics.roc_curve(labels, scores, drop_intermediate=False)
     assert reached == pytest.approx((tpr - fpr)[1:].max())
@@ -49,41 +49,41 @@ def test_youden_is_the_largest(case: Films) -> None:
 @given(films(), st.sampled_from([youden(), recall_at_least(0.9)]))
 def test_what_is_stated_is_what_the_threshold_does(case: Films, rule: object) -> None:
     labels, scores = case
-    found = choose(labels, scores, rule)  # type: ignore[arg-type]  # hypothesis gives an object
-    again = at_threshold(labels, scores, found.value)
+    found = choose_threshold(labels, scores, rule)  # type: ignore[arg-type]  # hypothesis gives an object
+    again = rates_at_threshold(labels, scores, found.value)
     assert (found.sensitivity, found.specificity) == (again.sensitivity, again.specificity)
 
 
 def test_the_threshold_stands_half_way() -> None:
     labels, scores = [0, 0, 1, 1], [0.1, 0.3, 0.7, 0.9]
-    assert choose(labels, scores, recall_at_least(1.0)).value == pytest.approx(0.5)
-    assert choose(labels, scores, recall_at_least(0.5)).value == pytest.approx(0.8)
-    assert choose(labels, scores, youden()).value == pytest.approx(0.5)
+    assert choose_threshold(labels, scores, recall_at_least(1.0)).value == pytest.approx(0.5)
+    assert choose_threshold(labels, scores, recall_at_least(0.5)).value == pytest.approx(0.8)
+    assert choose_threshold(labels, scores, youden()).value == pytest.approx(0.5)
 
 
 def test_a_missed_case_can_count_twice() -> None:
     """At 0.75 one case of four is missed; at 0.35 none, and two of six are called in vain."""
     labels, scores = [1, 1, 1, 0, 0, 1, 0, 0, 0, 0], [0.9, 0.85, 0.8, 0.7, 0.6, 0.4, 0.3, 0.2, 0.1, 0.05]
-    assert choose(labels, scores, youden()).value == pytest.approx(0.75)
-    assert choose(labels, scores, youden(2)).value == pytest.approx(0.35)
-    assert "2 x" in choose(labels, scores, youden(2)).rule
-    assert choose([1, 0], [0.2, 0.6], recall_at_least(1.0)).value == 0.2  # no score below: the lowest itself
+    assert choose_threshold(labels, scores, youden()).value == pytest.approx(0.75)
+    assert choose_threshold(labels, scores, youden(2)).value == pytest.approx(0.35)
+    assert "2 x" in choose_threshold(labels, scores, youden(2)).rule
+    assert choose_threshold([1, 0], [0.2, 0.6], recall_at_least(1.0)).value == 0.2  # no score below: the lowest itself
 
 
 def test_equally_good_thresholds_give_the_middle() -> None:
     # At 0.8 and at 0.6 sensitivity + specificity is 4/3: every threshold above 0.4 and up to 0.8 is as good.
-    tied = choose([1, 1, 0, 1, 0, 0], [0.8, 0.6, 0.6, 0.4, 0.4, 0.4], youden())
+    tied = choose_threshold([1, 1, 0, 1, 0, 0], [0.8, 0.6, 0.6, 0.4, 0.4, 0.4], youden())
     assert tied.value == pytest.approx(0.6)
     assert tied.sensitivity.value + tied.specificity.value == pytest.approx(4 / 3)
     # Two stretches, (0.7, 0.9] and (0.1, 0.5]: each of one score, so the more sensitive wins.
-    apart = choose([1, 0, 1, 0], [0.9, 0.7, 0.5, 0.1], youden())
+    apart = choose_threshold([1, 0, 1, 0], [0.9, 0.7, 0.5, 0.1], youden())
     assert apart.value == pytest.approx(0.3)
-    useless = choose([1, 0, 1, 0], [0.8, 0.8, 0.4, 0.4], youden())
+    useless = choose_threshold([1, 0, 1, 0], [0.8, 0.8, 0.4, 0.4], youden())
     assert useless.value == 0.4  # all are alike, and there is no score below the lowest
 
 
 def test_rates_by_hand() -> None:
-    at = at_threshold([1, 1, 1, 0, 0], [0.9, 0.8, 0.1, 0.7, 0.2], 0.5)
+    at = rates_at_threshold([1, 1, 1, 0, 0], [0.9, 0.8, 0.1, 0.7, 0.2], 0.5)
     assert (at.sensitivity.k, at.sensitivity.n) == (2, 3)
     assert (at.specificity.k, at.specificity.n) == (1, 2)
     assert (at.ppv.k, at.ppv.n) == (2, 3)
@@ -94,7 +94,7 @@ def test_rates_by_hand() -> None:
 
 
 def test_rates_without_films_are_unknown() -> None:
-    at = at_threshold([1, 1], [0.9, 0.8], 0.5)
+    at = rates_at_threshold([1, 1], [0.9, 0.8], 0.5)
     assert not at.specificity.known
     assert not at.npv.known
     assert at.sensitivity.value == 1
@@ -106,14 +106,14 @@ def test_rates_without_films_are_unknown() -> None:
 )
 def test_bad_arrays_get_a_clear_no(labels: list[int], scores: list[float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        choose(labels, scores, youden())
+        choose_threshold(labels, scores, youden())
 
 
 def test_impossible_rules() -> None:
     with pytest.raises(ValueError, match="above 0"):
         recall_at_least(0)
     with pytest.raises(ValueError, match="NaN"):
-        at_threshold([0, 1], [0.1, 0.2], float("nan"))
+        rates_at_threshold([0, 1], [0.1, 0.2], float("nan"))
 
 
 def test_within_one_error_the_middle_of_the_plateau_is_taken() -> None:
@@ -122,9 +122,11 @@ def test_within_one_error_the_middle_of_the_plateau_is_taken() -> None:
     cases = np.concatenate([generator.uniform(0.8, 1.0, 100), [0.31, 0.36, 0.45, 0.52, 0.68]])
     others = np.concatenate([generator.uniform(0.0, 0.2, 100), [0.28, 0.41, 0.49, 0.57, 0.71]])
     labels, scores = np.repeat([1, 0], 105), np.concatenate([cases, others])
-    sharp, broad = choose(labels, scores, youden()), choose(labels, scores, youden(1, 2.0))
+    sharp, broad = choose_threshold(labels, scores, youden()), choose_threshold(labels, scores, youden(1, 2.0))
     assert broad.value == pytest.approx(0.5, abs=0.06)
     index = sharp.sensitivity.value + sharp.specificity.value
     assert index - 0.06 < broad.sensitivity.value + broad.specificity.value <= index
     assert "within 2 standard error" in broad.rule
-    assert choose([1, 1, 0, 0], [0.9, 0.8, 0.2, 0.1], youden(1, 1.0)).value == pytest.approx(0.5)  # nothing is worse
+    assert choose_threshold([1, 1, 0, 0], [0.9, 0.8, 0.2, 0.1], youden(1, 1.0)).value == pytest.approx(
+        0.5
+    )  # nothing is worse

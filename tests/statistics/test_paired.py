@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest, norm
 
-from pneumoscope.statistics.discrimination import delong, roc_auc
-from pneumoscope.statistics.multiple import holm
-from pneumoscope.statistics.paired import (
+from pneumoscope.stats.differences import (
     bootstrap_difference,
     bootstrap_sums_difference,
     delong_difference,
+    holm,
     mcnemar,
 )
+from pneumoscope.stats.roc import delong, roc_auc
 
 # DeLong, DeLong and Clarke-Pearson (1988): 49 patients with ovarian cancer; the 43 without missing values, as the
 # SAS/STAT User's Guide prints them (PROC LOGISTIC, "Comparing Receiver Operating Characteristic Curves"):

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pneumoscope.statistics.proportions import wilson
-from pneumoscope.statistics.rates import clustered_rate, films_needed, half_width
+from pneumoscope.stats.proportions import clustered_rate, films_needed, half_width, wilson
 
 
 def test_without_patients_it_is_wilsons() -> None:

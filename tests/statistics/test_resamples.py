@@ -9,13 +9,10 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 from sklearn import metrics
 
-from pneumoscope.statistics import agreement
-from pneumoscope.statistics.calibration import calibration_line
-from pneumoscope.statistics.discrimination import average_precision, cohen_kappa, mcc, roc_curve
-from pneumoscope.statistics.intervals import bootstrap, bootstrap_sums
-from pneumoscope.statistics.lines import Calibrations
-from pneumoscope.statistics.ranked import Ranking, held_rate
-from pneumoscope.statistics.resamples import Resamples
+from pneumoscope.stats import confusion as agreement
+from pneumoscope.stats.bootstrap import Resamples, bootstrap, bootstrap_sums
+from pneumoscope.stats.calibration import CalibrationResamples, calibration_line
+from pneumoscope.stats.roc import RankedScores, average_precision, cohen_kappa, mcc, rate_at_fixed, roc_curve
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -35,7 +32,7 @@ def mean(sums: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("kept", [True, False])
 def test_the_same_draws_as_the_plain_bootstraps(kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not kept:
-        monkeypatch.setattr("pneumoscope.statistics.resamples._KEPT", 0)
+        monkeypatch.setattr("pneumoscope.stats.bootstrap._KEPT", 0)
     labels, p, patients = films(0)
     values = np.stack([(p - labels) ** 2, np.ones(len(p))], axis=1)
     plain = bootstrap_sums(mean, values, patients, 700, generator=np.random.default_rng(3))
@@ -43,7 +40,7 @@ def test_the_same_draws_as_the_plain_bootstraps(kept: bool, monkeypatch: pytest.
     for _ in range(2):  # the second time from the draws that were kept
         assert shared.sums(mean, values) == plain
     precision = bootstrap(average_precision, (labels, p), patients, 700, generator=np.random.default_rng(3))
-    found = shared.weights(Ranking(labels, p).average_precisions)
+    found = shared.weights(RankedScores(labels, p).average_precisions)
     assert (found.value, found.low, found.high) == pytest.approx((precision.value, precision.low, precision.high))
 
 
@@ -114,7 +111,7 @@ def test_ranked_figures_of_weights_are_those_of_repeated_films(seed: int) -> Non
     labels, p, _ = films(seed, 40)
     weights = np.random.default_rng(seed).integers(0, 4, size=(3, 40)).astype(float)
     weights[:, :2] = 1
-    ranking = Ranking(labels, p)
+    ranking = RankedScores(labels, p)
     for row, times in enumerate(weights.astype(int)):
         y, s = np.repeat(labels, times), np.repeat(p, times)
         assert ranking.average_precisions(weights)[row] == pytest.approx(metrics.average_precision_score(y, s))
@@ -131,30 +128,30 @@ def test_ranked_figures_of_weights_are_those_of_repeated_films(seed: int) -> Non
 @given(SEEDS, st.sampled_from(["specificity", "recall"]), st.sampled_from([0.5, 0.9, 0.95, 1.0]))
 def test_a_held_rate_is_what_its_threshold_gives(seed: int, fixed: str, target: float) -> None:
     labels, p, _ = films(seed, 50)
-    found = held_rate(labels, p, fixed, target)
+    found = rate_at_fixed(labels, p, fixed, target)
     called = np.zeros(50, bool) if found.threshold is None else p >= found.threshold
     recall, specificity = called[labels].mean(), 1 - called[~labels].mean()
     held, free = (specificity, recall) if fixed == "specificity" else (recall, specificity)
     assert held >= target - 1e-12
     assert found.value == pytest.approx(free)
     assert found.k / found.n == pytest.approx(found.value)
-    ranking, once = Ranking(labels, p), np.ones((1, 50))
+    ranking, once = RankedScores(labels, p), np.ones((1, 50))
     of_weights = ranking.recalls if fixed == "specificity" else ranking.specificities
     assert of_weights(once, [target])[0, 0] == pytest.approx(free)
 
 
 def test_held_rates_say_no() -> None:
     with pytest.raises(ValueError, match="can be held"):
-        held_rate([0, 1], [0.1, 0.2], "precision", 0.5)
+        rate_at_fixed([0, 1], [0.1, 0.2], "precision", 0.5)
     with pytest.raises(ValueError, match="can be held"):
-        held_rate([0, 1], [0.1, 0.2], "recall", 0)
-    assert held_rate([1, 0], [0.1, 0.2], "specificity", 1.0).threshold is None
+        rate_at_fixed([0, 1], [0.1, 0.2], "recall", 0)
+    assert rate_at_fixed([1, 0], [0.1, 0.2], "specificity", 1.0).threshold is None
 
 
 def test_lines_of_weights_are_those_of_repeated_films() -> None:
     labels, p, _ = films(4, 150)
     weights = np.random.default_rng(5).integers(0, 4, size=(20, 150)).astype(float)
-    found = Calibrations(labels, p).lines(weights)
+    found = CalibrationResamples(labels, p).lines(weights)
     for row, times in enumerate(weights.astype(int)):
         line = calibration_line(np.repeat(labels, times), np.repeat(p, times))
         assert found[row] == pytest.approx([line.slope, line.intercept], abs=1e-6)
@@ -163,30 +160,30 @@ def test_lines_of_weights_are_those_of_repeated_films() -> None:
 def test_calibration_in_the_large_balances_the_books() -> None:
     labels, p, _ = films(6, 200)
     weights = np.random.default_rng(5).integers(0, 4, size=(10, 200)).astype(float)
-    shift = Calibrations(labels, p).in_the_large(weights)
+    shift = CalibrationResamples(labels, p).in_the_large(weights)
     said = expit(logit(p) + shift[:, None])
     assert (weights * said).sum(axis=1) == pytest.approx(weights @ labels, abs=1e-6)
 
 
 def test_separated_resamples_have_no_line() -> None:
     labels, p = np.array([0, 0, 1, 1, 0]), np.array([0.1, 0.2, 0.7, 0.9, 0.8])
-    calibrations = Calibrations(labels, p)
+    calibrations = CalibrationResamples(labels, p)
     weights = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 1, 0], [0, 0, 1, 1, 0]], dtype=float)
     assert np.isfinite(calibrations.lines(weights)).all(axis=1).tolist() == [True, False, False]
     assert np.isnan(calibrations.in_the_large(weights)).tolist() == [False, False, True]
     with pytest.raises(ValueError, match="infinite"):
-        Calibrations([0, 1], [0.2, 0.8])
+        CalibrationResamples([0, 1], [0.2, 0.8])
     with pytest.raises(ValueError, match="alike"):
-        Calibrations([0, 1], [0.5, 0.5])
+        CalibrationResamples([0, 1], [0.5, 0.5])
 
 
 @pytest.mark.parametrize("p", [[0.2, 0.8, 0.9], [0.5, 0.5, 0.5]])
 def test_calibration_in_the_large_needs_no_line(p: list[float]) -> None:
     once = np.ones((1, 3))
-    shift = Calibrations([0, 1, 1], p, line=False).in_the_large(once)
+    shift = CalibrationResamples([0, 1, 1], p, line=False).in_the_large(once)
     assert expit(logit(p) + shift).sum() == pytest.approx(2, abs=1e-6)
     with pytest.raises(ValueError, match="both classes"):
-        Calibrations([1, 1, 1], p, line=False)
+        CalibrationResamples([1, 1, 1], p, line=False)
 
 
 @pytest.mark.slow
@@ -201,8 +198,8 @@ def test_intervals_of_calibration_and_precision_cover() -> None:
         labels, p, patients = logits_of(generator, 150)
         shared = Resamples(len(p), patients, 250, generator=generator)
         generator.random()  # the next round draws otherwise
-        slope, intercept = shared.weights_many(Calibrations(labels, p).lines, least=0.95)
-        precision = shared.weights(Ranking(labels, p).average_precisions)
+        slope, intercept = shared.weights_many(CalibrationResamples(labels, p).lines, least=0.95)
+        precision = shared.weights(RankedScores(labels, p).average_precisions)
         for place, (found, truth) in enumerate(((slope, 0.5), (intercept, 0.3), (precision, true_precision))):
             held[place] += found.low <= truth <= found.high
     assert ((held / 600 > 0.905) & (held / 600 < 0.975)).all(), held

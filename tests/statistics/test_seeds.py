@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
-from pneumoscope.statistics.seeds import seed_difference
+from pneumoscope.stats.differences import seed_difference
 
 
 @pytest.mark.parametrize("sizes", [(3, 3), (2, 7), (12, 5)])

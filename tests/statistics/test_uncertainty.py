@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pneumoscope.statistics.conformal import class_conditional_quantiles, prediction_sets
-from pneumoscope.statistics.uncertainty import (
-    doubt,
-    entropy,
+from pneumoscope.stats.uncertainty import (
+    class_conditional_quantiles,
     error_auc,
+    least_confidence,
+    normalized_entropy,
+    prediction_sets,
     risk_coverage,
     risk_coverage_area,
-    sets_by_class,
+    set_coverage_by_class,
 )
 
 
@@ -93,12 +94,12 @@ def test_the_auc_of_doubt_is_the_share_of_pairs_in_order() -> None:
 
 def test_doubt_and_entropy_by_hand() -> None:
     rows = np.array([[1, 0, 0], [1 / 3, 1 / 3, 1 / 3], [0.5, 0.5, 0]])
-    assert doubt(rows) == pytest.approx([0, 2 / 3, 0.5])
-    assert entropy(rows) == pytest.approx([0, 1, np.log(2) / np.log(3)])
+    assert least_confidence(rows) == pytest.approx([0, 2 / 3, 0.5])
+    assert normalized_entropy(rows) == pytest.approx([0, 1, np.log(2) / np.log(3)])
     with pytest.raises(ValueError, match="sum to 1"):
-        doubt([[0.5, 0.6]])
+        least_confidence([[0.5, 0.6]])
     with pytest.raises(ValueError, match="one row a film"):
-        entropy([0.5, 0.5])
+        normalized_entropy([0.5, 0.5])
 
 
 def drawn(n: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -114,7 +115,7 @@ def test_sets_hold_their_class_at_the_nominal_rate_over_a_thousand_draws() -> No
     for draw in range(1000):
         quantiles = class_conditional_quantiles(*drawn(150, generator), 0.9)
         rows, labels = drawn(60, generator)
-        found = sets_by_class(prediction_sets(rows, quantiles), labels, draws=1, generator=generator)
+        found = set_coverage_by_class(prediction_sets(rows, quantiles), labels, draws=1, generator=generator)
         covered[draw] = [each.coverage.value if each.coverage.known else np.nan for each in found]
     mean = np.nanmean(covered, axis=0)
     assert (mean >= 0.89).all()
@@ -123,7 +124,7 @@ def test_sets_hold_their_class_at_the_nominal_rate_over_a_thousand_draws() -> No
 
 def test_sets_by_class_by_hand() -> None:
     sets = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 1, 1]], dtype=bool)
-    first, second, third = sets_by_class(sets, [0, 0, 1, 1], generator=np.random.default_rng(0))
+    first, second, third = set_coverage_by_class(sets, [0, 0, 1, 1], generator=np.random.default_rng(0))
     assert (first.coverage.k, first.coverage.n, first.single.k, first.empty) == (2, 2, 1, 0)
     assert (second.coverage.k, second.coverage.n, second.empty) == (1, 2, 1)
     assert first.size is not None
@@ -133,6 +134,6 @@ def test_sets_by_class_by_hand() -> None:
     assert third.size is None
     assert not third.coverage.known
     with pytest.raises(ValueError, match="one length"):
-        sets_by_class(sets, [0], generator=np.random.default_rng(0))
+        set_coverage_by_class(sets, [0], generator=np.random.default_rng(0))
     with pytest.raises(ValueError, match="films, classes"):
-        sets_by_class([True], [0], generator=np.random.default_rng(0))
+        set_coverage_by_class([True], [0], generator=np.random.default_rng(0))

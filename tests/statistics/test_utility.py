@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pneumoscope.statistics.proportions import wilson
-from pneumoscope.statistics.resamples import Resamples
-from pneumoscope.statistics.utility import net_benefit, net_benefit_band, predictive_values
+from pneumoscope.stats.bootstrap import Resamples
+from pneumoscope.stats.clinical_utility import net_benefit, net_benefit_band, predictive_values
+from pneumoscope.stats.proportions import wilson
 
 
 def test_predictive_values_by_hand() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pneumoscope.films.phantom import write_phantoms
+from pneumoscope.phantom.write import write_phantoms
 from pneumoscope.training.config import TrainConfig
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 import torch
 
-from pneumoscope.training.augment import apply, draw
+from pneumoscope.training.augment import apply_augmentation, draw_parameters
 from pneumoscope.training.config import AugmentConfig
 
 
@@ -18,8 +18,8 @@ def generator(seed: int = 1) -> torch.Generator:
 
 
 def test_everything_off_changes_nothing(films: torch.Tensor) -> None:
-    drawn = draw(AugmentConfig.none(), len(films), generator())
-    torch.testing.assert_close(apply(films, drawn), films, atol=1e-5, rtol=0)
+    drawn = draw_parameters(AugmentConfig.none(), len(films), generator())
+    torch.testing.assert_close(apply_augmentation(films, drawn), films, atol=1e-5, rtol=0)
 
 
 # These need more than the films themselves, and have modules and tests of their own.
@@ -35,31 +35,31 @@ def test_each_kind_is_switched_on_alone(films: torch.Tensor, kind: str) -> None:
     if probability in AugmentConfig.__struct_fields__:
         changes[probability] = 1.0
     config = msgspec.structs.replace(AugmentConfig.none(), **changes)
-    changed = apply(films, draw(config, len(films), generator()))
+    changed = apply_augmentation(films, draw_parameters(config, len(films), generator()))
     assert (changed - films).abs().max() > 0.01
 
 
 def test_the_same_draw_gives_the_same_films(films: torch.Tensor) -> None:
-    drawn = draw(AugmentConfig(mixup=0.3), len(films), generator())
+    drawn = draw_parameters(AugmentConfig(mixup=0.3), len(films), generator())
     before = films.clone()
-    assert torch.equal(apply(films, drawn), apply(films, drawn))
+    assert torch.equal(apply_augmentation(films, drawn), apply_augmentation(films, drawn))
     assert torch.equal(films, before), "applying must not write into its input"
 
 
 def test_the_generator_is_the_only_chance(films: torch.Tensor) -> None:
     torch.manual_seed(0)
-    one = apply(films, draw(AugmentConfig(), len(films), generator(5)))
+    one = apply_augmentation(films, draw_parameters(AugmentConfig(), len(films), generator(5)))
     torch.manual_seed(99)
     state = torch.get_rng_state()
-    two = apply(films, draw(AugmentConfig(), len(films), generator(5)))
+    two = apply_augmentation(films, draw_parameters(AugmentConfig(), len(films), generator(5)))
     assert torch.equal(one, two)
     assert torch.equal(torch.get_rng_state(), state)
-    assert not torch.equal(one, apply(films, draw(AugmentConfig(), len(films), generator(6))))
+    assert not torch.equal(one, apply_augmentation(films, draw_parameters(AugmentConfig(), len(films), generator(6))))
 
 
 def test_films_stay_films(films: torch.Tensor) -> None:
     for seed in range(20):
-        out = apply(films, draw(AugmentConfig(mixup=0.5), len(films), generator(seed)))
+        out = apply_augmentation(films, draw_parameters(AugmentConfig(mixup=0.5), len(films), generator(seed)))
         assert out.shape == films.shape
         assert torch.isfinite(out).all()
         assert out.min() >= 0
@@ -68,17 +68,17 @@ def test_films_stay_films(films: torch.Tensor) -> None:
 
 def test_a_flip_is_a_mirror(films: torch.Tensor) -> None:
     config = msgspec.structs.replace(AugmentConfig.none(), flip=1.0)
-    out = apply(films, draw(config, len(films), generator()))
+    out = apply_augmentation(films, draw_parameters(config, len(films), generator()))
     torch.testing.assert_close(out, films.flip(-1), atol=1e-5, rtol=0)
 
 
 def test_mixup_keeps_at_least_half_of_the_film() -> None:
     config = msgspec.structs.replace(AugmentConfig.none(), mixup=0.5, mixup_probability=1.0)
-    drawn = draw(config, 200, generator())
+    drawn = draw_parameters(config, 200, generator())
     assert drawn.weight.min() >= 0.5
     assert drawn.weight.max() < 1
     films = torch.eye(200)[:, None, :, None].expand(200, 1, 200, 200)
-    mixed = apply(films.contiguous(), drawn)
+    mixed = apply_augmentation(films.contiguous(), drawn)
     own = mixed[torch.arange(200), 0, torch.arange(200), 0]
     apart = drawn.partner != torch.arange(200)
     torch.testing.assert_close(own[apart], drawn.weight[apart], atol=1e-4, rtol=0)

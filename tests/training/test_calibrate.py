@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from pneumoscope.errors import TrainingError
-from pneumoscope.reading.calibrate import calibrate
-from pneumoscope.training.calibrate import Looks, fit_calibration, weaker
+from pneumoscope.model.decide import calibrated_probabilities
+from pneumoscope.training.calibration import CalibrationLogits, fit_calibration, weakened
 from pneumoscope.training.config import AugmentConfig, CalibrationConfig
 
 POSITIVE = (False, True, True)
 
 
-def looks(count: int = 900, *, sharpness: float = 3.0, copies: int = 2, seed: int = 0) -> Looks:
+def looks(count: int = 900, *, sharpness: float = 3.0, copies: int = 2, seed: int = 0) -> CalibrationLogits:
     """Logits whose true probabilities are softmax(logits / sharpness): over-sure by that factor."""
     generator = np.random.default_rng(seed)
     honest = generator.normal(size=(1 + copies, count, 3)) * 2
@@ -19,7 +19,7 @@ def looks(count: int = 900, *, sharpness: float = 3.0, copies: int = 2, seed: in
     p = np.exp(honest[0]) / np.exp(honest[0]).sum(1, keepdims=True)
     labels = np.array([generator.choice(3, p=row) for row in p])
     logits = (honest * sharpness).astype(np.float32)
-    return Looks(logits[0], logits[1:], labels.astype(np.int64))
+    return CalibrationLogits(logits[0], logits[1:], labels.astype(np.int64))
 
 
 def test_an_over_sure_network_is_cooled() -> None:
@@ -34,7 +34,7 @@ def test_the_presets_are_what_they_promise_on_the_films_they_were_chosen_on() ->
     assert (balanced.preset, screening.preset) == ("balanced", "screening")
     assert screening.threshold < balanced.threshold
     # Chosen on the plain films alone: the shifted looks, which are nearly always called here, have no part in it.
-    score = calibrate(seen.plain, fitted.calibrator)[:, 1:].sum(-1)
+    score = calibrated_probabilities(seen.plain, fitted.calibrator)[:, 1:].sum(-1)
     truth = seen.labels > 0
     assert (score[truth] >= screening.threshold).mean() == pytest.approx(0.97, abs=0.002)
     youden = [2 * (score[truth] >= t).mean() + (score[~truth] < t).mean() for t in np.unique(score)]
@@ -50,7 +50,7 @@ def test_the_presets_are_what_they_promise_on_the_films_they_were_chosen_on() ->
 def test_conformal_sets_cover_new_films_of_the_same_kind() -> None:
     fitted = fit_calibration(looks(seed=1), POSITIVE, CalibrationConfig(coverages=(0.9,)))
     new = looks(6000, seed=2)
-    p = calibrate(new.plain, fitted.calibrator)
+    p = calibrated_probabilities(new.plain, fitted.calibrator)
     quantiles = np.array(fitted.conformal[0].quantiles)
     inside = 1 - p[np.arange(len(p)), new.labels] <= quantiles[new.labels]
     for label in range(3):
@@ -63,7 +63,9 @@ def test_the_band_keeps_its_stated_errors_and_its_rates_are_of_the_plain_films()
     band = fitted.band
     assert band.stated == (0.05, 0.1)
     assert 0 < band.lower < band.upper < 1
-    score = calibrate(np.concatenate([seen.plain[None], seen.shifted]), fitted.calibrator)[..., 1:].sum(-1)
+    score = calibrated_probabilities(np.concatenate([seen.plain[None], seen.shifted]), fitted.calibrator)[..., 1:].sum(
+        -1
+    )
     truth = np.broadcast_to(seen.labels > 0, score.shape)
     # On the films as they are, and on these and the shifted looks together: on one of both as much as is stated.
     missed = [(score[0] < band.lower)[truth[0]].mean(), (score[truth] < band.lower).mean()]
@@ -77,15 +79,15 @@ def test_the_band_keeps_its_stated_errors_and_its_rates_are_of_the_plain_films()
 
 def test_one_class_only_is_told() -> None:
     seen = looks(copies=0)
-    only = Looks(seen.plain, seen.shifted, np.ones_like(seen.labels))
+    only = CalibrationLogits(seen.plain, seen.shifted, np.ones_like(seen.labels))
     with pytest.raises(TrainingError, match="validation"):
         fit_calibration(only, POSITIVE, CalibrationConfig())
 
 
 def test_a_shifted_look_hides_and_mirrors_nothing() -> None:
-    milder = weaker(AugmentConfig(), 0.5)
+    milder = weakened(AugmentConfig(), 0.5)
     assert (milder.flip, milder.erase, milder.marker, milder.mixup) == (0, 0, 0, 0)
     assert milder.gamma == AugmentConfig().gamma / 2
     assert milder.jpeg == (100 + AugmentConfig().jpeg) / 2
-    assert weaker(AugmentConfig(), 0.0).coarse == 1
+    assert weakened(AugmentConfig(), 0.0).coarse == 1
     assert milder.blur_probability == AugmentConfig().blur_probability

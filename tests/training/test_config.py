@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pneumoscope.errors import ConfigError, UsageError
-from pneumoscope.training.config import AugmentConfig, TrainConfig
-from pneumoscope.training.recipes import find_recipe
+from pneumoscope.training.config import AugmentConfig, TrainConfig, find_recipe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,16 +95,16 @@ def test_the_shipped_recipe_is_a_sound_configuration() -> None:
 
 
 def test_ages_survive_toml_and_reach_the_gate(tmp_path: Path) -> None:
-    from pneumoscope.gate import shipped_gate
-    from pneumoscope.training.plan import gate_of
+    from pneumoscope.quality.spec import shipped_quality_spec
+    from pneumoscope.training.setup import quality_spec_for
 
     config = TrainConfig.load(None, ["data.gate=true", "data.ages=[0.5, 17]"])
     (tmp_path / "ages.toml").write_text(config.to_toml())
-    gate = gate_of(TrainConfig.load(tmp_path / "ages.toml"))
+    gate = quality_spec_for(TrainConfig.load(tmp_path / "ages.toml"))
     assert gate is not None
     assert gate.ages == (0.5, 17.0)
-    assert gate.head == shipped_gate().head
-    unknown = gate_of(TrainConfig.load(None, ["data.gate=true"]))
+    assert gate.head == shipped_quality_spec().head
+    unknown = quality_spec_for(TrainConfig.load(None, ["data.gate=true"]))
     assert unknown is not None
     assert unknown.ages is None
-    assert gate_of(TrainConfig.load(None, ["data.ages=[1, 5]"])) is None
+    assert quality_spec_for(TrainConfig.load(None, ["data.ages=[1, 5]"])) is None

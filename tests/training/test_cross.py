@@ -8,20 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pneumoscope.bundle import find_bundle, read_bundle
 from pneumoscope.cli.main import main
-from pneumoscope.dataset import Cache, Manifest, Split, scan
+from pneumoscope.data.cache import Cache
+from pneumoscope.data.manifest import Manifest
+from pneumoscope.data.scan import scan
+from pneumoscope.data.split import Split
 from pneumoscope.errors import ConfigError, TrainingError, UsageError
-from pneumoscope.films.phantom import write_phantoms
-from pneumoscope.reading import Session
-from pneumoscope.reading.calibrate import calibrate
+from pneumoscope.model.bundle import find_bundle, read_bundle
+from pneumoscope.model.decide import calibrated_probabilities
+from pneumoscope.model.session import Session
+from pneumoscope.phantom.write import write_phantoms
 from pneumoscope.settings import Settings
-from pneumoscope.statistics.drift import quantiles_of
+from pneumoscope.stats.drift import quantiles_of
 from pneumoscope.training.config import TrainConfig
-from pneumoscope.training.cross import cross_calibrate
 from pneumoscope.training.ensemble import ensemble
 from pneumoscope.training.folder import RunFolder
-from pneumoscope.training.folds import find_folds, out_of_fold
+from pneumoscope.training.out_of_fold import cross_calibrate, find_folds, out_of_fold_logits
 from pneumoscope.training.run import train
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ def test_what_is_said_of_a_film_is_said_by_the_network_that_has_not_seen_it(home
     config = TrainConfig.load(RunFolder(home / "whole").config)
     _, meta, _ = read_bundle(home / "whole" / "bundle.onnx")
     images = Cache.build(folds.manifest, meta.preprocess, Settings.from_environment().cache, progress=False).images
-    looks = out_of_fold(folds, images, config, progress=False)
+    looks = out_of_fold_logits(folds, images, config, progress=False)
     assert looks.shifted.shape == (1, len(folds.films), 3)
     assert np.array_equal(looks.labels, folds.manifest.targets[folds.films])
     start = 0
@@ -89,7 +91,9 @@ def test_what_is_said_of_a_film_is_said_by_the_network_that_has_not_seen_it(home
         said = np.array([session.run(np.ascontiguousarray(images[row]))[0] for row in fold.films])
         # Each in its own temperature and bias, which are those that its run has fitted on the same films.
         p = np.exp(looks.plain[start : start + len(said)].astype(np.float64))
-        np.testing.assert_allclose(p / p.sum(axis=1, keepdims=True), calibrate(said, own.calibrator), atol=1e-3)
+        np.testing.assert_allclose(
+            p / p.sum(axis=1, keepdims=True), calibrated_probabilities(said, own.calibrator), atol=1e-3
+        )
         start += len(said)
 
 
@@ -118,7 +122,7 @@ def test_the_bundle_decides_by_the_folds_and_keeps_its_graph(home: Path, tmp_pat
     images = Cache.build(manifest, meta.preprocess, Settings.from_environment().cache, progress=False).images
     session = Session(graph, meta, where=old)
     logits = np.array([session.run(np.ascontiguousarray(images[row]))[0] for row in rows])
-    score = calibrate(logits, meta.calibrator)[:, list(meta.positive)].sum(axis=1)
+    score = calibrated_probabilities(logits, meta.calibrator)[:, list(meta.positive)].sum(axis=1)
     assert meta.reference is not None
     np.testing.assert_allclose(meta.reference.score, quantiles_of(score), atol=1e-6)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pneumoscope.training.data import EpochSampler, FilmBatches, class_weights, loader
+from pneumoscope.training.batches import EpochSampler, FilmBatches, class_weights, loader
 
 
 @given(st.integers(1, 50), st.integers(2, 9), st.integers(0, 5))

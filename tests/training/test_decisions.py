@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pneumoscope.training.decisions import choose_bounds, choose_thresholds, conformal_levels, rules
+from pneumoscope.training.operating_points import choose_bounds, choose_thresholds, conformal_levels, threshold_rules
 
 POSITIVE = np.array([False, True, True])
 
 
 def test_the_default_preset_is_the_first() -> None:
     truth, scores = np.arange(200) < 80, np.linspace(1, 0, 200) ** 2
-    found = choose_thresholds(truth, scores, rules(0.95))
+    found = choose_thresholds(truth, scores, threshold_rules(0.95))
     assert list(found) == ["balanced", "screening"]
     assert (scores[truth] >= found["screening"].value).mean() >= 0.95
 

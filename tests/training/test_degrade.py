@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from pneumoscope.films.phantom import draw_phantom
-from pneumoscope.training.degrade import add_grain, coarsen, compress_jpeg, equalize_locally, gaussian_blur, sharpen
+from pneumoscope.phantom.draw import draw_phantom
+from pneumoscope.training.augment import add_grain, coarsen, compress_jpeg, equalize_locally, gaussian_blur, sharpen
 
 
 @pytest.fixture(scope="module")

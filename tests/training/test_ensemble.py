@@ -8,17 +8,19 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pneumoscope.bundle import read_bundle
-from pneumoscope.dataset import Manifest, Split, scan
+from pneumoscope.data.manifest import Manifest
+from pneumoscope.data.scan import scan
+from pneumoscope.data.split import Split
 from pneumoscope.errors import TrainingError, UsageError
-from pneumoscope.evaluation.run import run_figures
-from pneumoscope.films import load
-from pneumoscope.films.phantom import write_phantoms
-from pneumoscope.gate.statistics import input_statistics
-from pneumoscope.reading import Session
-from pneumoscope.statistics.drift import quantiles_of
+from pneumoscope.evaluation.training_run import run_figures
+from pneumoscope.films.load import load
+from pneumoscope.model.bundle import read_bundle
+from pneumoscope.model.session import Session
+from pneumoscope.phantom.write import write_phantoms
+from pneumoscope.quality.measures import input_statistics
+from pneumoscope.stats.drift import quantiles_of
 from pneumoscope.training.config import TrainConfig
-from pneumoscope.training.ensemble import _told, ensemble
+from pneumoscope.training.ensemble import _joined_texts, ensemble
 from pneumoscope.training.folder import RunFolder
 from pneumoscope.training.run import train
 
@@ -100,9 +102,9 @@ def test_runs_that_do_not_belong_together_are_refused(runs: list[Path], tmp_path
 
 
 def test_what_members_say_of_their_films_is_said_once() -> None:
-    assert _told(["Films.", "Films. Beside them, guests."]) == "Films. Beside them, guests."
-    assert _told(["Films.", "Films."]) == "Films."
-    assert _told(["One.", "Another."]) == "One. Another."
+    assert _joined_texts(["Films.", "Films. Beside them, guests."]) == "Films. Beside them, guests."
+    assert _joined_texts(["Films.", "Films."]) == "Films."
+    assert _joined_texts(["One.", "Another."]) == "One. Another."
 
 
 def test_fresh_leaves_a_website_and_its_thesis_alone(runs: list[Path], tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pneumoscope.errors import TrainingError
-from pneumoscope.networks import build
+from pneumoscope.networks.registry import build
 from pneumoscope.training.export import TOLERANCE, parity, to_onnx
 
 FILMS = np.random.default_rng(0).integers(0, 256, size=(5, 48, 48), dtype=np.uint8)

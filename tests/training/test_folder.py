@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pneumoscope.dataset import FilmRow, Manifest
+from pneumoscope.data.manifest import FilmRow, Manifest
 from pneumoscope.errors import TrainingError, UsageError
 from pneumoscope.training.config import TrainConfig
-from pneumoscope.training.folder import RunFolder
-from pneumoscope.training.ownership import MARK
+from pneumoscope.training.folder import MARK, RunFolder
 
 
 def manifest(count: int = 3) -> Manifest:

@@ -11,17 +11,18 @@ import msgspec
 import numpy as np
 import pytest
 
-from pneumoscope.bundle import SiteCalibration, read_bundle, write_bundle
-from pneumoscope.dataset import scan
+from pneumoscope.data.scan import scan
 from pneumoscope.errors import DatasetError
-from pneumoscope.films.phantom import write_phantoms
-from pneumoscope.reading import load
+from pneumoscope.model.bundle import read_bundle, write_bundle
+from pneumoscope.model.reader import load
+from pneumoscope.model.schema import SiteCalibration
+from pneumoscope.phantom.write import write_phantoms
 from pneumoscope.training.config import TrainConfig
 from pneumoscope.training.folder import RunFolder
-from pneumoscope.training.plan import split_of
+from pneumoscope.training.setup import split_for
 
 if TYPE_CHECKING:
-    from pneumoscope.bundle import BundleMeta
+    from pneumoscope.model.schema import BundleMeta
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "give_reference.py"
 CONFIG = TrainConfig.load(None, ["data.fractions=[0.3,0.4,0.3]", "data.split_seed=4"])
@@ -49,7 +50,7 @@ def before(tmp_path: Path, phantoms_of_it: Path, tiny_graph: bytes, tiny_meta: B
     """A bundle that says how its films were split, and has no reference."""
     manifest = scan(phantoms_of_it)
     config = msgspec.to_builtins(CONFIG) | {"members": "of an ensemble"}
-    split = split_of(manifest, CONFIG)
+    split = split_for(manifest, CONFIG)
     origin = replace(tiny_meta.provenance, config=config, split_sha256=split.sha256)
     write_bundle(tmp_path / "before.onnx", tiny_graph, replace(tiny_meta, provenance=origin))
     run = RunFolder(tmp_path / "run")
@@ -67,7 +68,7 @@ def test_it_is_of_the_films_that_the_bundle_was_validated_on(
     again, after, _ = read_bundle(tmp_path / "after.onnx")
     assert (again, replace(after, reference=None)) == (graph, meta)
     manifest = scan(phantoms_of_it)
-    rows = [manifest.films[place] for place in split_of(manifest, CONFIG).parts["val"].tolist()]
+    rows = [manifest.films[place] for place in split_for(manifest, CONFIG).parts["val"].tolist()]
     assert after.reference is not None
     assert after.reference.films == len(rows)
     readings = [load(before).read(manifest.root / row.path) for row in rows]

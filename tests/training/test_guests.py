@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from pneumoscope.bundle import read_bundle
-from pneumoscope.dataset import scan
+from pneumoscope.data.scan import scan
 from pneumoscope.errors import ConfigError, DatasetError
-from pneumoscope.films.phantom import phantom_radiograph, write_phantoms
-from pneumoscope.networks import build
-from pneumoscope.preprocess import PreprocessSpec
-from pneumoscope.training.config import TrainConfig
-from pneumoscope.training.guests import Guests, guests_of
-from pneumoscope.training.module import Learner
-from pneumoscope.training.recipes import find_recipe
-from pneumoscope.training.run import guests_in, train
+from pneumoscope.model.bundle import read_bundle
+from pneumoscope.model.preprocess import PreprocessSpec
+from pneumoscope.networks.registry import build
+from pneumoscope.phantom.draw import phantom_radiograph
+from pneumoscope.phantom.write import write_phantoms
+from pneumoscope.training.batches import UnlabelledFilms, read_unlabelled_films
+from pneumoscope.training.config import TrainConfig, find_recipe
+from pneumoscope.training.learner import Learner
+from pneumoscope.training.run import train, unlabelled_films_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ def films_alone(path: Path, seed: int) -> Path:
     return path / "films"
 
 
-def learner(guests: Guests | None, **changes: Any) -> Learner:
+def learner(guests: UnlabelledFilms | None, **changes: Any) -> Learner:
     config = TrainConfig(**changes)
     network = build("residual", classes=3, size=64, options={"width": 8}, seed=0)
     step = Learner(network, config, (False, True, True), guests=guests)
@@ -55,15 +55,18 @@ def batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 
 def test_all_films_are_guests_and_the_hash_is_theirs(folder: Path, tmp_path: Path) -> None:
-    guests = guests_of(folder, SPEC, 0.25, first=100, progress=False)
+    guests = read_unlabelled_films(folder, SPEC, 0.25, first=100, progress=False)
     assert guests.images.shape == (12, 64, 64)
-    again = guests_of(folder, SPEC, 0.5, first=0, progress=False)
+    again = read_unlabelled_films(folder, SPEC, 0.5, first=0, progress=False)
     assert again.sha256 == guests.sha256
-    assert guests_of(films_alone(tmp_path, seed=10), SPEC, 0.25, first=100, progress=False).sha256 != guests.sha256
+    assert (
+        read_unlabelled_films(films_alone(tmp_path, seed=10), SPEC, 0.25, first=100, progress=False).sha256
+        != guests.sha256
+    )
 
 
 def test_they_are_drawn_by_the_generator_alone() -> None:
-    guests = Guests(np.arange(5 * 16, dtype=np.uint8).reshape(5, 4, 4), 0.25, 100, "")
+    guests = UnlabelledFilms(np.arange(5 * 16, dtype=np.uint8).reshape(5, 4, 4), 0.25, 100, "")
     films, rows = guests.drawn(32, torch.Generator().manual_seed(3))
     again = guests.drawn(32, torch.Generator().manual_seed(3))
     assert films.shape == (8, 1, 4, 4)
@@ -75,7 +78,7 @@ def test_they_are_drawn_by_the_generator_alone() -> None:
 
 def test_the_loss_does_not_see_them(folder: Path) -> None:
     """With the norms frozen, a batch's loss is the same with guests and without."""
-    guests = guests_of(folder, SPEC, 0.5, first=6, progress=False)
+    guests = read_unlabelled_films(folder, SPEC, 0.5, first=6, progress=False)
     plain = TrainConfig().augment.none()
     losses = []
     for sitting in (None, guests):
@@ -87,7 +90,7 @@ def test_the_loss_does_not_see_them(folder: Path) -> None:
 
 
 def test_the_norms_do(folder: Path) -> None:
-    guests = guests_of(folder, SPEC, 0.5, first=6, progress=False)
+    guests = read_unlabelled_films(folder, SPEC, 0.5, first=6, progress=False)
     plain = TrainConfig().augment.none()
     means = []
     for sitting in (None, guests):
@@ -100,11 +103,11 @@ def test_the_norms_do(folder: Path) -> None:
 
 def test_no_film_or_a_damaged_one_is_said(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(DatasetError, match="there is no film"):
-        guests_of(tmp_path, SPEC, 0.25, first=0, progress=False)
+        read_unlabelled_films(tmp_path, SPEC, 0.25, first=0, progress=False)
     film = min(folder.iterdir())
     (tmp_path / "half.jpeg").write_bytes(film.read_bytes()[:300])
     with pytest.raises(DatasetError, match=r"half\.jpeg.*cannot be read"):
-        guests_of(tmp_path, SPEC, 0.25, first=0, progress=False)
+        read_unlabelled_films(tmp_path, SPEC, 0.25, first=0, progress=False)
 
 
 def test_they_are_not_mixed_into_labelled_films(folder: Path) -> None:
@@ -112,8 +115,8 @@ def test_they_are_not_mixed_into_labelled_films(folder: Path) -> None:
     data = msgspec.structs.replace(base.data, guests=str(folder))
     config = msgspec.structs.replace(base, data=data, augment=msgspec.structs.replace(base.augment, mixup=0.3))
     with pytest.raises(ConfigError, match="mixed"):
-        guests_in(config, SPEC, first=0, progress=False)
-    assert guests_in(base, SPEC, first=0, progress=False) is None
+        unlabelled_films_for(config, SPEC, first=0, progress=False)
+    assert unlabelled_films_for(base, SPEC, first=0, progress=False) is None
 
 
 def test_a_recipe_with_guests_does_not_begin_without_them(
@@ -141,4 +144,4 @@ def test_a_run_says_who_sat_in_it(
     )
     run = train(scan(phantoms), tmp_path / "run", config, progress=False)
     said = read_bundle(run.folder.bundle)[1].provenance.config["guests"]
-    assert said == {"films": 12, "sha256": guests_of(folder, SPEC, 1, first=0, progress=False).sha256}
+    assert said == {"films": 12, "sha256": read_unlabelled_films(folder, SPEC, 1, first=0, progress=False).sha256}

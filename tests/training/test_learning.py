@@ -16,13 +16,15 @@ import pytest
 import torch
 from PIL import Image
 
-from pneumoscope.bundle import read_bundle
-from pneumoscope.dataset import Manifest, Split, scan
+from pneumoscope.data.manifest import Manifest
+from pneumoscope.data.scan import scan
+from pneumoscope.data.split import Split
 from pneumoscope.errors import StorageError, TrainingError
-from pneumoscope.reading import Reader
-from pneumoscope.statistics.discrimination import roc_auc
-from pneumoscope.training.callbacks import read_history
+from pneumoscope.model.bundle import read_bundle
+from pneumoscope.model.reader import Reader
+from pneumoscope.stats.roc import roc_auc
 from pneumoscope.training.config import TrainConfig
+from pneumoscope.training.fit import read_history
 from pneumoscope.training.run import Run, train
 
 if TYPE_CHECKING:
@@ -188,7 +190,7 @@ SCRIPT = """
 import sys, warnings
 warnings.simplefilter("ignore")
 from pathlib import Path
-from pneumoscope.dataset import scan
+from pneumoscope.data import scan
 from pneumoscope.training.config import TrainConfig
 from pneumoscope.training.run import train
 data, out, config = map(Path, sys.argv[1:])

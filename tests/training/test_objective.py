@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from pneumoscope.training.objective import Objective, finding_logit
+from pneumoscope.training.learner import Objective, finding_logit
 
 LOGITS = torch.randn(20, 3, generator=torch.Generator().manual_seed(0)) * 3
 LABELS = torch.arange(20) % 3

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pneumoscope.networks import build
+from pneumoscope.networks.registry import build
 from pneumoscope.training.config import OptimConfig
-from pneumoscope.training.schedule import make_optimizer, make_schedule
+from pneumoscope.training.learner import make_optimizer, make_schedule
 
 
 @pytest.mark.parametrize("name", ["adamw", "adam", "rmsprop", "sgd"])

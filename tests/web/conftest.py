@@ -20,9 +20,9 @@ pytest.importorskip("fastapi")
 from PIL import Image
 from starlette.testclient import TestClient
 
-from pneumoscope.web.app import create_app
-from pneumoscope.web.config import WebConfig
-from pneumoscope.web.security.state import guards_of
+from pneumoscope.server.app import create_app
+from pneumoscope.server.auth.state import auth_state
+from pneumoscope.server.config import WebConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
-    from pneumoscope.web.context import Context
+    from pneumoscope.server.context import Context
 
 COOKIES: dict[str, Any] = {}
 """The local person's cookie at each address where a room has been opened: browsers of tests come with it."""
@@ -44,7 +44,7 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "be
 
 def bearer(app: FastAPI) -> dict[str, str]:
     """The header by which a program is the local person."""
-    return {"Authorization": f"Bearer {guards_of(app).local_token}"}
+    return {"Authorization": f"Bearer {auth_state(app).local_token}"}
 
 
 @pytest.fixture(scope="session")
@@ -144,7 +144,7 @@ def served(config: WebConfig) -> Iterator[Served]:
             time.sleep(0.01)
         port = door.getsockname()[1]
         address = f"http://127.0.0.1:{port}"
-        name, value = guards_of(app).local_cookie
+        name, value = auth_state(app).local_cookie
         COOKIES[address] = {"name": name, "value": value, "url": address, "httpOnly": True, "sameSite": "Strict"}
         yield Served(address, port, app.state.context, bearer(app))
     finally:

@@ -10,8 +10,8 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-from pneumoscope.cli.serve import serve
-from pneumoscope.web.config import WebConfig
+from pneumoscope.cli.server import serve
+from pneumoscope.server.config import WebConfig
 
 WORDS = {
     "port": "8000",

@@ -13,18 +13,19 @@ import numpy as np
 import pytest
 from sqlalchemy import create_engine, delete, insert, text
 
-from pneumoscope.domain.evidence import Evidence, zone_shares
+from pneumoscope.server.store import tables
+from pneumoscope.server.store.audit_log import GENESIS_DIGEST
+from pneumoscope.server.store.blobs import LocalBlobs
+from pneumoscope.server.store.records import EvidenceMap, NewFilm, NewReading
+from pneumoscope.server.store.worklist import open_worklist
 from pneumoscope.settings import NOTICE
-from pneumoscope.worklist import open_worklist, tables
-from pneumoscope.worklist.audit import FIRST
-from pneumoscope.worklist.blobs import LocalBlobs
-from pneumoscope.worklist.records import EvidenceMap, NewFilm, NewReading
+from pneumoscope.types.evidence import Evidence, zone_shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from pneumoscope.worklist import Worklist
+    from pneumoscope.server.store.worklist import Worklist
 
 
 @dataclass
@@ -89,7 +90,7 @@ def wiped_postgres(shared_postgres: str, tmp_path: Path) -> str:
         for table in tables.metadata.tables.values():
             connection.execute(delete(table))  # a few rows: faster than TRUNCATE, which makes new files
         connection.execute(insert(tables.counter), {"name": "changes", "value": 0})
-        connection.execute(insert(tables.audit_head), {"one": 1, "sequence": 0, "digest": FIRST})
+        connection.execute(insert(tables.audit_head), {"one": 1, "sequence": 0, "digest": GENESIS_DIGEST})
     store.close()
     return shared_postgres
 

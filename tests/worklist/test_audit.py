@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from pneumoscope.errors import StorageError, UsageError
-from pneumoscope.worklist import open_worklist
-from pneumoscope.worklist.audit import FIRST
-from pneumoscope.worklist.blobs import LocalBlobs
+from pneumoscope.server.store.audit_log import GENESIS_DIGEST
+from pneumoscope.server.store.blobs import LocalBlobs
+from pneumoscope.server.store.worklist import open_worklist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.worklist.conftest import Clock
 
-    from pneumoscope.worklist import Worklist
+    from pneumoscope.server.store.worklist import Worklist
 
 LINES = 6
 JSON = st.recursive(
@@ -49,7 +49,7 @@ def test_lines_come_back_and_hold_each_other(logged: Worklist) -> None:
     lines = [*newest.items, *oldest.items][::-1]
     assert [line.sequence for line in lines] == [1, 2, 3, 4, 5, 6]
     assert oldest.next is None
-    assert [line.previous for line in lines] == [FIRST, *(line.digest for line in lines[:-1])]
+    assert [line.previous for line in lines] == [GENESIS_DIGEST, *(line.digest for line in lines[:-1])]
     assert lines[3].detail == {"number": 3}
     check = logged.audit.verify()
     assert (check.entries, check.ok, check.first_bad, check.head) == (6, True, None, lines[-1].digest)
@@ -189,7 +189,7 @@ def test_what_fails_is_neither_done_nor_logged(
     """The line and the deed are one transaction."""
     ident = add("a")
     with monkeypatch.context() as patched:
-        patched.setattr("pneumoscope.worklist.studies.append", _fail)
+        patched.setattr("pneumoscope.server.store.studies.append_entry", _fail)
         with pytest.raises(RuntimeError):
             worklist.studies.note(ident, "hello", by="anna")
         with pytest.raises(RuntimeError):

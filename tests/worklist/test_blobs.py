@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pneumoscope.errors import MissingExtra, NotFound, StorageError
-from pneumoscope.worklist.blobs import LocalBlobs
-from pneumoscope.worklist.blobs.s3 import S3Blobs
+from pneumoscope.server.store.blobs import LocalBlobs, S3Blobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pneumoscope.worklist.blobs import BlobStore
+    from pneumoscope.server.store.blobs import BlobStore
 
 PREFIX = "rooms/one"
 
@@ -205,7 +204,7 @@ def test_a_server_that_is_not_there_is_one_clear_line(bucket: Any) -> None:
 
 
 def test_a_bucket_without_boto3_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pneumoscope.worklist.blobs.s3.find_spec", lambda _: None)
+    monkeypatch.setattr("pneumoscope.server.store.blobs.find_spec", lambda _: None)
     with pytest.raises(MissingExtra) as caught:
         S3Blobs("films")
     assert "pneumoscope[s3]" in caught.value.remedy

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pneumoscope.errors import NotFound, Taken, UsageError
+from pneumoscope.errors import Conflict, NotFound, UsageError
 
 if TYPE_CHECKING:
     from tests.worklist.conftest import Clock
 
-    from pneumoscope.worklist import Worklist
+    from pneumoscope.server.store.worklist import Worklist
 
 
 def test_settings(worklist: Worklist) -> None:
@@ -42,7 +42,7 @@ def test_bundles(worklist: Worklist, clock: Clock) -> None:
     assert (row.added, row.in_use) == (clock.at, False)
     clock.forward(seconds=1)
     assert bundles.add("ours", "a" * 64, "/elsewhere", by="bob") == row
-    with pytest.raises(Taken):
+    with pytest.raises(Conflict):
         bundles.add("ours", "b" * 64, "/x", by="anna")
     bundles.add("other", "b" * 64, "/x", by="anna")
     assert [one.name for one in bundles.list()] == ["other", "ours"]

@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import text
 
 from pneumoscope.errors import MissingExtra, StorageError, UsageError
-from pneumoscope.worklist import open_worklist
-from pneumoscope.worklist.blobs import LocalBlobs
-from pneumoscope.worklist.database import Database
+from pneumoscope.server.store.blobs import LocalBlobs
+from pneumoscope.server.store.database import Database
+from pneumoscope.server.store.worklist import open_worklist
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pneumoscope.worklist import Worklist
+    from pneumoscope.server.store.worklist import Worklist
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,9 @@ def test_what_is_no_database_of_ours_is_said_so(url: str) -> None:
 
 
 def test_postgresql_without_its_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pneumoscope.worklist.database.find_spec", lambda name: None if name == "psycopg" else object())
+    monkeypatch.setattr(
+        "pneumoscope.server.store.database.find_spec", lambda name: None if name == "psycopg" else object()
+    )
     with pytest.raises(MissingExtra, match=r"psycopg") as caught:
         Database("postgresql://someone@localhost/worklist")
     assert "pneumoscope[postgres]" in caught.value.remedy
@@ -62,14 +64,14 @@ def test_sqlite_is_set_up(sqlite_worklist: Worklist) -> None:
 
 def test_sqlite_counts_again_by_itself(sqlite_worklist: Worklist) -> None:
     """So that it finds the right index in a store that has grown."""
-    from pneumoscope.worklist.drawn import fill
-    from pneumoscope.worklist.retention import sweep
+    from pneumoscope.server.store.demo_data import add_synthetic_studies
+    from pneumoscope.server.store.retention import apply_retention
 
-    fill(sqlite_worklist, 200)
+    add_synthetic_studies(sqlite_worklist, 200)
     with sqlite_worklist.database.write() as connection:
         connection.execute(text("DELETE FROM sqlite_stat1"))
     sqlite_worklist.database.close()  # and with it what the connections remember
-    sweep(sqlite_worklist, 0)
+    apply_retention(sqlite_worklist, 0)
     with sqlite_worklist.database.read() as connection:
         chosen = text("SELECT stat FROM sqlite_stat1 WHERE idx = 'ix_study_received_id'")
         found = connection.execute(chosen).scalar()

@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pneumoscope.worklist import open_worklist
-from pneumoscope.worklist.records import Query
+from pneumoscope.server.store.records import Query
+from pneumoscope.server.store.worklist import open_worklist
 
 if TYPE_CHECKING:
     from tests.worklist.conftest import MakeFilm
 
-    from pneumoscope.worklist import Worklist
-    from pneumoscope.worklist.blobs import LocalBlobs
+    from pneumoscope.server.store.blobs import LocalBlobs
+    from pneumoscope.server.store.worklist import Worklist
 
 # Keeps one film, and stops at a place of its choice until it is killed.
 KEEP = """
 import hashlib, os, sys, time
-from pneumoscope.worklist import adding, open_worklist, studies
-from pneumoscope.worklist.blobs import LocalBlobs
-from pneumoscope.worklist.records import NewFilm, NewReading, Query
+from pneumoscope.server.store import adding, open_worklist, studies
+from pneumoscope.server.store import LocalBlobs
+from pneumoscope.server.store.records import NewFilm, NewReading, Query
 
 url, folder, place = sys.argv[1:]
 worklist = open_worklist(url, LocalBlobs(folder))
@@ -112,8 +112,8 @@ def _files(blobs: LocalBlobs) -> list[str]:
 
 
 def _vacuumed(worklist: Worklist, blobs: LocalBlobs) -> None:
-    from pneumoscope.worklist.retention import vacuum
+    from pneumoscope.server.store.retention import delete_unreferenced
 
-    vacuum(worklist, older_than=-1)
+    delete_unreferenced(worklist, older_than=-1)
     assert len(_files(blobs)) == 1
     assert not blobs.has(SHA256)

@@ -11,12 +11,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from pneumoscope.errors import StorageError, WorklistFromFuture
-from pneumoscope.worklist import open_worklist
-from pneumoscope.worklist.blobs import LocalBlobs
-from pneumoscope.worklist.database import Database
-from pneumoscope.worklist.migrate import VERSION_TABLE, migrate, revisions, upgrade
-from pneumoscope.worklist.tables import metadata
+from pneumoscope.errors import StorageError, WorklistIncompatible
+from pneumoscope.server.store.blobs import LocalBlobs
+from pneumoscope.server.store.database import VERSION_TABLE, Database, migrate, revisions, upgrade
+from pneumoscope.server.store.tables import metadata
+from pneumoscope.server.store.worklist import open_worklist
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +65,7 @@ def test_a_database_of_the_future_is_left_alone(database: str, tmp_path: Path) -
     with store.database.write() as connection:
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))  # noqa: S608
     store.close()
-    with pytest.raises(WorklistFromFuture, match="9999") as caught:
+    with pytest.raises(WorklistIncompatible, match="9999") as caught:
         open_worklist(database, blobs)
     assert "newest pneumoscope" in caught.value.remedy
     found = Database(database)
@@ -102,7 +101,7 @@ def test_many_that_begin_at_one_moment_make_the_tables_once(database: str, tmp_p
 
 
 def test_a_step_that_fails_leaves_nothing(opened: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pneumoscope.worklist.migrate.upgrade", _half)
+    monkeypatch.setattr("pneumoscope.server.store.database.upgrade", _half)
     with pytest.raises(StorageError):
         migrate(opened)
     with opened.read() as connection:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pneumoscope.worklist.drawn import fill
-from pneumoscope.worklist.figures import Agreement, Count, DayCount
-from pneumoscope.worklist.records import Query
+from pneumoscope.server.store.demo_data import add_synthetic_studies
+from pneumoscope.server.store.records import Query
+from pneumoscope.server.store.usage import Agreement, DailyReadings, NamedCount
 
 if TYPE_CHECKING:
     from tests.worklist.conftest import Clock, MakeFilm, MakeReading
 
-    from pneumoscope.worklist import Worklist
+    from pneumoscope.server.store.worklist import Worklist
 
 
 @pytest.fixture
@@ -38,17 +38,17 @@ def three_days(worklist: Worklist, new_film: MakeFilm, new_reading: MakeReading,
 
 def test_readings_a_day(three_days: Worklist) -> None:
     assert three_days.numbers.per_day(3) == (
-        DayCount(date(2026, 5, 1), 3, 0),
-        DayCount(date(2026, 5, 2), 0, 0),
-        DayCount(date(2026, 5, 3), 1, 1),
+        DailyReadings(date(2026, 5, 1), 3, 0),
+        DailyReadings(date(2026, 5, 2), 0, 0),
+        DailyReadings(date(2026, 5, 3), 1, 1),
     )
-    assert three_days.numbers.per_day(1) == (DayCount(date(2026, 5, 3), 1, 1),)
+    assert three_days.numbers.per_day(1) == (DailyReadings(date(2026, 5, 3), 1, 1),)
 
 
 def test_calls_and_refusals(three_days: Worklist) -> None:
-    assert three_days.numbers.calls(3) == (Count("pneumonia", 3), Count("no pneumonia", 1))
-    assert three_days.numbers.calls(2) == (Count("pneumonia", 1),)
-    assert three_days.numbers.refusals(3) == (Count("not-a-chest", 1),)
+    assert three_days.numbers.calls(3) == (NamedCount("pneumonia", 3), NamedCount("no pneumonia", 1))
+    assert three_days.numbers.calls(2) == (NamedCount("pneumonia", 1),)
+    assert three_days.numbers.refusals(3) == (NamedCount("not-a-chest", 1),)
 
 
 def test_scores(three_days: Worklist, new_reading: MakeReading) -> None:
@@ -114,7 +114,7 @@ def test_an_empty_store_has_numbers_too(worklist: Worklist) -> None:
 
 
 def test_a_drawn_worklist_is_like_a_real_one(worklist: Worklist) -> None:
-    ids = fill(worklist, 300, seed=3)
+    ids = add_synthetic_studies(worklist, 300, seed=3)
     assert [row.id for row in worklist.studies.page(Query(limit=500)).items] == list(ids)
     totals = worklist.numbers.totals()
     assert (totals["studies"], totals["films"], totals["readings"]) == (300, 300, 300)
@@ -138,6 +138,6 @@ def test_drawn_readings_keep_the_contract(sqlite_worklist: Worklist) -> None:
     from pneumoscope.reports.json import schema
 
     jsonschema = pytest.importorskip("jsonschema")
-    for ident in fill(sqlite_worklist, 60, seed=1):
+    for ident in add_synthetic_studies(sqlite_worklist, 60, seed=1):
         for reading in sqlite_worklist.studies.detail(ident).readings:
             jsonschema.validate(reading.document, schema())

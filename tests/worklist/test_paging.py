@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, insert
 
 from pneumoscope.errors import UsageError
-from pneumoscope.worklist import tables
-from pneumoscope.worklist.records import Query, StudyRow
+from pneumoscope.server.store import tables
+from pneumoscope.server.store.records import Query, StudyRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.worklist.conftest import Clock
 
-    from pneumoscope.worklist import Worklist
+    from pneumoscope.server.store.worklist import Worklist
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 # Few values, so that there are many ties.

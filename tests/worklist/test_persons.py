@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pneumoscope.errors import NotFound, Taken, UsageError
+from pneumoscope.errors import Conflict, NotFound, UsageError
 
 if TYPE_CHECKING:
     from tests.worklist.conftest import Clock
 
-    from pneumoscope.worklist import Worklist
+    from pneumoscope.server.store.worklist import Worklist
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 
@@ -35,9 +35,9 @@ def test_users_are_made_once(staffed: Worklist, clock: Clock) -> None:
     assert (anna.created, anna.last_login, anna.failures, anna.locked_until) == (clock.at, None, 0, None)
     assert users.password_of("ANNA") == "hash of anna"
     assert (users.get("nobody"), users.password_of("nobody"), users.failed("nobody")) == (None, None, None)
-    with pytest.raises(Taken):
+    with pytest.raises(Conflict):
         users.create("BOB", "x", role="reader", by="Anna")
-    with pytest.raises(Taken):
+    with pytest.raises(Conflict):
         users.create_first("Carla", "x", by="setup")
     with pytest.raises(UsageError):
         users.create(" \n", "x", role="reader", by="Anna")

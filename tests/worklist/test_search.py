@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pneumoscope.worklist import paging
-from pneumoscope.worklist.records import Query
-from pneumoscope.worklist.texts import clean, terms_of, words_of
+from pneumoscope.server.store import paging
+from pneumoscope.server.store.records import Query
+from pneumoscope.server.store.text import clean, terms_of, words_of
 
 if TYPE_CHECKING:
     from tests.worklist.conftest import Clock, MakeFilm
 
-    from pneumoscope.worklist import Worklist
+    from pneumoscope.server.store.worklist import Worklist
 
 SEARCHES: dict[str, list[int]] = {
     "ward": [1, 0],
@@ -44,7 +44,7 @@ def three(worklist: Worklist, new_film: MakeFilm, clock: Clock, monkeypatch: pyt
     # A study is found by the beginning of its id too: one random id in a hundred begins with a number sought here.
     numbers = count()
     monkeypatch.setattr(
-        "pneumoscope.worklist.keys.secrets.token_hex", lambda size: f"f{next(numbers):0{2 * size - 1}x}"
+        "pneumoscope.server.store.paging.secrets.token_hex", lambda size: f"f{next(numbers):0{2 * size - 1}x}"
     )
     ids = []
     for label, films in (

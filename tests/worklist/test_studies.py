@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from pneumoscope.errors import NotFound, UsageError
-from pneumoscope.worklist.records import NewFilm, Query
+from pneumoscope.server.store.records import NewFilm, Query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.worklist.conftest import Clock, MakeFilm, MakeReading
 
-    from pneumoscope.worklist import Worklist
+    from pneumoscope.server.store.worklist import Worklist
 
 
 def test_a_study_comes_back_as_it_was_given(

@@ -8,8 +8,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from pneumoscope.worklist import open_worklist
-from pneumoscope.worklist.records import Query
+from pneumoscope.server.store.records import Query
+from pneumoscope.server.store.worklist import open_worklist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     import pytest
     from tests.worklist.conftest import Clock, MakeFilm
 
-    from pneumoscope.worklist import Worklist
-    from pneumoscope.worklist.blobs import LocalBlobs
+    from pneumoscope.server.store.blobs import LocalBlobs
+    from pneumoscope.server.store.worklist import Worklist
 
 ADD = """
 import hashlib, sys
-from pneumoscope.worklist import open_worklist
-from pneumoscope.worklist.blobs import LocalBlobs
-from pneumoscope.worklist.records import NewFilm, NewReading
+from pneumoscope.server.store import open_worklist
+from pneumoscope.server.store import LocalBlobs
+from pneumoscope.server.store.records import NewFilm, NewReading
 
 url, folder = sys.argv[1:]
 document = {"status": "refused", "refusal": {"code": "blurred", "reason": "", "remedy": ""}, "model": None}
@@ -138,7 +138,7 @@ def test_numbers_of_changes_come_in_the_order_of_the_commits(worklist: Worklist,
 
 
 def test_a_first_user_is_one(worklist: Worklist) -> None:
-    from pneumoscope.errors import Taken
+    from pneumoscope.errors import Conflict
 
     gate = threading.Barrier(4)
 
@@ -146,7 +146,7 @@ def test_a_first_user_is_one(worklist: Worklist) -> None:
         gate.wait(20)
         try:
             worklist.users.create_first(f"user {number}", "hash", by="setup")
-        except Taken:
+        except Conflict:
             return 0
         return 1
 

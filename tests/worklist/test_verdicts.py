@@ -9,7 +9,7 @@ from pneumoscope.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pneumoscope.worklist import Worklist
+    from pneumoscope.server.store.worklist import Worklist
 
 
 def test_the_newest_verdict_stands(worklist: Worklist, add: Callable[..., str]) -> None:

@@ -1,4 +1,1 @@
-"""The command ``pneumoscope`` and its verbs, in the order of the path.
-
-A verb's module is light: what is heavy is imported inside its function, so that ``--help`` is instant.
-"""
+"""The command ``pneumoscope`` and its verbs, in workflow order. Heavy imports stand inside the verbs, so that ``--help`` is instant."""

@@ -1,4 +1,4 @@
-"""``pneumoscope bundles``: which bundles there are, and what stands in one."""
+"""``pneumoscope bundles``: the bundles at hand, and a bundle's card."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Group, RenderableType
     from rich.table import Table
 
-    from pneumoscope.bundle import Band, BundleMeta, Rate, SiteCalibration
+    from pneumoscope.model.schema import BundleMeta, Rate, SiteCalibration, ThreeWayPoint
 
 __all__ = ["bundles"]
 
@@ -26,8 +26,8 @@ def bundles(
 
     Example: pneumoscope bundles standard
     """
-    from pneumoscope.bundle import find_bundle, read_bundle, shipped_bundles
     from pneumoscope.cli.console import show
+    from pneumoscope.model.bundle import find_bundle, read_bundle, shipped_bundles
     from pneumoscope.settings import NOTICE
 
     if model is None:
@@ -56,7 +56,7 @@ def _card(meta: BundleMeta, sha256: str, path: str, size: int) -> Group:
 
     parts: list[RenderableType] = [
         Text(plain(f"{meta.name} {meta.version}: {meta.finding}"), style="bold"),
-        _pairs(_facts(meta, sha256, path, size)),
+        _pairs(_summary(meta, sha256, path, size)),
         Text("\nOperating points", style="bold"),
         _operating_points(meta),
     ]
@@ -70,7 +70,7 @@ def _card(meta: BundleMeta, sha256: str, path: str, size: int) -> Group:
     return Group(*parts)
 
 
-def _facts(meta: BundleMeta, sha256: str, path: str, size: int) -> dict[str, str]:
+def _summary(meta: BundleMeta, sha256: str, path: str, size: int) -> dict[str, str]:
     spec = meta.preprocess
     classes = ", ".join(f"{c.name} ({meta.finding if c.positive else 'no ' + meta.finding})" for c in meta.classes)
     levels = ", ".join(f"{100 * level.coverage:.0f} %" for level in meta.conformal) or "none"
@@ -143,7 +143,7 @@ def _provenance(meta: BundleMeta) -> dict[str, str]:
     }
 
 
-def _band(band: Band) -> Table:
+def _band(band: ThreeWayPoint) -> Table:
     return _pairs(
         {
             "thresholds": f"absent below {band.lower:.4g}, called from {band.upper:.4g}, indeterminate between",

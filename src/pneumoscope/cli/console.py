@@ -1,4 +1,4 @@
-"""What the verbs share at the terminal."""
+"""What the verbs share at the terminal: tables, progress, silent libraries, missing extras."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import logging
 import os
 import sys
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
+
+from pneumoscope.errors import MissingExtra
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -15,7 +18,24 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import Progress
 
-__all__ = ["PIPE_WIDTH", "hush_libraries", "output", "progress", "show", "stepping"]
+__all__ = ["PIPE_WIDTH", "current_step", "output", "progress", "require_packages", "show", "silence_libraries"]
+
+
+def require_packages(*packages: str, needed_for: str, extra: str = "train") -> None:
+    """Check that packages are installed.
+
+    Args:
+        packages: As they are imported.
+        needed_for: What the person asked for.
+        extra: Which brings them.
+
+    Raises:
+        MissingExtra: One is not; the message has the line that installs it.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise MissingExtra.named(package, extra=extra, needed_for=needed_for)
+
 
 PIPE_WIDTH = 1000
 """Columns of a table that goes into a file or a pipe, where a cut line would be lost for good."""
@@ -57,7 +77,7 @@ def progress(total: int | None, *, wanted: bool = True) -> Iterator[Progress | N
 
 
 @contextmanager
-def stepping(*, bars: Collection[str] = ()) -> Iterator[Callable[[str], None]]:
+def current_step(*, bars: Collection[str] = ()) -> Iterator[Callable[[str], None]]:
     """A line on standard error that names the step at hand, each in the place of the last; gone at the end.
 
     Nothing is written where no person looks at it.
@@ -80,7 +100,7 @@ def stepping(*, bars: Collection[str] = ()) -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def hush_libraries() -> Iterator[None]:
+def silence_libraries() -> Iterator[None]:
     """Keep what C libraries write on standard error away from the person; what the command says still comes through.
 
     libtiff and Pillow, for two, print their own complaints about each damaged file, whose reading says it better.

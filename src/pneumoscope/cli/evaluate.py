@@ -1,4 +1,4 @@
-"""``pneumoscope evaluate``: how well a system works, with nothing to add by hand."""
+"""The verbs of evaluation: ``evaluate``, ``compare``."""
 
 from __future__ import annotations
 
@@ -9,18 +9,109 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pneumoscope.evaluation.evaluate import Evaluated
-    from pneumoscope.evaluation.finished import FinishedRun
+    from pneumoscope.evaluation.compare.compare import ComparisonOutput
+    from pneumoscope.evaluation.compare.systems import Judge
+    from pneumoscope.evaluation.evaluate import EvaluationOutput
     from pneumoscope.evaluation.predictions import PredictionTable
-    from pneumoscope.reading import Reader
+    from pneumoscope.evaluation.training_run import FinishedRun
+    from pneumoscope.model.reader import Reader
 
-__all__ = ["evaluate"]
+__all__ = ["compare", "evaluate", "print_comparison"]
 
-_WAYS = "Give BUNDLE and DATA, a run's folder alone, or --table FILE (and the DATA that it speaks of)"
+
+def compare(  # noqa: PLR0917 - typer makes them options
+    systems: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SYSTEM...",
+            help="Two or more: run folders, bundles, tables of predictions; NAME=PATH gives a name.",
+        ),
+    ],
+    data: Annotated[
+        Path | None, typer.Option(metavar="DATA", help="Labelled films to judge bundles (and runs) on.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Page, JSON, CSV, figures.")] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(help="Part of runs, tables and --data: test, val or all; of a run its test films without it."),
+    ] = None,
+    preset: Annotated[str, typer.Option(help="Operating point of the calls.")] = "balanced",
+    sort: Annotated[str, typer.Option(help="Figure that orders the rows: AUC, recall, films a second, ...")] = "AUC",
+    reference: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Test the others against this one; without it, every pair.")
+    ] = None,
+    every_test: Annotated[bool, typer.Option("--every-test", help="Print the tests of every figure.")] = False,
+    draws: Annotated[int, typer.Option(min=100, help="Draws of the bootstrap.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON, and nothing else.")] = False,
+) -> None:
+    """Compare models on the same films: the table of models, paired tests, ROC, and where they disagree.
+
+    Runs bring their held-out films; with --data all models are judged on its films: bundles, runs, and any ONNX file
+    with its spec beside it (MODEL.onnx, MODEL.toml). Films that not every system has are in no figure, and are
+    listed. Needs the extra `evaluate`.
+
+    Example: pneumoscope compare runs/classic runs/residual --out comparison
+    """
+    from pneumoscope.cli.console import require_packages, silence_libraries
+
+    require_packages("pyarrow", "scipy", "matplotlib", "jinja2", needed_for="comparing", extra="evaluate")
+    from pneumoscope.evaluation.compare.compare import compare as compare_systems
+    from pneumoscope.evaluation.compare.systems import open_systems
+
+    with silence_libraries():
+        opened = open_systems(systems, judge=None if data is None else _predictor(data, part, out), part=part)
+    compared = compare_systems(
+        opened, preset=preset, sort=sort, reference=reference, draws=draws, seed=seed, progress=True
+    )
+    print_comparison(compared, out, every_test=every_test, json=json)
+
+
+def print_comparison(
+    compared: ComparisonOutput, out: Path | None, *, every_test: bool = False, json: bool = False
+) -> None:
+    """Write the files, where they are wanted, and print the comparison."""
+    from pneumoscope.cli.console import output, show
+    from pneumoscope.evaluation.compare.report import write_files
+    from pneumoscope.evaluation.compare.tables import render_comparison
+
+    written = [] if out is None else write_files(compared, out)
+    if json:
+        print(compared.result.to_json().decode(), end="")  # noqa: T201 - standard output is the product
+        return
+    show(render_comparison(compared.result, output().width, every_test=every_test))
+    for path in written[:2]:
+        output().print(f"written: {path}", markup=False, soft_wrap=True)
+    output().print(f"\n{compared.result.notice}", markup=False)
+
+
+def _predictor(data: Path, part: str | None, out: Path | None) -> Judge:
+    """Reads the films of ``data`` with a bundle, or with any ONNX classifier that has its spec beside it.
+
+    With a folder to write to, each answer is kept as it comes: after a kill only what is missing is read.
+    """
+    from hashlib import sha256
+
+    from pneumoscope.evaluation.dataset import evaluation_films
+    from pneumoscope.evaluation.inference import predict
+    from pneumoscope.evaluation.systems import BundleSystem, OnnxSpec, OnnxSystem
+
+    films = evaluation_films(data, part=part)
+
+    def judge(model: Path, spec: Path | None) -> PredictionTable:
+        system = BundleSystem(model) if spec is None else OnnxSystem(model, OnnxSpec.load(spec))
+        key = sha256(str(model.resolve()).encode()).hexdigest()[:12]
+        parts = None if out is None else out / "parts" / f"{model.stem}-{key}.jsonl"
+        return predict(system, films, parts=parts, progress=True)
+
+    return judge
+
+
+_USAGE = "Give BUNDLE and DATA, a run's folder alone, or --table FILE (and the DATA that it speaks of)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Judged:
+class _Predicted:
     """A table, and what made it."""
 
     table: PredictionTable
@@ -30,7 +121,7 @@ class _Judged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
+class _Options:
     """The options that say what is judged."""
 
     bundle: str | None
@@ -103,36 +194,35 @@ def evaluate(  # noqa: PLR0917 - typer makes them options
 
     Example: pneumoscope evaluate standard chest_xray --part test --out evaluation
     """
-    from pneumoscope.cli.console import hush_libraries, stepping
-    from pneumoscope.cli.extras import need
+    from pneumoscope.cli.console import current_step, require_packages, silence_libraries
     from pneumoscope.errors import UsageError
 
-    need("pyarrow", "scipy", "matplotlib", "jinja2", needed_for="evaluating", extra="evaluate")
+    require_packages("pyarrow", "scipy", "matplotlib", "jinja2", needed_for="evaluating", extra="evaluate")
+    from pneumoscope.evaluation.dataset import parse_label_map
     from pneumoscope.evaluation.evaluate import evaluate as run_evaluation
-    from pneumoscope.evaluation.predicting.labelling import parse_renames
 
     if out is None:
         raise UsageError("the results need a folder", remedy="Give --out FOLDER")
-    asked = _Asked(
+    asked = _Options(
         bundle=bundle,
         data=data,
         out=out,
         part=part,
         table=table,
         spec=spec,
-        labels=parse_renames(label or []),
+        labels=parse_label_map(label or []),
         positive=positive,
         finding=finding,
         thresholds=_thresholds(threshold or []),
         limit=limit,
         fresh=fresh,
     )
-    with hush_libraries():
-        judged = _judged(asked)
+    with silence_libraries():
+        judged = _predictions(asked)
         from pneumoscope.evaluation.readers import reader_points
 
         persons = () if readers is None else reader_points(readers, judged.table)
-        with stepping(bars=("stress", "evidence")) as step:
+        with current_step(bars=("stress", "evidence")) as step:
             done = run_evaluation(
                 judged.table,
                 out,
@@ -147,41 +237,41 @@ def evaluate(  # noqa: PLR0917 - typer makes them options
                 progress=True,
                 step=step,
             )
-    _tell(done)
+    _print_result(done)
     if judged.table.refused:
         raise typer.Exit(3)
 
 
-def _judged(asked: _Asked) -> _Judged:
+def _predictions(asked: _Options) -> _Predicted:
     """Find out what is to be judged, and read the films if there are any to read."""
     from pneumoscope.errors import UsageError
-    from pneumoscope.evaluation.tablefile import is_predictions
+    from pneumoscope.evaluation.prediction_files import is_predictions
 
     table, bundle, data = asked.table, asked.bundle, asked.data
     if table is None and data is None and bundle is not None and is_predictions(bundle):
         table, bundle = Path(bundle), None
     if table is not None:
         if (bundle is not None and data is not None) or asked.spec is not None:
-            raise UsageError("a table is judged without a model", where=table, remedy=_WAYS)
+            raise UsageError("a table is judged without a model", where=table, remedy=_USAGE)
         data = Path(bundle) if bundle is not None else data
-        return _Judged(_of_table(table, data, asked))
+        return _Predicted(_from_table(table, data, asked))
     if bundle is None:
-        raise UsageError("there is nothing to judge", remedy=_WAYS)
+        raise UsageError("there is nothing to judge", remedy=_USAGE)
     run = Path(bundle) if Path(bundle).is_dir() else None
     data = run if data is None else data
     if data is None:
-        raise UsageError("a bundle is judged on films", where=bundle, remedy=_WAYS)
+        raise UsageError("a bundle is judged on films", where=bundle, remedy=_USAGE)
     if is_predictions(data):
         raise UsageError("these films have their predictions already", where=data, remedy="Judge it with --table FILE")
-    return _of_films(bundle if run is None else str(run / "bundle.onnx"), data, asked)
+    return _from_films(bundle if run is None else str(run / "bundle.onnx"), data, asked)
 
 
-def _of_table(file: Path, data: Path | None, asked: _Asked) -> PredictionTable:
-    from pneumoscope.evaluation.predicting import films_to_judge, match_films
-    from pneumoscope.evaluation.tablefile import read_table
+def _from_table(file: Path, data: Path | None, asked: _Options) -> PredictionTable:
+    from pneumoscope.evaluation.dataset import evaluation_films, match_to_dataset
+    from pneumoscope.evaluation.prediction_files import read_predictions
 
     # With a data set, the part is one of the data set's.
-    table = read_table(
+    table = read_predictions(
         file,
         part=None if asked.part == "all" or data is not None else asked.part,
         every_part=asked.part == "all" or data is not None,
@@ -190,7 +280,7 @@ def _of_table(file: Path, data: Path | None, asked: _Asked) -> PredictionTable:
         thresholds=asked.thresholds or None,
     )
     if data is not None:
-        table = match_films(table, films_to_judge(data, part=asked.part), renames=asked.labels)
+        table = match_to_dataset(table, evaluation_films(data, part=asked.part), renames=asked.labels)
     if asked.thresholds:
         return replace(table, chosen=dict.fromkeys(asked.thresholds, "given by the person who judged"))
     if not table.thresholds:
@@ -199,29 +289,32 @@ def _of_table(file: Path, data: Path | None, asked: _Asked) -> PredictionTable:
     return table
 
 
-def _of_films(bundle: str, data: Path, asked: _Asked) -> _Judged:
-    from pneumoscope.bundle import find_bundle
-    from pneumoscope.evaluation.evaluate import PARTS
-    from pneumoscope.evaluation.predicting import BundleSystem, ForeignSystem, films_to_judge, predict, seen_notes
-    from pneumoscope.evaluation.predicting.foreign import ForeignSpec
+def _from_films(bundle: str, data: Path, asked: _Options) -> _Predicted:
+    from pneumoscope.evaluation.dataset import evaluation_films
+    from pneumoscope.evaluation.evaluate import JOURNAL_FILE
+    from pneumoscope.evaluation.inference import predict, training_overlap_notes
+    from pneumoscope.evaluation.systems import BundleSystem, OnnxSpec, OnnxSystem
+    from pneumoscope.model.bundle import find_bundle
 
     path = find_bundle(bundle)
-    system = BundleSystem(path) if asked.spec is None else ForeignSystem(path, ForeignSpec.load(asked.spec))
-    films = films_to_judge(data, part=asked.part, limit=asked.limit)
-    table = predict(system, films, parts=asked.out / PARTS, fresh=asked.fresh, renames=asked.labels, progress=True)
+    system = BundleSystem(path) if asked.spec is None else OnnxSystem(path, OnnxSpec.load(asked.spec))
+    films = evaluation_films(data, part=asked.part, limit=asked.limit)
+    table = predict(
+        system, films, parts=asked.out / JOURNAL_FILE, fresh=asked.fresh, renames=asked.labels, progress=True
+    )
     if asked.thresholds:
         words = "given by the person who judged"
         table = replace(table, thresholds=asked.thresholds, chosen=dict.fromkeys(asked.thresholds, words), band=None)
     if isinstance(system, BundleSystem):
-        table = replace(table, notes=(*table.notes, *seen_notes(path, table)))
-        return _Judged(table, system.reader, path, _finished(path.parent))
-    return _Judged(table)
+        table = replace(table, notes=(*table.notes, *training_overlap_notes(path, table)))
+        return _Predicted(table, system.reader, path, _finished(path.parent))
+    return _Predicted(table)
 
 
 def _finished(folder: Path) -> FinishedRun | None:
     """The run that made the bundle, for its training curves; None if its folder is none, or not whole."""
     from pneumoscope.errors import PneumoscopeError
-    from pneumoscope.evaluation.finished import FinishedRun
+    from pneumoscope.evaluation.training_run import FinishedRun
 
     try:
         return FinishedRun.load(folder)
@@ -246,7 +339,7 @@ def _thresholds(given: list[str]) -> dict[str, float]:
     return found
 
 
-def _tell(done: Evaluated) -> None:
+def _print_result(done: EvaluationOutput) -> None:
     """The headline figures, the limits, and where the rest is."""
     from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""``pneumoscope import-keras``: a Keras classifier, made ready to be judged like any other."""
+"""``pneumoscope import-keras``: a Keras classifier as ONNX, ready to be evaluated like any other."""
 
 from __future__ import annotations
 
@@ -34,21 +34,22 @@ def import_keras(
     """
     import msgspec
 
-    from pneumoscope.cli.console import hush_libraries, output
-    from pneumoscope.cli.extras import need
+    from pneumoscope.cli.console import output, require_packages, silence_libraries
     from pneumoscope.errors import UsageError
 
-    need("tensorflow", "keras", "tf2onnx", "onnx", needed_for="a Keras model", extra="keras")
-    from pneumoscope.evaluation.predicting.foreign import ForeignSpec
-    from pneumoscope.frameworks.bring import bring
+    require_packages("tensorflow", "keras", "tf2onnx", "onnx", needed_for="a Keras model", extra="keras")
+    from pneumoscope.evaluation.systems import OnnxSpec
+    from pneumoscope.frameworks.export import import_keras_model
     from pneumoscope.storage import write_atomically
 
     if out.suffix != ".onnx":
         raise UsageError("the file to write ends in .onnx", where=out, remedy="Give --out mine.onnx")
     given = _given(spec, classes)
     size = given.get("size")
-    with hush_libraries():
-        brought = bring(model, size=(size, size) if isinstance(size, int) else tuple(size) if size else None)
+    with silence_libraries():
+        brought = import_keras_model(
+            model, size=(size, size) if isinstance(size, int) else tuple(size) if size else None
+        )
     found: dict[str, Any] = {
         "name": model.stem,
         "size": [brought.rows, brought.columns],
@@ -65,7 +66,7 @@ def import_keras(
             where=model,
             remedy="Name one class for each output, or two for a single one",
         )
-    msgspec.convert(found, ForeignSpec).check(out.with_suffix(".toml"))
+    msgspec.convert(found, OnnxSpec).check(out.with_suffix(".toml"))
     write_atomically(out, brought.graph)
     write_atomically(out.with_suffix(".toml"), _toml(found))
     console = output()

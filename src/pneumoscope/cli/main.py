@@ -1,4 +1,4 @@
-"""The command's door: which verbs there are, and how errors leave."""
+"""The command's entry point: which verbs there are, and how errors leave."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 __all__ = ["VERBS", "main"]
 
 VERBS = {
-    "phantom": "pneumoscope.cli.phantom:phantom",
-    "manifest": "pneumoscope.cli.manifest:manifest",
-    "audit": "pneumoscope.cli.audit:audit",
-    "augment": "pneumoscope.cli.augment:augment",
-    "networks": "pneumoscope.cli.networks:networks",
+    "phantom": "pneumoscope.cli.data:phantom",
+    "manifest": "pneumoscope.cli.data:manifest",
+    "audit": "pneumoscope.cli.data:audit",
+    "augment": "pneumoscope.cli.train:augment",
+    "networks": "pneumoscope.cli.train:networks",
     "train": "pneumoscope.cli.train:train",
-    "ensemble": "pneumoscope.cli.ensemble:ensemble",
-    "cross-calibrate": "pneumoscope.cli.cross_calibrate:cross_calibrate",
+    "ensemble": "pneumoscope.cli.train:ensemble",
+    "cross-calibrate": "pneumoscope.cli.train:cross_calibrate",
     "search": "pneumoscope.cli.search:search",
     "baselines": "pneumoscope.cli.baselines:baselines",
-    "frameworks": "pneumoscope.cli.frameworks:frameworks",
+    "frameworks": "pneumoscope.cli.baselines:frameworks",
     "import-keras": "pneumoscope.cli.import_keras:import_keras",
     "calibrate-site": "pneumoscope.cli.calibrate_site:calibrate_site",
     "evaluate": "pneumoscope.cli.evaluate:evaluate",
-    "compare": "pneumoscope.cli.compare:compare",
+    "compare": "pneumoscope.cli.evaluate:compare",
     "bundles": "pneumoscope.cli.bundles:bundles",
     "read": "pneumoscope.cli.read:read",
-    "serve": "pneumoscope.cli.serve:serve",
-    "users": "pneumoscope.cli.users:users",
-    "log": "pneumoscope.cli.log:log",
+    "serve": "pneumoscope.cli.server:serve",
+    "users": "pneumoscope.cli.server:users",
+    "log": "pneumoscope.cli.server:log",
 }
 """The verbs in the order of the path, and where each lives; its help is its docstring."""
 

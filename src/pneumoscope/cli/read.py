@@ -1,21 +1,338 @@
-"""``pneumoscope read``: films in, readings out."""
+"""``pneumoscope read``: films in, readings out, to the terminal and to files."""
 
 from __future__ import annotations
 
+import glob
+import io
+import os
+import re
 import sys
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from contextlib import ExitStack, contextmanager
+from hashlib import sha256
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pneumoscope.errors import FilmError, UsageError
+from pneumoscope.model.schema import ThreeWayPoint
+from pneumoscope.reports import csv as csv_report
+from pneumoscope.reports.csv import CsvFile
+from pneumoscope.settings import NOTICE
+from pneumoscope.types.reading import INDETERMINATE
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from pneumoscope.cli.outputs import Outputs
-    from pneumoscope.domain.reading import Reading
-    from pneumoscope.reading import Reader
+    from rich.progress import Progress
 
-__all__ = ["read"]
+    from pneumoscope.model.reader import Reader
+    from pneumoscope.reports.formats import Format
+    from pneumoscope.types.radiograph import Radiograph
+    from pneumoscope.types.reading import Reading
+
+__all__ = [
+    "STANDARD_INPUT",
+    "Outputs",
+    "ReportFolder",
+    "find_films",
+    "open_outputs",
+    "picture_name",
+    "read",
+    "report_name",
+    "wanted_formats",
+]
+
+STANDARD_INPUT = "-"
+_REMEDY = "Give files, folders, patterns in quotes, or - for a list on standard input"
+
+
+def find_films(arguments: Sequence[str]) -> Iterator[str]:
+    """The films that the arguments mean, one by one: memory does not grow with their number.
+
+    A file is taken as it is; a folder gives what looks like a film in it and below, in the order of the names;
+    a pattern gives what it matches; ``-`` gives the lines of standard input.
+
+    Raises:
+        UsageError: An argument is nothing of these, or a folder or pattern has no film. This is found before the
+            first film is given out.
+    """
+    if not arguments:
+        raise UsageError("no film was given", remedy=_REMEDY)
+    if list(arguments).count(STANDARD_INPUT) > 1:
+        raise UsageError("standard input can be read once only", where=STANDARD_INPUT, remedy="Give - once")
+    return chain.from_iterable([_films_of(argument) for argument in arguments])
+
+
+def _films_of(argument: str) -> Iterable[str]:
+    if argument == STANDARD_INPUT:
+        return _from_standard_input()
+    if os.path.isdir(argument):  # noqa: PTH112 - a name that the system refuses is no folder, and no error
+        return _at_least_one(_below(argument), argument, "the folder has no film in it")
+    if os.path.lexists(argument):
+        return [argument]
+    if glob.has_magic(argument):
+        matches = chain.from_iterable(
+            _below(match) if Path(match).is_dir() else [match]
+            for match in sorted(glob.iglob(argument, recursive=True))  # noqa: PTH207 - pathlib's glob needs a root
+        )
+        return _at_least_one(matches, argument, "nothing matches this pattern")
+    raise UsageError("there is no such file or folder", where=argument, remedy=_REMEDY)
+
+
+def _at_least_one(films: Iterator[str], where: str, nothing: str) -> Iterable[str]:
+    """The films, after a look that there is at least one."""
+    first = next(films, None)
+    if first is None:
+        raise UsageError(nothing, where=where, remedy="Films are JPEG, PNG, TIFF, BMP and DICOM files")
+    return chain([first], films)
+
+
+def _below(folder: str) -> Iterator[str]:
+    """What looks like a film in a folder and below, in the order of the names."""
+    from pneumoscope.films.sniff import looks_like_film
+
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        yield folder  # a folder that cannot be opened is told as a film that cannot be read, not passed over
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _below(entry.path)
+        elif looks_like_film(Path(entry.path)):
+            yield entry.path
+
+
+def _from_standard_input() -> Iterator[str]:
+    """The paths on standard input, one a line; empty lines are passed over."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")  # a file's name need not be text
+    for line in sys.stdin:
+        path = line.rstrip("\r\n")
+        if path:
+            yield path
+
+
+_STEM = 60  # characters of a film's name; file systems take 255 bytes, and a character can be four
+
+
+def wanted_formats(folder: Path | None, names: str | None) -> tuple[Format, ...]:
+    """The formats of the option, each once, before the first film is read.
+
+    Args:
+        folder: Where reports go; None if none are wanted.
+        names: With commas between; HTML without it.
+
+    Raises:
+        UsageError: An unknown format, or formats without a folder.
+        MissingExtra: What one of them needs is not installed.
+    """
+    if folder is None:
+        if names is not None:
+            raise UsageError("--format is of the reports, and none are written", remedy="Give --report DIR too")
+        return ()
+    from pneumoscope.reports.formats import find_format
+
+    asked = re.split(r"[,\s]+", (names or "html").strip(", "))
+    wanted = tuple(dict.fromkeys(find_format(name) for name in asked))
+    for each in wanted:
+        each.check()
+    return wanted
+
+
+class ReportFolder:
+    """Writes the reports of each reading as it comes, of refused ones too."""
+
+    def __init__(self, folder: Path, formats: Sequence[Format], reader: Reader) -> None:
+        from pneumoscope.model.decide import summarize_operating_point
+
+        self._folder = folder
+        self._formats = formats
+        self._reader = reader
+        self._meaning = summarize_operating_point(reader.point)
+
+    def write(self, reading: Reading) -> None:
+        """Write one file a format, whole or not at all.
+
+        Raises:
+            StorageError: The disk is full.
+        """
+        from pneumoscope.reports.summary import ReportContext
+        from pneumoscope.storage import write_atomically
+
+        given = ReportContext(
+            film=self._film(reading),
+            meaning=self._meaning,
+            source=Path(reading.film.path).read_bytes() if reading.film.format == "DICOM" else None,
+            finding=self._reader.meta.finding,
+        )
+        for each in self._formats:
+            write_atomically(self._folder / report_name(reading, each.suffix), each.write(reading, given))
+
+    def _film(self, reading: Reading) -> Radiograph | None:
+        """The film once more (keeping every film until its reading is known would cost memory); None if unreadable."""
+        from pneumoscope.films.load import load
+        from pneumoscope.quality.corrections import apply_corrections
+
+        try:
+            film = load(reading.film.path, max_pixels=self._reader.settings.max_pixels)
+        except FilmError:
+            return None
+        return apply_corrections(film, reading.mended)
+
+
+def report_name(reading: Reading, suffix: str) -> str:
+    """The film's stem and the start of its sha256, or of its path's where the film could not be read."""
+    film = reading.film
+    digest = film.sha256 or sha256(film.path.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{Path(film.path).stem[:_STEM]}-{digest[:12]}{suffix}"
+
+
+_TABLE_ROWS = 300
+"""Rows that are held back to set a table's columns; a longer run prints several tables, and memory stays as it is."""
+
+
+@contextmanager
+def open_outputs(
+    reader: Reader,
+    *,
+    json: bool,
+    csv: Path | None,
+    evidence: Path | None,
+    report: Path | None = None,
+    formats: Sequence[Format] = (),
+) -> Iterator[Outputs]:
+    """Open all outputs before the first film is read, and print what is held back whatever happens.
+
+    Raises:
+        StorageError: One of them cannot be made.
+    """
+    from pneumoscope.storage import make_folder
+
+    with ExitStack() as stack:
+        rows = None
+        if csv is not None:
+            rows = stack.enter_context(CsvFile(csv, csv_report.header(reader.meta.class_names, reader.meta.finding)))
+        folder = None if evidence is None else make_folder(evidence)
+        reports = None if report is None else ReportFolder(make_folder(report), formats, reader)
+        outputs = Outputs(reader, json=json, rows=rows, pictures=folder, reports=reports)
+        try:
+            yield outputs
+        except BaseException:
+            outputs.show_held()
+            raise
+        outputs.finish()
+
+
+class Outputs:
+    """Takes readings one by one and keeps none of them for long.
+
+    Attributes:
+        bar: A progress bar that has to step aside while a table is printed.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        *,
+        json: bool,
+        rows: CsvFile | None,
+        pictures: Path | None,
+        reports: ReportFolder | None = None,
+    ) -> None:
+        self._reader = reader
+        self._json = json
+        self._rows = rows
+        self._pictures = pictures
+        self._reports = reports
+        self._held: list[Reading] = []
+        self.bar: Progress | None = None
+        self._counts = {"read": 0, "refused": 0, "called": 0, INDETERMINATE: 0}
+
+    @property
+    def quiet(self) -> bool:
+        """Whether there is room for a progress bar: JSON lines on the same terminal would tear it."""
+        return not (self._json and sys.stdout.isatty())
+
+    def take(self, reading: Reading) -> None:
+        """Write one reading everywhere it is wanted: files first, then the terminal.
+
+        Raises:
+            StorageError: The disk is full.
+        """
+        meta = self._reader.meta
+        self._counts[reading.status] += 1
+        self._counts["called"] += reading.finding is not None and reading.finding.call == meta.finding
+        self._counts[INDETERMINATE] += reading.finding is not None and reading.finding.call == INDETERMINATE
+        if self._rows is not None:
+            self._rows.write(csv_report.row(reading, meta.class_names))
+        if self._pictures is not None and reading.status == "read":
+            self._draw(reading, self._pictures)
+        if self._reports is not None:
+            self._reports.write(reading)
+        if self._json:
+            from pneumoscope.reports.json import to_json
+
+            print(to_json(reading, finding=meta.finding), flush=True)  # noqa: T201 - standard output is the product
+            return
+        self._held.append(reading)
+        if len(self._held) >= _TABLE_ROWS:
+            self.show_held()
+
+    def finish(self) -> None:
+        """Print what is held back, the sum, and the notice."""
+        if self._json:
+            return
+        self.show_held()
+        counts, meta, point = self._counts, self._reader.meta, self._reader.point
+        if isinstance(point, ThreeWayPoint):
+            left_open = f", {counts[INDETERMINATE]} indeterminate"
+            how = f"three-way: no {meta.finding} below {point.lower:.3g}, {meta.finding} from {point.upper:.3g}"
+        else:
+            left_open, how = "", f"{point.preset} operating point: {point.threshold:.3g}"
+        sum_line = (
+            f"{counts['read']} read, {counts['refused']} refused, {counts['called']} called {meta.finding}{left_open} "
+            f"({how}; bundle {meta.name} {meta.version})"
+        )
+        pattern = "A pattern is a radiographic impression, not microbiology. " if len(meta.positive) > 1 else ""
+        print(f"\n{sum_line}\n{pattern}{NOTICE}", flush=True)  # noqa: T201 - as above
+
+    def show_held(self) -> None:
+        """Print the table's rows that are held back."""
+        if not self._held:
+            return
+        from pneumoscope.cli.console import output
+        from pneumoscope.reports.table import table
+
+        held, self._held = self._held, []
+        meta, console = self._reader.meta, output()
+        width = console.width if console.is_terminal else None
+        if self.bar is not None:
+            self.bar.stop()
+        console.print(table(held, meta.class_names, meta.finding, width))
+        sys.stdout.flush()
+        if self.bar is not None:
+            self.bar.start()
+
+    def _draw(self, reading: Reading, folder: Path) -> None:
+        """The film is decoded a second time: keeping every film until its reading is known would cost memory."""
+        from pneumoscope.films.load import load
+        from pneumoscope.quality.corrections import apply_corrections
+        from pneumoscope.reports.overlay import overlay_png
+        from pneumoscope.storage import write_atomically
+
+        film = load(reading.film.path, max_pixels=self._reader.settings.max_pixels)
+        write_atomically(folder / picture_name(reading), overlay_png(apply_corrections(film, reading.mended), reading))
+
+
+def picture_name(reading: Reading) -> str:
+    """The film's stem and the start of its sha256: films of one stem in two folders get a picture each."""
+    return f"{Path(reading.film.path).stem}-{(reading.film.sha256 or '')[:12]}.png"
+
 
 _MANY = 8
 """A progress bar is worth its place from this many films on."""
@@ -79,10 +396,7 @@ def read(  # noqa: PLR0917 - typer makes them options
     """
     from dataclasses import replace
 
-    from pneumoscope.cli.outputs import open_outputs
-    from pneumoscope.cli.paths import find_films
-    from pneumoscope.cli.reports import wanted_formats
-    from pneumoscope.reading import load
+    from pneumoscope.model.reader import load
     from pneumoscope.settings import Settings
 
     settings = Settings.from_environment()
@@ -98,10 +412,10 @@ def read(  # noqa: PLR0917 - typer makes them options
 
 def _read_all(reader: Reader, films: Iterator[str], outputs: Outputs, *, batch: int | None, total: int | None) -> int:
     """Give each reading to the outputs as it comes; the number of refused films."""
-    from pneumoscope.cli.console import hush_libraries, progress
+    from pneumoscope.cli.console import progress, silence_libraries
 
     refused = 0
-    with hush_libraries(), progress(total, wanted=outputs.quiet and (total is None or total >= _MANY)) as bar:
+    with silence_libraries(), progress(total, wanted=outputs.quiet and (total is None or total >= _MANY)) as bar:
         outputs.bar = bar
         readings: Iterator[Reading] = reader.read_many(films, batch=batch)
         for reading in readings:
@@ -115,8 +429,6 @@ def _read_all(reader: Reader, films: Iterator[str], outputs: Outputs, *, batch: 
 
 def _count(paths: list[str]) -> int | None:
     """How many films there are, for the progress bar; None where counting would use them up or nobody looks."""
-    from pneumoscope.cli.paths import STANDARD_INPUT, find_films
-
     if STANDARD_INPUT in paths or not sys.stderr.isatty():
         return None
     return sum(1 for _ in find_films(paths))

@@ -1,4 +1,4 @@
-"""``pneumoscope search``: good hyper-parameters, and what they are worth on films that did not choose them."""
+"""``pneumoscope search``: hyperparameter search."""
 
 from __future__ import annotations
 
@@ -72,24 +72,25 @@ def search(  # noqa: PLR0917 - typer makes them options
 
     Example: pneumoscope search chest_xray --out searches/first --trials 30 --set optim.epochs=15
     """
-    from pneumoscope.cli.extras import need
-    from pneumoscope.cli.train import configuration, films
+    from pneumoscope.cli.console import require_packages
+    from pneumoscope.cli.train import load_config, load_manifest
     from pneumoscope.errors import UsageError
 
     if show_space:
-        from pneumoscope.training.search.plan import DEFAULT, read_plan
+        from pneumoscope.training.search.space import DEFAULT, read_plan
 
         read_plan(space)  # a file that cannot be used is told, not shown
         typer.echo((space or DEFAULT).read_text(), nl=False)
         return
-    need("torch", "lightning", "onnx", "onnxscript", "pyarrow", "scipy", "matplotlib", needed_for="training")
-    need("optuna", "sqlalchemy", needed_for="a search", extra="search")
+    require_packages(
+        "torch", "lightning", "onnx", "onnxscript", "pyarrow", "scipy", "matplotlib", needed_for="training"
+    )
+    require_packages("optuna", "sqlalchemy", needed_for="a search", extra="search")
     if data is None or out is None:
         raise UsageError("a search needs films and a folder for itself", remedy="Give DATA and --out DIR")
-    from pneumoscope.training.search.plan import DEFAULT, read_plan
-    from pneumoscope.training.search.run import Where
+    from pneumoscope.training.search.run import StudyLocation
     from pneumoscope.training.search.run import search as run_search
-    from pneumoscope.training.search.space import Space
+    from pneumoscope.training.search.space import DEFAULT, Space, read_plan
 
     changes = {
         "trials": trials,
@@ -101,26 +102,26 @@ def search(  # noqa: PLR0917 - typer makes them options
     }
     plan, table = read_plan(space, changes)
     searched = Space.parse(table, str(space or DEFAULT.name))
-    start = configuration(recipe, config, change or [], network, seed)
+    start = load_config(recipe, config, change or [], network, seed)
     record = run_search(
-        films(data, start),
+        load_manifest(data, start),
         out,
         start,
         plan,
         searched,
-        where=Where(storage=storage or "", study=study or "", worker=worker, heartbeat=heartbeat),
+        where=StudyLocation(storage=storage or "", study=study or "", worker=worker, heartbeat=heartbeat),
         drop=space is None,
         fresh=fresh,
     )
-    _report(record, out)
+    _print_search(record, out)
 
 
-def _report(record: SearchRecord, out: Path) -> None:
+def _print_search(record: SearchRecord, out: Path) -> None:
     """The best trials, the judgement, and where everything is."""
     from rich.table import Table
 
     from pneumoscope.cli.console import output, show
-    from pneumoscope.evaluation.search import search_figures
+    from pneumoscope.evaluation.search_page import search_figures
     from pneumoscope.settings import NOTICE
 
     figures = search_figures(out)

@@ -1,17 +1,78 @@
-"""``pneumoscope train``: a folder of labelled films in, a bundle out."""
+"""The verbs of training: ``networks``, ``augment``, ``train``, ``ensemble``, ``cross-calibrate``."""
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from pneumoscope.dataset import Manifest
+    from rich.table import Table
+
+    from pneumoscope.data.manifest import Manifest
+    from pneumoscope.training.config import TrainConfig
+    from pneumoscope.training.out_of_fold import OutOfFoldCalibration
+
+__all__ = ["augment", "cross_calibrate", "ensemble", "load_config", "load_manifest", "networks", "print_run", "train"]
+
+
+def networks(
+    classes: Annotated[int, typer.Option(min=2, help="Number of classes, for the number of weights.")] = 3,
+) -> None:
+    """List the families of networks with their sizes, weights and options.
+
+    Example: pneumoscope train chest_xray --network classic-4conv --out runs/classic
+    """
+    from pneumoscope.cli.console import require_packages
+
+    require_packages("torch", needed_for="building networks")
+    from rich.table import Table
+
+    from pneumoscope.cli.console import show
+    from pneumoscope.networks.base import parameters_count
+    from pneumoscope.networks.registry import build, default_size, families
+
+    table = Table("network", "input", "weights", "options (set with --set network.options.KEY=VALUE)")
+    for name in families():
+        size = default_size(name)
+        if name == "transfer":
+            table.add_row(name, f"{size}", "", "checkpoint: a hub name, or a folder of the transformers library")
+            continue
+        network = build(name, classes=classes, size=size)
+        options = ", ".join(f"{key}={json.dumps(value)}" for key, value in network.options.items())
+        table.add_row(name, f"{size}", f"{parameters_count(network):,}", options)
+    show(table)
+
+
+def augment(  # noqa: PLR0917 - typer makes them options
+    data: Annotated[Path, typer.Argument(help="Labelled films, as for train.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The PNG to write.")] = Path("augment.png"),
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file with what differs.")] = None,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one key, like augment.gamma=0.")
+    ] = None,
+    films: Annotated[int, typer.Option(min=1, max=24, help="Films, one a row.")] = 6,
+    looks: Annotated[int, typer.Option(min=1, max=24, help="Augmented looks at each.")] = 7,
+    seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
+) -> None:
+    """Draw a grid: each row a film, first as it is and then as training may see it.
+
+    Example: pneumoscope augment chest_xray --out augment.png --set augment.mixup=0.3
+    """
+    from pneumoscope.cli.console import require_packages
+
+    require_packages("torch", "pyarrow", "matplotlib", needed_for="augmentation")
+    from pneumoscope.cli.console import output
+    from pneumoscope.data.scan import scan
+    from pneumoscope.training.augment import augmentation_grid
     from pneumoscope.training.config import TrainConfig
 
-__all__ = ["configuration", "films", "report", "train"]
+    settings = TrainConfig.load(config, change)
+    manifest = scan(data, source=settings.data.source or None, labels=settings.data.labels, limit=max(2, 4 * films))
+    augmentation_grid(manifest, settings, out, films=films, looks=looks, seed=seed)
+    output().print(f"written: {out}", markup=False)
 
 
 def train(  # noqa: PLR0917 - typer makes them options
@@ -38,11 +99,13 @@ def train(  # noqa: PLR0917 - typer makes them options
 
     Example: pneumoscope train chest_xray --network residual --out runs/first --set optim.epochs=20
     """
-    from pneumoscope.cli.extras import need
+    from pneumoscope.cli.console import require_packages
     from pneumoscope.errors import UsageError
 
-    need("torch", "lightning", "onnx", "onnxscript", "pyarrow", "scipy", "matplotlib", needed_for="training")
-    chosen = configuration(recipe, config, change or [], network, seed)
+    require_packages(
+        "torch", "lightning", "onnx", "onnxscript", "pyarrow", "scipy", "matplotlib", needed_for="training"
+    )
+    chosen = load_config(recipe, config, change or [], network, seed)
     if show_config:
         typer.echo(chosen.to_toml(), nl=False)
         return
@@ -50,11 +113,11 @@ def train(  # noqa: PLR0917 - typer makes them options
         raise UsageError("training needs films and a folder for the run", remedy="Give DATA and --out RUN")
     from pneumoscope.training.run import train as run_training
 
-    run = run_training(films(data, chosen), out, chosen, fresh=fresh)
-    report(run.folder.path)
+    run = run_training(load_manifest(data, chosen), out, chosen, fresh=fresh)
+    print_run(run.folder.path)
 
 
-def configuration(
+def load_config(
     recipe: str | None, config: Path | None, changes: list[str], network: str | None, seed: int | None
 ) -> TrainConfig:
     """The defaults, then the recipe or the file, then the changes; as every verb that learns reads them.
@@ -63,8 +126,7 @@ def configuration(
         ConfigError: A file or a change cannot be used.
     """
     from pneumoscope.errors import UsageError
-    from pneumoscope.training.config import TrainConfig
-    from pneumoscope.training.recipes import find_recipe
+    from pneumoscope.training.config import TrainConfig, find_recipe
 
     if recipe and config:
         raise UsageError("a recipe is a configuration, too", remedy="Give --recipe or --config; change keys with --set")
@@ -76,15 +138,15 @@ def configuration(
     return TrainConfig.load(find_recipe(recipe) if recipe else config, changes)
 
 
-def films(data: Path, config: TrainConfig) -> Manifest:
+def load_manifest(data: Path, config: TrainConfig) -> Manifest:
     """The films that DATA means, and a line of how many of whom.
 
     Raises:
         DatasetError: It is no data set.
     """
     from pneumoscope.cli.console import output
-    from pneumoscope.dataset import Manifest, scan
-    from pneumoscope.dataset.manifest import is_manifest
+    from pneumoscope.data.manifest import Manifest, is_manifest
+    from pneumoscope.data.scan import scan
 
     if data.is_file() and is_manifest(data):
         return Manifest.load(data)
@@ -96,13 +158,13 @@ def films(data: Path, config: TrainConfig) -> Manifest:
     return manifest
 
 
-def report(run: Path) -> None:
+def print_run(run: Path) -> None:
     """The run's table, and where the figures are."""
     from rich.table import Table
 
-    from pneumoscope.bundle import read_bundle
     from pneumoscope.cli.console import output, show
-    from pneumoscope.evaluation.run import run_figures
+    from pneumoscope.evaluation.training_run import run_figures
+    from pneumoscope.model.bundle import read_bundle
     from pneumoscope.settings import NOTICE
 
     figures = run_figures(run)
@@ -118,3 +180,121 @@ def report(run: Path) -> None:
     if figures:
         output().print(f"figures: {figures[0].parent}", markup=False)
     output().print(NOTICE)
+
+
+def ensemble(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Folders of finished runs.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="Folder of the joined run.")],
+    name: Annotated[str, typer.Option(help="Of the bundle.")] = "ensemble",
+    version: Annotated[str, typer.Option(help="Of the bundle.")] = "1",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Throw away an earlier run in RUN.")] = False,
+) -> None:
+    """Join the networks of several runs into one bundle: the mean of their logits, calibrated and judged anew.
+
+    The runs must have the same films, split and preprocessing; they may differ in seed, network, optimisation and
+    augmentation. Needs the extra `train`.
+
+    Example: pneumoscope ensemble runs/one runs/two --out runs/both --name best
+    """
+    from pneumoscope.cli.console import require_packages
+
+    require_packages(
+        "torch", "lightning", "onnx", "onnxscript", "pyarrow", "scipy", "matplotlib", needed_for="training"
+    )
+    from pneumoscope.training.ensemble import ensemble as join
+
+    joined = join(runs, out, name=name, version=version, fresh=fresh)
+    print_run(joined.folder.path)
+
+
+_SHOWN = ("AUC", "recall", "specificity", "accuracy", "Brier", "ECE")
+
+
+def cross_calibrate(
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A bundle's file, or the name of a shipped one.")],
+    folds: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Folders of finished runs on folds.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The new bundle.")],
+    version: Annotated[str | None, typer.Option(help="Of the new bundle.")] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one key, like calibration.shift=0.25."),
+    ] = None,
+) -> None:
+    """Choose a bundle's temperature, thresholds and prediction sets out of fold: on all films, not on a tenth.
+
+    The runs have learned from the bundle's films in folds, without its test part (`data.folds`, `data.hold_test`), by
+    the bundle's recipe; several runs of one fold speak as their mean. Needs the extra `train`.
+
+    Example: pneumoscope cross-calibrate standard runs/fold0 runs/fold1 runs/fold2 --out standard.onnx
+    """
+    from pneumoscope.cli.console import output, require_packages, show
+    from pneumoscope.errors import UsageError
+    from pneumoscope.settings import NOTICE
+
+    require_packages(
+        "torch", "lightning", "onnx", "onnxscript", "pyarrow", "scipy", "matplotlib", needed_for="training"
+    )
+    from pneumoscope.model.bundle import find_bundle, read_bundle
+    from pneumoscope.training.out_of_fold import cross_calibrate as calibrate
+
+    old = find_bundle(bundle)
+    if out.exists() and out.samefile(old):
+        raise UsageError("the bundle would be written over itself", where=out, remedy="Give another --out")
+    made = calibrate(old, folds, out, version=version, changes=change or [])
+    output().print(
+        f"{made.before.name} {made.before.version}: calibrated on {made.meta.operating_points[0].chosen_on}",
+        markup=False,
+    )
+    show(_chosen(made))
+    for part, title in (
+        ("val", "On the bundle's own validation part (on which its temperature and bias are fitted)"),
+        ("test", "On the test part (which chose nothing)"),
+    ):
+        show(_seen(made, part, title))
+    output().print(f"bundle: {out} (sha256 {read_bundle(out)[2][:12]})", markup=False)
+    output().print(NOTICE)
+
+
+def _chosen(made: OutOfFoldCalibration) -> Table:
+    """What the bundle decides by, before and after."""
+    from rich.table import Table
+
+    table = Table("", "before", "after", title="Chosen", title_justify="left")
+    old, new = made.before, made.meta
+    table.add_row("temperature", f"{old.calibrator.temperature:.3f}", f"{new.calibrator.temperature:.3f}")
+    for name, was, now in zip(new.class_names, old.calibrator.bias, new.calibrator.bias, strict=True):
+        table.add_row(f"bias, {name}", f"{was:+.3f}", f"{now:+.3f}")
+    known = {point.preset: point for point in old.operating_points}
+    for point in new.operating_points:
+        threshold = f"{known[point.preset].threshold:.4f}" if point.preset in known else ""
+        table.add_row(f"threshold, {point.preset}", threshold, f"{point.threshold:.4f}")
+    if new.band is not None:
+        before = "" if old.band is None else f"{old.band.lower:.4f} to {old.band.upper:.4f}"
+        table.add_row("left open", before, f"{new.band.lower:.4f} to {new.band.upper:.4f}")
+    for level in new.conformal:
+        was_level = next((each for each in old.conformal if each.coverage == level.coverage), None)
+        for index, name in enumerate(new.class_names):
+            was_quantile = "" if was_level is None else f"{was_level.quantiles[index]:.4f}"
+            table.add_row(f"{level.coverage:.0%} set, {name}", was_quantile, f"{level.quantiles[index]:.4f}")
+    return table
+
+
+def _seen(made: OutOfFoldCalibration, part: str, title: str) -> Table:
+    """What it then is like on films that it has not learned from, before and after."""
+    from rich.table import Table
+
+    table = Table("figure", "before", "after", "95 % interval", "films", title=title, title_justify="left")
+    before = {each.name: each for each in made.figures[part, "before"]}
+    for after in made.figures[part, "after"]:
+        if not after.name.startswith(_SHOWN) or after.value is None:
+            continue
+        was = before.get(after.name)
+        interval = "" if after.low is None or after.high is None else f"{after.low:.3f} to {after.high:.3f}"
+        told = "" if was is None or was.value is None else f"{was.value:.4f}"
+        table.add_row(after.name, told, f"{after.value:.4f}", interval, str(after.n))
+    for level, shares in made.covered[part, "after"].items():
+        was_shares = made.covered[part, "before"].get(level)
+        for index, name in enumerate(made.meta.class_names):
+            told = "" if was_shares is None else f"{was_shares[index]:.4f}"
+            table.add_row(f"{level:.0%} sets hold {name}", told, f"{shares[index]:.4f}", "", "")
+    return table

@@ -1,1 +1,1 @@
-"""How good a model is: its figures with their intervals, and the pictures that show them."""
+"""Evaluation of a system: predictions, metrics, comparison, robustness, explanation, report."""

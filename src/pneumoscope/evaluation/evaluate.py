@@ -1,4 +1,4 @@
-"""An evaluation, readable from top to bottom: judge, write, stress, check the evidence, report."""
+"""One evaluation from top to bottom: metrics, tables, stress, explanation sanity checks, report."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pneumoscope.evaluation.judge import judge
-from pneumoscope.evaluation.tablefile import write_csv, write_parquet
-from pneumoscope.storage import csv_text, make_folder, storing, write_atomically
+from pneumoscope.evaluation.metrics import compute_metrics
+from pneumoscope.evaluation.prediction_files import write_predictions_csv, write_predictions_parquet
+from pneumoscope.storage import csv_text, make_folder, storage_errors, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from os import PathLike
     from pathlib import Path
 
-    from pneumoscope.evaluation.figures.threshold import ReaderPoint
-    from pneumoscope.evaluation.finished import FinishedRun
-    from pneumoscope.evaluation.judgement import Judgement
+    from pneumoscope.evaluation.explanation.result import ExplanationResult
+    from pneumoscope.evaluation.figures.discrimination import ReaderPoint
     from pneumoscope.evaluation.predictions import PredictionTable, RefusedFilm
-    from pneumoscope.evaluation.sanity.result import SanityResult
-    from pneumoscope.evaluation.stress.result import StressResult
-    from pneumoscope.reading import Reader
+    from pneumoscope.evaluation.result import EvaluationResult
+    from pneumoscope.evaluation.robustness.result import RobustnessResult
+    from pneumoscope.evaluation.training_run import FinishedRun
+    from pneumoscope.model.reader import Reader
 
-__all__ = ["PARTS", "Evaluated", "evaluate"]
+__all__ = ["JOURNAL_FILE", "EvaluationOutput", "evaluate"]
 
-PARTS = "predictions.jsonl"
+JOURNAL_FILE = "predictions.jsonl"
 """The file of parts in an evaluation's folder."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Evaluated:
+class EvaluationOutput:
     """What an evaluation left behind.
 
     Attributes:
@@ -42,9 +42,9 @@ class Evaluated:
         seconds: What each step took.
     """
 
-    judgement: Judgement
-    stress: StressResult | None
-    sanity: SanityResult | None
+    judgement: EvaluationResult
+    stress: RobustnessResult | None
+    sanity: ExplanationResult | None
     files: tuple[Path, ...]
     seconds: dict[str, float]
 
@@ -63,7 +63,7 @@ def evaluate(
     sanity: bool = False,
     progress: bool = False,
     step: Callable[[str], None] = lambda _: None,
-) -> Evaluated:
+) -> EvaluationOutput:
     """Judge a table and write all that is said of it into a folder.
 
     Tables and figures are written first, so that a kill during the long checks loses none of them; these go on where
@@ -98,27 +98,29 @@ def evaluate(
         seconds[name] = round(time.perf_counter() - began, 2)
 
     with timed("judging"):
-        judgement = judge(table, draws=draws, seed=seed)
+        judgement = compute_metrics(table, draws=draws, seed=seed)
     with timed("writing tables"):
         files = _write(table, judgement, folder)
     swept = checked = None
     if reader is not None and bundle is not None and (stress_films or sanity):
-        from pneumoscope.evaluation.labelled import films_of_table, some_of  # noqa: PLC0415 - only where it is used
+        from pneumoscope.evaluation.dataset import films_of_table, stratified_sample  # noqa: PLC0415 - only where it is used
 
         films = films_of_table(table)
         if stress_films:
-            from pneumoscope.evaluation.stress import run_stress  # noqa: PLC0415
+            from pneumoscope.evaluation.robustness.sweep import run_corruption_sweep  # noqa: PLC0415
 
             with timed("stress"):
-                swept = run_stress(
-                    reader, some_of(films, stress_films, seed=seed), folder, seed=seed, progress=progress
+                swept = run_corruption_sweep(
+                    reader, stratified_sample(films, stress_films, seed=seed), folder, seed=seed, progress=progress
                 )
         if sanity:
-            from pneumoscope.evaluation.sanity import run_sanity  # noqa: PLC0415
+            from pneumoscope.evaluation.explanation.run import run_explanation_checks  # noqa: PLC0415
 
             with timed("evidence"):
-                checked = run_sanity(bundle, films, folder, settings=reader.settings, seed=seed, progress=progress)
-    from pneumoscope.evaluation.report import write_report  # noqa: PLC0415 - matplotlib and jinja2
+                checked = run_explanation_checks(
+                    bundle, films, folder, settings=reader.settings, seed=seed, progress=progress
+                )
+    from pneumoscope.evaluation.report.page import write_report  # noqa: PLC0415 - matplotlib and jinja2
 
     with timed("report"):
         pages = write_report(
@@ -132,24 +134,24 @@ def evaluate(
             run=run,
             step=lambda name: step(f"report: {name}"),
         )
-    return Evaluated(judgement, swept, checked, (*pages, *files), seconds)
+    return EvaluationOutput(judgement, swept, checked, (*pages, *files), seconds)
 
 
-def _write(table: PredictionTable, judgement: Judgement, folder: Path) -> list[Path]:
+def _write(table: PredictionTable, judgement: EvaluationResult, folder: Path) -> list[Path]:
     """The tables and the figures as files."""
-    write_parquet(table, folder / "predictions.parquet")
-    write_csv(table, folder / "predictions.csv")
+    write_predictions_parquet(table, folder / "predictions.parquet")
+    write_predictions_csv(table, folder / "predictions.csv")
     judgement.save(folder / "judgement.json")
     files = [folder / name for name in ("predictions.parquet", "predictions.csv", "judgement.json")]
     refused = folder / "refused.csv"
     if table.refused:
-        write_atomically(refused, _rows(table.refused))
+        write_atomically(refused, _refused_csv(table.refused))
         return [*files, folder / "judgement.schema.json", refused]
-    with storing(refused):
+    with storage_errors(refused):
         refused.unlink(missing_ok=True)  # of an earlier evaluation
     return [*files, folder / "judgement.schema.json"]
 
 
-def _rows(refused: Sequence[RefusedFilm]) -> bytes:
+def _refused_csv(refused: Sequence[RefusedFilm]) -> bytes:
     rows = ((film.path, film.label, film.code, film.reason) for film in refused)
     return csv_text([("path", "label", "code", "reason"), *rows]).encode("utf-8", "surrogateescape")

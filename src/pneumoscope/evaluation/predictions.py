@@ -1,4 +1,4 @@
-"""What a system said of films whose class is known: the one input of every judgement.
+"""The predictions table: films, labels, one system's probabilities, patients, subgroups.
 
 A bundle, a foreign ONNX model, a run, and a table that another system wrote all end in a ``PredictionTable``, so
 that all are judged by the same statistics. ``tablefile`` reads and writes it.
@@ -6,8 +6,10 @@ that all are judged by the same statistics. ``tablefile`` reads and writes it.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,9 +22,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from pneumoscope.evaluation.finished import FinishedRun
+    from pneumoscope.evaluation.training_run import FinishedRun
 
-__all__ = ["UNKNOWN", "PredictionTable", "RefusedFilm"]
+__all__ = [
+    "UNKNOWN",
+    "PredictionTable",
+    "RefusedFilm",
+    "age_band",
+    "aspect_band",
+    "display_path",
+    "normalize_sex",
+    "resolution_band",
+]
 
 UNKNOWN = ""
 """The stratum of a film of which it is not known."""
@@ -253,3 +264,51 @@ class PredictionTable:
 
 def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+_AGE_BANDS = ((1, "under 1"), (6, "1 to 5"), (18, "6 to 17"), (40, "18 to 39"), (65, "40 to 64"))
+_AGE_PATTERN = re.compile(r"^0*(\d+(?:\.\d+)?)\s*(years?|y|months?|m|weeks?|w|days?|d)?$", re.IGNORECASE)
+_YEARS_PER_UNIT = {"y": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25}
+_RESOLUTION_BANDS = ((512, "under 512 px"), (1024, "512 to 1,023 px"), (2048, "1,024 to 2,047 px"))
+
+
+def age_band(age: str) -> str:
+    """The band of an age in years ("57"), with a unit ("3 months"), or as DICOM writes it ("057Y"; PS3.5, 6.2).
+
+    A band is kept as it is; what is no age is unknown.
+    """
+    if age in {band for _, band in _AGE_BANDS} | {"65 and over"}:
+        return age
+    match = _AGE_PATTERN.match(age.strip())
+    if match is None:
+        return UNKNOWN
+    years = float(match[1]) * _YEARS_PER_UNIT[(match[2] or "y")[0].lower()]
+    # The public adult sets hold ages of 150 and more: typing errors.
+    return next((band for limit, band in _AGE_BANDS if years < limit), "65 and over") if years <= 120 else UNKNOWN
+
+
+def normalize_sex(sex: str) -> str:
+    """One spelling: "female", "male", or as the table tells it."""
+    plain = sex.strip().lower()
+    return {"f": "female", "m": "male", "w": "female", "woman": "female", "man": "male"}.get(plain, plain)
+
+
+def resolution_band(rows: int, columns: int) -> str:
+    """By the longer side."""
+    longer = max(rows, columns)
+    return next((band for limit, band in _RESOLUTION_BANDS if longer < limit), "2,048 px and more")
+
+
+def aspect_band(rows: int, columns: int) -> str:
+    """By width over height; a film that was squeezed into a square tells nothing of the machine it came from."""
+    ratio = columns / rows
+    if abs(ratio - 1) <= 0.01:
+        return "square"
+    return "higher than wide" if ratio < 1 else "up to 1.25 times as wide as high" if ratio <= 1.25 else "wider"
+
+
+def display_path(path: str) -> str:
+    """A film's path as it may be shown: never that of a person's folders."""
+    if PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute():
+        return PureWindowsPath(path).name
+    return path

@@ -1,4 +1,4 @@
-"""What persons made of the same films, as points beside the ROC."""
+"""Human readers of the same films, as points beside the ROC."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pneumoscope.dataset.sources.table import read_rows
+from pneumoscope.data.sources import read_rows
 from pneumoscope.errors import DatasetError
-from pneumoscope.evaluation.figures.threshold import ReaderPoint
-from pneumoscope.statistics.rates import clustered_rate
+from pneumoscope.evaluation.figures.discrimination import ReaderPoint
+from pneumoscope.stats.proportions import clustered_rate
 
 if TYPE_CHECKING:
     from os import PathLike

@@ -1,4 +1,4 @@
-"""DICOM, through pydicom: header, pixels, and the few facts that a reading may use. No identity leaves here."""
+"""DICOM, through pydicom: header, pixels, and the metadata that a reading may use. No identity leaves here."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pneumoscope.domain.radiograph import FilmInfo, Radiograph
 from pneumoscope.errors import FilmError, FilmTooLarge, UnreadableFilm, UnsupportedFilm
 from pneumoscope.films.codestream import frame_size, rle_size, sequential_scan_without_end
 from pneumoscope.films.dicom_header import parse_data_set, whole_number
-from pneumoscope.films.grayscale import shown
-from pneumoscope.films.refuse import check_size, cut_short, damaged
-from pneumoscope.films.tones import Tones, gray_of
-from pneumoscope.quiet import quietly
+from pneumoscope.films.grayscale import GrayImage, to_grayscale
+from pneumoscope.films.limits import check_dimensions, damaged_file, truncated_file
+from pneumoscope.films.lut import presentation_values
+from pneumoscope.quiet import capture_warnings
+from pneumoscope.types.radiograph import FilmInfo, Radiograph
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +25,7 @@ __all__ = ["read_dicom"]
 _PLAIN_RADIOGRAPHS = frozenset({"CR", "DX", "RG", "PX", "OT"})
 """Modalities that a plain film comes under (PS3.3 C.7.3.1.1.1); OT is what converters write."""
 
-_NOT_PICTURES = {
+_NON_IMAGE_MODALITIES = {
     "SR": "a structured report",
     "SEG": "a segmentation",
     "RTSTRUCT": "a set of radiotherapy structures",
@@ -57,7 +57,7 @@ _RLE_PADDING = 1024  # bytes beyond the picture that a careless writer may add
 # Only values of the closed forms of the code string and age string (PS3.5 section 6.2): no free text, so no names.
 _CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
 _AGE_STRING = re.compile(r"\d{3}[DWMY]")
-_FACTS = ("Modality", "ViewPosition", "PatientAge", "PatientSex", "BodyPartExamined", "Laterality")
+_METADATA_KEYWORDS = ("Modality", "ViewPosition", "PatientAge", "PatientSex", "BodyPartExamined", "Laterality")
 
 
 def read_dicom(data: bytes, *, where: str, digest: str, max_pixels: int) -> Radiograph:
@@ -75,20 +75,20 @@ def read_dicom(data: bytes, *, where: str, digest: str, max_pixels: int) -> Radi
         FilmTooLarge: More than ``max_pixels``.
     """
     try:
-        with quietly():
+        with capture_warnings():
             header = parse_data_set(data, where=where, max_pixels=max_pixels)
-            _refuse_what_is_no_picture(header, where)
+            _refuse_non_image(header, where)
             rows, columns = int(header.get("Rows") or 0), int(header.get("Columns") or 0)
-            check_size(rows, columns, where=where, max_pixels=max_pixels)
+            check_dimensions(rows, columns, where=where, max_pixels=max_pixels)
             stored, notes = _stored(header, where, max_pixels)
             tones = _tones(stored, header, where)
-            facts, spacing = _facts(header), _spacing(header)
+            facts, spacing = _metadata(header), _spacing(header)
     except FilmError:
         raise
     except MemoryError as error:
         raise FilmTooLarge("not enough memory to decode it", where=where, remedy="Make it smaller") from error
     except Exception as error:  # whatever a decoder says of foreign bytes, the film is damaged
-        raise damaged("DICOM", where) from error
+        raise damaged_file("DICOM", where) from error
     modality = facts.get("Modality")
     if modality and modality not in _PLAIN_RADIOGRAPHS:
         notes.append(f"its Modality is {modality}: not a plain radiograph")
@@ -105,19 +105,19 @@ def read_dicom(data: bytes, *, where: str, digest: str, max_pixels: int) -> Radi
     )
 
 
-def _refuse_what_is_no_picture(header: Dataset, where: str) -> None:
+def _refuse_non_image(header: Dataset, where: str) -> None:
     modality = str(header.get("Modality", "") or "").strip().upper()
     if header.file_meta.get("MediaStorageSOPClassUID") == _DICOMDIR or "DirectoryRecordSequence" in header:
         raise UnsupportedFilm("a DICOM directory, not a film", where=where, remedy="Give the files that it lists")
-    if modality in _NOT_PICTURES:
+    if modality in _NON_IMAGE_MODALITIES:
         raise UnsupportedFilm(
-            f"{_NOT_PICTURES[modality]} ({modality}), not a film",
+            f"{_NON_IMAGE_MODALITIES[modality]} ({modality}), not a film",
             where=where,
             remedy="Give the film that it belongs to",
         )
     if not any(keyword in header for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         if "Rows" in header:
-            raise cut_short(where)
+            raise truncated_file(where)
         name = f" ({modality})" if _CODE_STRING.fullmatch(modality) else ""
         raise UnsupportedFilm(f"DICOM without a picture{name}", where=where, remedy="Give the film itself")
 
@@ -158,7 +158,7 @@ def _stored(header: Dataset, where: str, max_pixels: int) -> tuple[NDArray[Any],
         stored = pixel_array(header, index=0, decoding_plugin=plugin)
     except ValueError as error:
         if "less than expected" in str(error) or "doesn't match the expected" in str(error):
-            raise cut_short(where) from error
+            raise truncated_file(where) from error
         raise
     return stored, notes
 
@@ -184,25 +184,25 @@ def _check_frame(header: Dataset, frames: int, where: str, max_pixels: int) -> N
 
     frame = next(generate_frames(header.PixelData, number_of_frames=frames), b"")
     if not frame:
-        raise cut_short(where)
+        raise truncated_file(where)
     if header.file_meta.TransferSyntaxUID == _RLE:
         bound = header.Rows * header.Columns * header.SamplesPerPixel * (header.BitsAllocated // 8)
         if rle_size(frame, limit=bound + _RLE_PADDING) > bound + _RLE_PADDING:
-            raise damaged("DICOM", where)
+            raise damaged_file("DICOM", where)
         return
     size = frame_size(frame)
     if size is None:
-        raise damaged("DICOM", where)
-    check_size(size.rows, size.columns, where=where, max_pixels=max_pixels)
+        raise damaged_file("DICOM", where)
+    check_dimensions(size.rows, size.columns, where=where, max_pixels=max_pixels)
     if size[:2] != (header.Rows, header.Columns) or not size.plausible:
-        raise damaged("DICOM", where)
+        raise damaged_file("DICOM", where)
     wrong = sequential_scan_without_end(frame)
     if wrong:
         at = header.PixelData.find(frame[:wrong])
         header.PixelData = header.PixelData[: at + wrong] + b"\x3f" + header.PixelData[at + wrong + 1 :]
 
 
-def _tones(stored: NDArray[Any], header: Dataset, where: str) -> Tones:
+def _tones(stored: NDArray[Any], header: Dataset, where: str) -> GrayImage:
     photometric = str(header.get("PhotometricInterpretation", "")).strip().upper()
     if stored.dtype.kind == "f" and not np.isfinite(stored).all():
         raise UnreadableFilm("values that are not finite numbers", where=where, remedy="Export the film again")
@@ -211,16 +211,16 @@ def _tones(stored: NDArray[Any], header: Dataset, where: str) -> Tones:
 
         stored = apply_color_lut(stored, header)
     if stored.ndim == 2:
-        return shown(stored, header)
+        return presentation_values(stored, header)
     bits = 8 * stored.dtype.itemsize
     if stored.dtype.kind == "u" and bits > 16:
         stored = (stored >> (bits - 16)).astype(np.uint16)
-    return gray_of(stored, where=where)
+    return to_grayscale(stored, where=where)
 
 
-def _facts(header: Dataset) -> dict[str, str]:
+def _metadata(header: Dataset) -> dict[str, str]:
     facts = {}
-    for keyword in _FACTS:
+    for keyword in _METADATA_KEYWORDS:
         value = header.get(keyword)
         if not value and keyword == "Laterality":
             value = header.get("ImageLaterality")

@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from pneumoscope.errors import FilmTooLarge
-from pneumoscope.films.refuse import check_size
+from pneumoscope.films.limits import check_dimensions
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -126,6 +126,6 @@ def _allowed(found: bytearray, *, where: str, max_pixels: int) -> int:
             ("NumberOfFrames", 1),
         )
     )
-    check_size(rows, columns, where=where, max_pixels=max_pixels)
+    check_dimensions(rows, columns, where=where, max_pixels=max_pixels)
     frame = rows * columns * min(samples, 4) * min(-(-bits // 8), 8)
     return begin + max(frame, min(frame * frames, _SEVERAL_FRAMES)) + _BEHIND_THE_PIXELS

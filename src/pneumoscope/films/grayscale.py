@@ -1,12 +1,4 @@
-"""From stored values to what is shown: the grayscale transformation sequence of DICOM.
-
-    stored values -> modality LUT (PS3.3 C.11.1) -> VOI LUT or window (PS3.3 C.11.2)
-                  -> MONOCHROME1 or INVERSE, once (PS3.3 C.7.6.3.1.2, C.11.6.1.2)
-
-What comes out are P-values (PS3.14), the same for a MONOCHROME1 film as for its MONOCHROME2 twin.
-Every step is a function of the stored value alone, so it is worked out once for each value there can be,
-and the picture is looked up in that table: exact, quick, and small in memory.
-"""
+"""From numbers of any kind, colour too, to gray levels."""
 
 from __future__ import annotations
 
@@ -15,222 +7,142 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pneumoscope.films.tones import STRETCHED, Tones
+from pneumoscope.errors import UnreadableFilm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from pydicom.dataset import Dataset
 
-__all__ = ["shown"]
+__all__ = ["COLOUR_WARNING", "GrayImage", "composite_over_black", "is_colour", "luma", "to_grayscale"]
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Scale:
-    """Values on their way, and the least and greatest that they could be."""
-
-    values: NDArray[np.float64]
-    low: float
-    high: float
-    bits: int
+COLOUR_WARNING = "a colour picture: read as its luma"
+STRETCHED_WARNING = "values stretched from least to greatest"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Table:
-    """A LUT of the standard: ``first`` is the input value that takes the first entry."""
+class GrayImage:
+    """Gray levels and what they mean.
 
-    entries: NDArray[np.float64]
-    first: int
-    bits: int
+    Attributes:
+        pixels: uint8 or uint16 [rows, columns].
+        white: The value that stands for full white.
+        warnings: What was odd, in plain words.
+    """
 
-    def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Look up; inputs beyond either end take the end's entry (PS3.3 C.11.1.1.1)."""
-        index = np.clip(np.rint(values) - self.first, 0, len(self.entries) - 1).astype(np.intp)
-        found: NDArray[np.float64] = self.entries[index]
-        return found
+    pixels: NDArray[np.uint8] | NDArray[np.uint16]
+    white: int
+    warnings: tuple[str, ...] = ()
 
 
-def shown(stored: NDArray[Any], header: Dataset) -> Tones:
-    """Stored values as gray levels, dense tissue bright.
+def luma(colour: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[Any]:
+    """Luma of ITU-R BT.601-7, section 2.5.1, with the integer weights that Pillow uses for its mode "L".
 
-    With no window and no VOI LUT the whole range of the stored bits is shown, so that a film without
-    either comes back with the very values that were stored. Padding (PS3.3 C.7.5.1.1.2) becomes black.
+    The weights sum to 65536, so that equal channels come out unchanged.
 
     Args:
-        stored: Integers or floats [rows, columns], finite.
-        header: The data set that they came in.
+        colour: uint8 or uint16 [rows, columns, 3].
 
     Returns:
-        uint8 where at most 8 bits were stored, else uint16; ``white`` is the greatest value of as many
-        bits as were stored, or as the tables give.
+        [rows, columns] of the same type.
     """
-    notes: list[str] = []
-    if stored.dtype.kind not in "iub" or stored.dtype.itemsize > 2:
-        low, high = float(stored.min()), float(stored.max())
-        scale = _Scale(stored.astype(np.float64), low, high, 16)
-        if not _has_voi(header):
-            notes.append(STRETCHED)
-        shares = _shares(scale, header, notes)
-        return _tones(shares, 16, _padding(stored, header, 0), notes)
-    bits = min(max(int(header.BitsStored), 1), 8 * stored.dtype.itemsize)
-    signed = stored.dtype.kind == "i"
-    least, greatest = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
-    # A careless writer may leave values beyond its own BitsStored: the table reaches them all the same.
-    start, stop = min(least, int(stored.min())), max(greatest, int(stored.max()))
-    every = np.arange(start, stop + 1)
-    scale = _Scale(every.astype(np.float64), float(least), float(greatest), bits)
-    shares = _shares(scale, header, notes)
-    depth = min(max(bits, 8, *_table_bits(header)), 16)
-    table = _tones(shares, depth, _padding(every, header, 8 * stored.dtype.itemsize), notes)
-    pixels: NDArray[Any] = np.take(table.pixels, stored.astype(np.int32) - start)
-    return Tones(pixels, table.white, table.warnings)
+    total = colour[..., 0] * np.uint32(19595)
+    total += colour[..., 1] * np.uint32(38470)
+    total += colour[..., 2] * np.uint32(7471)
+    total += np.uint32(0x8000)
+    total >>= np.uint32(16)
+    gray: NDArray[Any] = total.astype(colour.dtype)
+    return gray
 
 
-def _tones(shares: NDArray[np.float64], bits: int, padding: NDArray[np.bool_], notes: list[str]) -> Tones:
-    white = (1 << bits) - 1
-    levels = np.rint(np.where(padding, 0.0, shares) * white)
-    pixels = levels.astype(np.uint8) if bits == 8 else levels.astype(np.uint16)
-    return Tones(pixels, white, tuple(notes))
+def is_colour(colour: NDArray[np.uint8] | NDArray[np.uint16]) -> bool:
+    """Whether the channels truly differ.
 
-
-def _shares(scale: _Scale, header: Dataset, notes: list[str]) -> NDArray[np.float64]:
-    """Shares of white, 0 to 1, after the whole sequence."""
-    scale = _modality(scale, header, notes)
-    shares = _voi(scale, header, notes)
-    return 1.0 - shares if _is_inverse(header, notes) else shares
-
-
-def _is_inverse(header: Dataset, notes: list[str]) -> bool:
-    """Whether the least value is to be shown white.
-
-    A DX film says it twice, as MONOCHROME1 and as INVERSE (PS3.3 C.8.11.3.1.2): it is inverted once.
-    Where the two do not agree, the film is inverted if either says so: no writer says it by accident.
-    """
-    first = str(header.get("PhotometricInterpretation", "")).strip().upper() == "MONOCHROME1"
-    shape = str(header.get("PresentationLUTShape", "")).strip().upper()
-    if first and shape == "IDENTITY":
-        notes.append("MONOCHROME1 with an IDENTITY presentation: taken as MONOCHROME1")
-    return first or shape == "INVERSE"
-
-
-def _modality(scale: _Scale, header: Dataset, notes: list[str]) -> _Scale:
-    """Stored values to the modality's own: a table, or slope and intercept (PS3.3 C.11.1)."""
-    table = _table(header, "ModalityLUTSequence", scale, notes)
-    if table is not None:
-        return _Scale(table(scale.values), 0.0, float((1 << table.bits) - 1), table.bits)
-    slope, intercept = _number(header, "RescaleSlope"), _number(header, "RescaleIntercept")
-    if slope is None and intercept is None:
-        return scale
-    slope, intercept = 1.0 if slope is None else slope, intercept or 0.0
-    if slope == 0:
-        notes.append("a rescale slope of 0: passed over")
-        return scale
-    ends = sorted((scale.low * slope + intercept, scale.high * slope + intercept))
-    return _Scale(scale.values * slope + intercept, ends[0], ends[1], scale.bits)
-
-
-def _voi(scale: _Scale, header: Dataset, notes: list[str]) -> NDArray[np.float64]:
-    """The part of the scale that the maker meant to be seen, as shares of white (PS3.3 C.11.2).
-
-    Several windows or tables are alternatives (C.11.2.1.2); the first is applied, a table before a window.
-    """
-    table = _table(header, "VOILUTSequence", scale, notes)
-    if table is not None:
-        return np.clip(table(scale.values) / ((1 << table.bits) - 1), 0.0, 1.0)
-    center, width = _number(header, "WindowCenter"), _number(header, "WindowWidth")
-    if center is not None and width is not None:
-        windowed = _window(scale.values, center, width, str(header.get("VOILUTFunction", "") or "LINEAR"))
-        if windowed is not None:
-            return windowed
-        notes.append("a window that makes no sense: the whole range is shown")
-    span = scale.high - scale.low
-    if span <= 0:
-        return np.zeros_like(scale.values)
-    return np.clip((scale.values - scale.low) / span, 0.0, 1.0)
-
-
-def _window(values: NDArray[np.float64], center: float, width: float, function: str) -> NDArray[np.float64] | None:
-    """LINEAR (C.11.2.1.2.1), LINEAR_EXACT (C.11.2.1.3.2) or SIGMOID (C.11.2.1.3.1); None for an impossible width."""
-    function = function.strip().upper()
-    if function == "SIGMOID" and width > 0:
-        # Clipped: beyond this the share is 0 or 1 to the last bit, and exp would overflow.
-        return 1.0 / (1.0 + np.exp(np.clip(-4.0 * (values - center) / width, -700.0, 700.0)))
-    if function == "LINEAR_EXACT" and width > 0:
-        return np.clip((values - center) / width + 0.5, 0.0, 1.0)
-    if function in ("SIGMOID", "LINEAR_EXACT") or width < 1:
-        return None
-    if width == 1:
-        return (values > center - 0.5).astype(np.float64)
-    return np.clip((values - (center - 0.5)) / (width - 1.0) + 0.5, 0.0, 1.0)
-
-
-def _number(header: Dataset, keyword: str) -> float | None:
-    """The first value of a decimal element, if it is a finite number."""
-    value = header.get(keyword)
-    if value is not None and not isinstance(value, str | float | int):
-        value = value[0] if len(value) else None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if np.isfinite(number) else None
-
-
-def _has_voi(header: Dataset) -> bool:
-    return bool(header.get("VOILUTSequence")) or _number(header, "WindowWidth") is not None
-
-
-def _table_bits(header: Dataset) -> tuple[int, ...]:
-    """Depth of the last table in the sequence: a curve needs its own levels, not those of its input."""
-    for keyword in ("VOILUTSequence", "ModalityLUTSequence"):
-        items = header.get(keyword)
-        descriptor = items[0].get("LUTDescriptor") if items else None
-        if descriptor is not None and len(descriptor) == 3:
-            return (int(descriptor[2]),)
-    return ()
-
-
-def _table(header: Dataset, keyword: str, scale: _Scale, notes: list[str]) -> _Table | None:
-    """Read a LUT (PS3.3 C.11.1.1, C.11.2.1.1); None if there is none or it is damaged."""
-    items = header.get(keyword)
-    if not items:
-        return None
-    descriptor, data = items[0].get("LUTDescriptor"), items[0].get("LUTData")
-    if descriptor is None or data is None or len(descriptor) != 3:
-        notes.append("a lookup table that is not whole: passed over")
-        return None
-    count, first, bits = (int(number) for number in descriptor)
-    count = count or 1 << 16
-    if isinstance(data, bytes):
-        order = "<" if header.original_encoding[1] is not False else ">"
-        wide = len(data) >= 2 * count
-        entries = np.frombuffer(data, dtype=f"{order}u2" if wide else np.uint8)[:count]
-    else:
-        entries = np.atleast_1d(np.asarray(data, dtype=np.int64))[:count]
-    if not 1 <= bits <= 16 or len(entries) < count:
-        notes.append("a lookup table that is not whole: passed over")
-        return None
-    # The first mapped value is stored in 16 bits whose sign the explicit encodings may lose.
-    if first >= 1 << 15 and scale.low < 0:
-        first -= 1 << 16
-    # Some writers state fewer bits than their entries have.
-    bits = max(bits, int(entries.max()).bit_length())
-    return _Table(entries.astype(np.float64), first, bits)
-
-
-def _padding(values: NDArray[Any], header: Dataset, bits: int) -> NDArray[np.bool_]:
-    """Which stored values are padding and not part of the picture (PS3.3 C.7.5.1.1.2).
+    A gray film that went through a colour JPEG may differ by a few levels here and there. It is colour
+    when in more than one pixel of a thousand the channels are more than 5 % of white apart.
 
     Args:
-        values: Stored values.
-        header: The data set.
-        bits: Bits that the padding value is stored in, to restore a sign that the encoding lost; 0 if wider.
+        colour: uint8 or uint16 [rows, columns, 3].
     """
-    first = header.get("PixelPaddingValue")
-    if not isinstance(first, int):
-        return np.zeros(values.shape, dtype=np.bool_)
-    last = header.get("PixelPaddingRangeLimit")
-    last = last if isinstance(last, int) else first
-    if bits and values.size and values.min() < 0:
-        first, last = (edge - (1 << bits) if edge >= 1 << (bits - 1) else edge for edge in (first, last))
-    padding: NDArray[np.bool_] = (values >= min(first, last)) & (values <= max(first, last))
-    return padding
+    first, second, third = colour[..., 0], colour[..., 1], colour[..., 2]
+    if np.array_equal(first, second) and np.array_equal(second, third):
+        return False
+    limit = 12 if colour.dtype == np.uint8 else 3276
+    highest = np.maximum(np.maximum(first, second), third)
+    lowest = np.minimum(np.minimum(first, second), third)
+    return int(np.count_nonzero(highest - lowest > limit)) * 1000 > first.size
+
+
+def composite_over_black(gray: NDArray[Any], alpha: NDArray[Any], white: int) -> NDArray[Any]:
+    """Lay a picture with transparent parts over black: gray x alpha, rounded to the nearest level."""
+    product = gray.astype(np.uint32) * alpha + np.uint32(white // 2)
+    laid: NDArray[Any] = (product // np.uint32(white)).astype(gray.dtype)
+    return laid
+
+
+def to_grayscale(values: NDArray[Any], *, where: str) -> GrayImage:
+    """Take an array of numbers for a film.
+
+    8 and 16 bit unsigned integers are kept as they are. Wider or signed integers are kept too when they
+    fit into one of the two, else stretched from least to greatest. Fractions from 0 to 1 are shares of
+    white; other fractions are stretched.
+
+    Args:
+        values: Real numbers [rows, columns], [rows, columns, 1], or 3 or 4 channels (RGB, RGBA) last.
+        where: What to call it in an error.
+
+    Raises:
+        UnreadableFilm: Another shape, no pixels, not numbers, or NaN or infinity among them.
+    """
+    if values.dtype.kind not in "buif":
+        raise UnreadableFilm(
+            f"an array of {values.dtype}, not of real numbers",
+            where=where,
+            remedy="Give uint8, uint16 or floats from 0 to 1",
+        )
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
+    if values.ndim != 2 and not (values.ndim == 3 and values.shape[2] in (3, 4)):
+        shape = " x ".join(map(str, values.shape)) or "one number"
+        raise UnreadableFilm(
+            f"an array of shape {shape} is no film",
+            where=where,
+            remedy="Give [rows, columns] or [rows, columns, 3]",
+        )
+    if values.size == 0:
+        raise UnreadableFilm("the array is empty", where=where, remedy="Give [rows, columns] or [rows, columns, 3]")
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise UnreadableFilm(
+            "the array has values that are not finite numbers (NaN or infinity)",
+            where=where,
+            remedy="Replace them before reading",
+        )
+    levels, white, notes = _levels(values)
+    if levels.ndim == 2:
+        return GrayImage(np.ascontiguousarray(levels), white, notes)
+    gray = luma(levels[..., :3])
+    if is_colour(levels[..., :3]):
+        notes = (*notes, COLOUR_WARNING)
+    if levels.shape[2] == 4 and (levels[..., 3] != white).any():
+        gray = composite_over_black(gray, levels[..., 3], white)
+        notes = (*notes, "transparent parts: laid over black")
+    return GrayImage(np.ascontiguousarray(gray), white, notes)
+
+
+def _levels(values: NDArray[Any]) -> tuple[NDArray[Any], int, tuple[str, ...]]:
+    """Any real numbers as uint8 or uint16, with the white level and what was done to get there."""
+    if values.dtype == np.bool_:
+        return values.astype(np.uint8) * np.uint8(255), 255, ()
+    if values.dtype == np.uint8:
+        return values, 255, ()
+    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
+        return values.astype(np.uint16, copy=False), 65535, ()
+    low, high = values.min(), values.max()
+    if values.dtype.kind in "ui" and low >= 0 and high <= 65535:
+        return (values.astype(np.uint8), 255, ()) if high <= 255 else (values.astype(np.uint16), 65535, ())
+    notes: tuple[str, ...] = ()
+    shares = values.astype(np.float64)
+    if values.dtype.kind in "ui" or low < 0 or high > 1:
+        notes = (STRETCHED_WARNING,)
+        # Halved first: the distance between two finite floats need not be finite.
+        span = float(high) / 2 - float(low) / 2
+        shares = (shares / 2 - float(low) / 2) / span if span > 0 else np.zeros_like(shares)
+    return np.rint(shares * 65535).astype(np.uint16), 65535, notes

@@ -1,4 +1,4 @@
-"""One door for every kind of source."""
+"""Load a film from a path, bytes, a Pillow image or an array."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from pneumoscope.domain.radiograph import FilmInfo, Radiograph
 from pneumoscope.errors import FilmError, FilmTooLarge, UnreadableFilm, UnsupportedFilm
-from pneumoscope.films.raster import read_picture, read_raster
-from pneumoscope.films.refuse import check_size, cut_short, damaged
-from pneumoscope.films.sniff import sniff, stranger
-from pneumoscope.films.tones import Tones, gray_of
+from pneumoscope.films.grayscale import GrayImage, to_grayscale
+from pneumoscope.films.limits import check_dimensions, damaged_file, truncated_file
+from pneumoscope.films.raster import read_pil_image, read_raster
+from pneumoscope.films.sniff import name_foreign_format, sniff
 from pneumoscope.settings import Settings
+from pneumoscope.types.radiograph import FilmInfo, Radiograph
 
 if TYPE_CHECKING:
     from typing import Any
@@ -57,8 +57,8 @@ def load(
     if isinstance(source, np.ndarray):
         where = name or "array"
         if source.ndim >= 2:
-            check_size(source.shape[0], source.shape[1], where=where, max_pixels=max_pixels)
-        return _radiograph_of_numbers(gray_of(source, where=where), where)
+            check_dimensions(source.shape[0], source.shape[1], where=where, max_pixels=max_pixels)
+        return _radiograph_of_numbers(to_grayscale(source, where=where), where)
     if isinstance(source, Image.Image):
         where = name or "picture"
         return _radiograph_of_numbers(_tones_of_picture(source, where, max_pixels), where)
@@ -99,7 +99,7 @@ def _radiograph_of_bytes(data: bytes, where: str, max_pixels: int) -> Radiograph
         raise UnreadableFilm("the file is empty", where=where, remedy="Copy or export it again")
     kind = sniff(data)
     if kind is None:
-        what = stranger(data)
+        what = name_foreign_format(data)
         if what is None:
             raise UnreadableFilm(
                 "not a picture of a known kind",
@@ -119,20 +119,20 @@ def _radiograph_of_bytes(data: bytes, where: str, max_pixels: int) -> Radiograph
     return Radiograph(pixels=tones.pixels, white=tones.white, info=info, warnings=tones.warnings)
 
 
-def _tones_of_picture(picture: Image.Image, where: str, max_pixels: int) -> Tones:
-    check_size(picture.height, picture.width, where=where, max_pixels=max_pixels)
+def _tones_of_picture(picture: Image.Image, where: str, max_pixels: int) -> GrayImage:
+    check_dimensions(picture.height, picture.width, where=where, max_pixels=max_pixels)
     try:
         picture.load()
-        return read_picture(picture, where=where, max_pixels=max_pixels)
+        return read_pil_image(picture, where=where, max_pixels=max_pixels)
     except FilmError:
         raise
     except Exception as error:  # a picture opened lazily decodes here, and may be damaged
         if "truncated" in str(error):
-            raise cut_short(where) from error
-        raise damaged(picture.format or "picture", where) from error
+            raise truncated_file(where) from error
+        raise damaged_file(picture.format or "picture", where) from error
 
 
-def _radiograph_of_numbers(tones: Tones, where: str) -> Radiograph:
+def _radiograph_of_numbers(tones: GrayImage, where: str) -> Radiograph:
     rows, columns = tones.pixels.shape
     digest = sha256(tones.pixels.tobytes()).hexdigest()
     info = FilmInfo(path=where, sha256=digest, format="array", rows=rows, columns=columns)

@@ -21,16 +21,16 @@ from PIL import (
 
 from pneumoscope.errors import FilmError, FilmTooLarge, UnsupportedFilm
 from pneumoscope.films.codestream import frame_size, png_is_whole
-from pneumoscope.films.refuse import check_size, cut_short, damaged, raise_cut_short
-from pneumoscope.films.tones import COLOUR, Tones, gray_of, is_colour, over_black
-from pneumoscope.quiet import quietly
+from pneumoscope.films.grayscale import COLOUR_WARNING, GrayImage, composite_over_black, is_colour, to_grayscale
+from pneumoscope.films.limits import check_dimensions, damaged_file, raise_truncated_file, truncated_file
+from pneumoscope.quiet import capture_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-__all__ = ["RASTER_FORMATS", "read_picture", "read_raster"]
+__all__ = ["RASTER_FORMATS", "read_pil_image", "read_raster"]
 
 # Image.open would try every plugin and guard against bombs by a limit that belongs to the whole process,
 # with a Python warning; the plugins themselves read the header alone and leave the judgement to us.
@@ -57,7 +57,7 @@ _BITS_PER_SAMPLE = 258
 _CUT_SHORT_WORDS = ("truncated", "not large enough", "unexpected end", "eof")
 
 
-def read_raster(data: bytes, kind: str, *, where: str, max_pixels: int) -> Tones:
+def read_raster(data: bytes, kind: str, *, where: str, max_pixels: int) -> GrayImage:
     """Decode a picture file.
 
     The header is read first; nothing is decoded when its size is over the limit. EXIF orientation is
@@ -76,25 +76,25 @@ def read_raster(data: bytes, kind: str, *, where: str, max_pixels: int) -> Tones
         FilmTooLarge: More than ``max_pixels``.
     """
     try:
-        with quietly():
+        with capture_warnings():
             try:
                 picture = _OPENERS[kind](BytesIO(data))
             except SyntaxError as error:
                 if "pixel mode" in str(error) or "unsupported" in str(error).lower():
                     raise _unknown_layout(kind, where) from error
                 raise
-            check_size(picture.height, picture.width, where=where, max_pixels=max_pixels)
+            check_dimensions(picture.height, picture.width, where=where, max_pixels=max_pixels)
             notes = _container_notes(picture, data, kind, where)
         if kind == "JPEG2000":
             _refuse_implausible_tiles(data, where)
         parallel = kind in _DECODED_IN_PARALLEL or (kind == "PNG" and b"acTL" not in data)
-        with nullcontext() if parallel else quietly():
+        with nullcontext() if parallel else capture_warnings():
             picture.load()
         if kind == "JPEG":
             _refuse_early_end(picture, data, where)
         elif kind == "PNG" and _last_row_is_zero(picture) and not png_is_whole(data):
-            raise_cut_short(where)
-        tones = read_picture(picture, where=where, max_pixels=max_pixels)
+            raise_truncated_file(where)
+        tones = read_pil_image(picture, where=where, max_pixels=max_pixels)
     except FilmError:
         raise
     except MemoryError as error:
@@ -104,9 +104,9 @@ def read_raster(data: bytes, kind: str, *, where: str, max_pixels: int) -> Tones
     except Exception as error:  # whatever a decoder says of foreign bytes, the film is damaged
         words = str(error).lower()
         if any(sign in words for sign in _CUT_SHORT_WORDS):
-            raise cut_short(where) from error
-        raise damaged(kind, where) from error
-    return Tones(tones.pixels, tones.white, (*notes, *tones.warnings))
+            raise truncated_file(where) from error
+        raise damaged_file(kind, where) from error
+    return GrayImage(tones.pixels, tones.white, (*notes, *tones.warnings))
 
 
 def _unknown_layout(kind: str, where: str) -> UnsupportedFilm:
@@ -136,7 +136,7 @@ def _container_notes(picture: Any, data: bytes, kind: str, where: str) -> tuple[
 def _refuse_implausible_tiles(data: bytes, where: str) -> None:
     size = frame_size(data[data.find(b"\xff\x4f\xff\x51") :])
     if size is not None and not size.plausible:
-        raise damaged("JPEG2000", where)
+        raise damaged_file("JPEG2000", where)
 
 
 def _refuse_early_end(picture: Image.Image, data: bytes, where: str) -> None:
@@ -149,12 +149,12 @@ def _refuse_early_end(picture: Image.Image, data: bytes, where: str) -> None:
     corner = picture.getpixel((picture.width - 1, picture.height - 1))
     if corner not in (128, (128, 128, 128)) or data.count(b"\xff\xda") != 1 or picture.info.get("progressive"):
         return
-    with quietly():
+    with capture_warnings():
         again = JpegImagePlugin.JpegImageFile(BytesIO(data[: data.rfind(b"\xff\xd9")] + bytes(8)))
     try:
         again.load()
     except OSError as error:
-        raise cut_short(where) from error
+        raise truncated_file(where) from error
 
 
 def _last_row_is_zero(picture: Image.Image) -> bool:
@@ -162,21 +162,21 @@ def _last_row_is_zero(picture: Image.Image) -> bool:
     return not any(picture.crop((0, picture.height - 1, picture.width, picture.height)).tobytes())
 
 
-def read_picture(picture: Image.Image, *, where: str, max_pixels: int) -> Tones:
+def read_pil_image(picture: Image.Image, *, where: str, max_pixels: int) -> GrayImage:
     """Turn a Pillow picture of any mode into gray levels.
 
     Raises:
         UnreadableFilm: Too small, or not finite.
         FilmTooLarge: More than ``max_pixels``.
     """
-    check_size(picture.height, picture.width, where=where, max_pixels=max_pixels)
+    check_dimensions(picture.height, picture.width, where=where, max_pixels=max_pixels)
     orientation = _orientation(picture)
     inverted = _is_inverted(picture)
     tones = _gray(picture, where)
     pixels = tones.pixels
     if inverted:
         pixels = np.subtract(tones.white, pixels, dtype=pixels.dtype)
-    return Tones(np.ascontiguousarray(turn(pixels, orientation)), tones.white, tones.warnings)
+    return GrayImage(np.ascontiguousarray(apply_exif_orientation(pixels, orientation)), tones.white, tones.warnings)
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -184,7 +184,7 @@ def _orientation(picture: Image.Image) -> int:
     if isinstance(picture, TiffImagePlugin.TiffImageFile):
         return 1
     try:
-        with quietly():
+        with capture_warnings():
             value = picture.getexif().get(_ORIENTATION, 1)
     except Exception:  # noqa: BLE001 - a damaged EXIF block is no reason to lose the film
         return 1
@@ -197,7 +197,7 @@ def _is_inverted(picture: Image.Image) -> bool:
     return tags is not None and picture.mode.startswith("I;16") and tags.get(_PHOTOMETRIC) == 0
 
 
-def turn(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+def apply_exif_orientation(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Undo an EXIF orientation (EXIF 2.32, section 4.6.4, tag 274).
 
     Args:
@@ -213,7 +213,7 @@ def turn(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     return pixels
 
 
-def _gray(picture: Image.Image, where: str) -> Tones:
+def _gray(picture: Image.Image, where: str) -> GrayImage:
     mode = picture.mode
     notes: list[str] = []
     if "transparency" in picture.info and mode in ("1", "L", "P", "RGB"):
@@ -228,17 +228,17 @@ def _gray(picture: Image.Image, where: str) -> Tones:
         picture = picture.convert("L")
     elif mode == "LAB":
         picture = picture.getchannel("L")
-        notes.append(COLOUR)
+        notes.append(COLOUR_WARNING)
     if picture.mode not in ("L", "LA", "RGB", "RGBA"):
-        return gray_of(np.asarray(picture), where=where)
+        return to_grayscale(np.asarray(picture), where=where)
     alpha = np.asarray(picture.getchannel("A")) if picture.mode in ("LA", "RGBA") else None
     if picture.mode in ("RGB", "RGBA"):
         if is_colour(np.asarray(picture)[..., :3]):
-            notes.append(COLOUR)
+            notes.append(COLOUR_WARNING)
         gray = np.asarray(picture.convert("RGB").convert("L"))
     else:
         gray = np.asarray(picture.getchannel("L"))
     if alpha is not None and alpha.min() < 255:
-        gray = over_black(gray, alpha, 255)
+        gray = composite_over_black(gray, alpha, 255)
         notes.append("transparent parts: laid over black")
-    return Tones(gray, 255, tuple(notes))
+    return GrayImage(gray, 255, tuple(notes))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from os import PathLike
 
-__all__ = ["FILM_SUFFIXES", "SNIFF_BYTES", "looks_like_film", "sniff", "stranger"]
+__all__ = ["FILM_SUFFIXES", "SNIFF_BYTES", "looks_like_film", "name_foreign_format", "sniff"]
 
 FILM_SUFFIXES = frozenset(
     {".jpeg", ".jpg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ".dic"}
@@ -92,7 +92,7 @@ def _starts_like_a_data_set(data: bytes) -> bool:
     return False
 
 
-def stranger(data: bytes) -> str | None:
+def name_foreign_format(data: bytes) -> str | None:
     """Name, in words, a well-known kind of file that is no film; None if it is not known."""
     for magic, words in _STRANGERS:
         if data.startswith(magic):

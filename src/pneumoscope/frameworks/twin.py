@@ -1,28 +1,83 @@
-"""A Keras network that is one of ours: the same layers in the same order, and weights that go over and back."""
+"""Keras, imported when needed, and Keras networks that are ours layer by layer."""
 
 from __future__ import annotations
 
+import logging
+import os
+import warnings
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from pneumoscope.errors import ConfigError
-from pneumoscope.frameworks.home import keras_home, quiet_keras
-from pneumoscope.networks.plain import Plain
+from pneumoscope.errors import ConfigError, MissingExtra
+from pneumoscope.networks.classic import Plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Twin", "installed_packages", "load_keras", "make_twin", "quiet_keras"]
+
+_DISTRIBUTIONS = ("tensorflow", "tensorflow-cpu")
+
+
+def load_keras(threads: int = 0) -> Any:
+    """The module keras, on TensorFlow.
+
+    Args:
+        threads: CPU threads of TensorFlow; 0 leaves them as they are, and so does a TensorFlow that already runs.
+
+    Raises:
+        MissingExtra: One of them is not installed.
+    """
+    for package in ("tensorflow", "keras", "tf2onnx"):
+        if find_spec(package) is None:
+            raise MissingExtra.named(package, extra="keras", needed_for="a Keras model")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the person's keras.json says: the exporter needs it
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # advice on speed, to TensorFlow's own users
+    with quiet_keras():
+        import keras  # noqa: PLC0415 - seconds, and only these functions need it
+        import tensorflow as tf  # noqa: PLC0415
+
+        if threads:
+            with suppress(RuntimeError):  # it runs already
+                tf.config.threading.set_intra_op_parallelism_threads(threads)
+                tf.config.threading.set_inter_op_parallelism_threads(1)
+    return keras
+
+
+def installed_packages() -> tuple[str, ...]:
+    """The distributions that make up Keras here, by the names that pip knows them under."""
+    found = []
+    for name in _DISTRIBUTIONS:
+        with suppress(PackageNotFoundError):
+            version(name)
+            found.append(name)
+    return ("keras", *found[:1], "tf2onnx")
+
+
+@contextmanager
+def quiet_keras() -> Iterator[None]:
+    """Without the notes of Keras and its exporter to their own developers; errors still come as exceptions."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from pneumoscope.networks import Network
+    from pneumoscope.networks.base import Network
 
     Weights = list[NDArray[np.float32]]
-
-__all__ = ["Twin", "make_twin"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +147,7 @@ def make_twin(network: Network, *, seed: int = 0) -> Twin:
             where="network.name",
             remedy="Take a classic one, like classic-3conv: `pneumoscope networks` lists them",
         )
-    keras = keras_home()
+    keras = load_keras()
     with quiet_keras():
         twin = _Builder(keras, seed).build(network)
     twin.take_over()

@@ -8,8 +8,7 @@ import torch
 from torch import nn
 
 from pneumoscope.errors import ConfigError
-from pneumoscope.networks.base import Network
-from pneumoscope.networks.heads import Head
+from pneumoscope.networks.base import Head, Network
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

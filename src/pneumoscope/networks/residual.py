@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import nn
 
-from pneumoscope.networks.base import Network
-from pneumoscope.networks.heads import GlobalAverageHead
-from pneumoscope.networks.options import as_mapping
+from pneumoscope.networks.base import GlobalAverageHead, Network, options_to_dict
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,7 +82,7 @@ class Residual(Network):
     """
 
     def __init__(self, *, classes: int, size: int, options: ResidualOptions, name: str = "residual") -> None:
-        super().__init__(name=name, classes=classes, size=size, options=as_mapping(options))
+        super().__init__(name=name, classes=classes, size=size, options=options_to_dict(options))
         widths = [options.width * 2**stage for stage in range(len(options.blocks))]
         kernel, stride, padding = {"conv": (3, 2, 1), "wide": (7, 4, 3), "patch": (4, 4, 0)}[options.stem]
         self.stem = nn.Sequential(

@@ -1,4 +1,4 @@
-"""A reading as a FHIR R4 bundle: a preliminary DiagnosticReport, its Observations, the film, the program.
+"""A reading as a FHIR R4 bundle: a diagnostic report and its observations.
 
 HL7 FHIR release 4 (4.0.1): DiagnosticReport, Observation, Media, ImagingStudy, Device, Bundle. There is no subject: who
 the patient is, the receiving system knows. A coded conclusion is left out on purpose: a program's call is no diagnosis.
@@ -11,20 +11,136 @@ from html import escape
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID, uuid5
 
-from pneumoscope.domain.codes import CODES
-from pneumoscope.reports.fhir_observations import coded, observations
+from pneumoscope.reports.dicom import dicom_source
 from pneumoscope.reports.json import to_json
-from pneumoscope.reports.said import PRELIMINARY, percent, say
-from pneumoscope.reports.source import source_of
+from pneumoscope.reports.summary import PATTERN_CAVEAT, PRELIMINARY_NOTE, percent, summarize
+from pneumoscope.types.codes import CODES, class_code, finding_codes, zone_code
+from pneumoscope.types.reading import INDETERMINATE
 
 if TYPE_CHECKING:
-    from pneumoscope.domain.radiograph import Radiograph
-    from pneumoscope.domain.reading import Reading
-    from pneumoscope.reports.given import Given
-    from pneumoscope.reports.said import Said
-    from pneumoscope.reports.source import Source
+    from pneumoscope.reports.dicom import DicomSource
+    from pneumoscope.reports.summary import ReportContext, Summary
+    from pneumoscope.types.codes import Code
+    from pneumoscope.types.evidence import Evidence
+    from pneumoscope.types.radiograph import Radiograph
+    from pneumoscope.types.reading import Finding, Pattern, Reading, Refusal
 
-__all__ = ["to_bundle", "write"]
+__all__ = ["coded", "observations", "to_bundle", "write"]
+
+_JsonObject: TypeAlias = dict[str, object]
+
+_DECIMALS = 6
+_TERMS = "http://terminology.hl7.org/CodeSystem"
+_INTERPRETATIONS = {
+    "present": ("POS", "Positive"),
+    "absent": ("NEG", "Negative"),
+    INDETERMINATE: ("IND", "Indeterminate"),
+}
+
+
+def observations(reading: Reading, given: ReportContext, said: Summary) -> dict[str, _JsonObject]:
+    """Each observation's own part by its role: the call, the classes, the pattern, the evidence.
+
+    Args:
+        reading: A refused one has the call alone, with a reason in place of its value (invariant obs-6: never both).
+        given: Names the finding of a refused reading.
+        said: The same in words, for the notes.
+    """
+    if reading.refusal is not None or reading.finding is None:
+        return {"call": _refused_observation(reading.refusal, given.finding, said)}
+    told = {
+        "call": _call(reading.finding, said),
+        "classes": _observed(
+            coded(CODES["class probabilities"]),
+            {"component": [{"code": coded(class_code(name)), **_number(p, "probability")} for name, p in said.classes]},
+            (said.notice,),
+        ),
+    }
+    if reading.pattern is not None:
+        told["pattern"] = _pattern(reading.pattern, said)
+    if reading.evidence is not None:
+        told["evidence"] = _evidence(reading.evidence, said)
+    return told
+
+
+def coded(*codes: Code, text: str = "") -> _JsonObject:
+    """A CodeableConcept: the codes say the same."""
+    coding = [{"system": code.system.uri, "code": code.value, "display": code.meaning} for code in codes]
+    return {"coding": coding, "text": text or codes[0].meaning}
+
+
+def _observed(code: _JsonObject, own: _JsonObject, notes: tuple[str, ...]) -> _JsonObject:
+    imaging = {"system": f"{_TERMS}/observation-category", "code": "imaging", "display": "Imaging"}
+    return {
+        "category": [{"coding": [imaging]}],
+        "code": code,
+        "bodySite": coded(CODES["lung"]),
+        **own,
+        "note": [{"text": note} for note in notes if note],
+    }
+
+
+def _refused_observation(refusal: Refusal | None, finding: str, said: Summary) -> _JsonObject:
+    absent = {"system": f"{_TERMS}/data-absent-reason", "code": "not-performed", "display": "Not Performed"}
+    reason = {"coding": [absent], "text": f"{said.lead} ({refusal.code})" if refusal else said.lead}
+    return _observed(coded(*finding_codes(finding)), {"dataAbsentReason": reason}, (said.remedy, said.notice))
+
+
+def _call(found: Finding, said: Summary) -> _JsonObject:
+    what = "present" if found.call == found.name else INDETERMINATE if found.call == INDETERMINATE else "absent"
+    code, display = _INTERPRETATIONS[what]
+    component: list[_JsonObject] = [
+        {"code": coded(CODES["probability"]), **_number(found.probability, "probability")},
+        {"code": coded(CODES["threshold"]), **_number(found.threshold, "probability")},
+    ]
+    if found.lower is not None:
+        component.append({"code": coded(CODES["lower threshold"]), **_number(found.lower, "probability")})
+    own: _JsonObject = {
+        "valueCodeableConcept": coded(CODES[what], text=said.headline),
+        "interpretation": [
+            {"coding": [{"system": f"{_TERMS}/v3-ObservationInterpretation", "code": code, "display": display}]}
+        ],
+        "method": {"text": f"operating point: {found.preset}"},
+        "component": component,
+    }
+    return _observed(coded(*finding_codes(found.name)), own, (said.lead, *said.meaning, *said.warnings, said.notice))
+
+
+def _pattern(pattern: Pattern, said: Summary) -> _JsonObject:
+    if pattern.call is None:
+        value = coded(CODES["no pattern"])
+    else:
+        value = coded(CODES[INDETERMINATE] if pattern.call == INDETERMINATE else class_code(pattern.call))
+    component: list[_JsonObject] = []
+    if pattern.coverage is not None:
+        component = [
+            {"code": coded(CODES["prediction set"]), "valueString": ", ".join(pattern.set) or "none"},
+            {"code": coded(CODES["coverage"]), **_number(pattern.coverage, "share")},
+        ]
+    own: _JsonObject = {"valueCodeableConcept": value, **({"component": component} if component else {})}
+    return _observed(coded(CODES["pattern"]), own, (PATTERN_CAVEAT, said.notice))
+
+
+def _evidence(evidence: Evidence, said: Summary) -> _JsonObject:
+    component: list[_JsonObject] = [
+        {"code": coded(zone_code(zone)), **_number(share, "share")} for zone, share in evidence.zones.items()
+    ]
+    if evidence.in_lungs is not None:
+        component.append({"code": coded(CODES["evidence in the lungs"]), **_number(evidence.in_lungs, "share")})
+    return _observed(coded(CODES["evidence"]), {"component": component}, (said.evidence, said.notice))
+
+
+def _number(value: float, unit: str) -> _JsonObject:
+    one = CODES["no units"]
+    return {
+        "valueQuantity": {
+            "value": round(value, _DECIMALS),
+            "unit": unit,
+            "system": one.system.uri,
+            "code": one.value,
+        }
+    }
+
 
 _Json: TypeAlias = dict[str, object]
 
@@ -39,13 +155,13 @@ _MEDIA_TYPES = {
 }
 
 
-def write(reading: Reading, given: Given) -> bytes:
+def write(reading: Reading, given: ReportContext) -> bytes:
     """The bundle as JSON in UTF-8."""
     text = json.dumps(to_bundle(reading, given), ensure_ascii=False, allow_nan=False, indent=1)
     return f"{text}\n".encode("utf-8", "replace")
 
 
-def to_bundle(reading: Reading, given: Given) -> _Json:
+def to_bundle(reading: Reading, given: ReportContext) -> _Json:
     """The bundle as plain objects: a collection whose resources point at each other by ``urn:uuid``.
 
     The same reading gets the same identifiers each time, so that a receiver can tell a copy from another reading.
@@ -54,8 +170,8 @@ def to_bundle(reading: Reading, given: Given) -> _Json:
         reading: Read or refused; a refused one has a reason in place of each value, and no number.
         given: The source, if the film came from DICOM, gives an ImagingStudy; the film its view.
     """
-    said, when = say(reading, given), given.when().isoformat()
-    line, source = to_json(reading, finding=given.finding), source_of(given.source)
+    said, when = summarize(reading, given), given.when().isoformat()
+    line, source = to_json(reading, finding=given.finding), dicom_source(given.source)
 
     def name(role: str) -> str:
         return str(uuid5(_SPACE, f"{role} {line}"))
@@ -114,7 +230,7 @@ def _to(resource: _Json) -> _Json:
     return {"reference": f"urn:uuid:{resource['id']}", "type": resource["resourceType"]}
 
 
-def _media(reading: Reading, film: Radiograph | None, identity: str, said: Said) -> _Json:
+def _media(reading: Reading, film: Radiograph | None, identity: str, said: Summary) -> _Json:
     """The film: its name, hash and size, and not its pixels."""
     info = reading.film
     content = {"contentType": _MEDIA_TYPES.get(info.format or ""), "title": said.film}
@@ -140,7 +256,7 @@ def _media(reading: Reading, film: Radiograph | None, identity: str, said: Said)
     }
 
 
-def _study(source: Source, identity: str) -> _Json:
+def _study(source: DicomSource, identity: str) -> _Json:
     modality = {"system": _DCM, "code": source.modality}
     sop_class = {"system": "urn:ietf:rfc:3986", "code": f"urn:oid:{source.sop_class}"}
     return {
@@ -180,13 +296,13 @@ def _device(reading: Reading, identity: str) -> _Json:
     }
 
 
-def _sentences(said: Said) -> tuple[str, ...]:
+def _sentences(said: Summary) -> tuple[str, ...]:
     number = "" if said.probability is None else f" Probability of {said.name}: {percent(said.probability)}."
     remedy = f"What to do: {said.remedy}" if said.remedy else ""
-    told = (f"{said.headline}.{number}", said.lead, remedy, *said.meaning, *said.pattern, said.notice, PRELIMINARY)
+    told = (f"{said.headline}.{number}", said.lead, remedy, *said.meaning, *said.pattern, said.notice, PRELIMINARY_NOTE)
     return tuple(each for each in told if each)
 
 
-def _narrative(said: Said) -> str:
+def _narrative(said: Summary) -> str:
     told = "".join(f"<p>{escape(sentence)}</p>" for sentence in (*_sentences(said), *said.warnings) if sentence)
     return f'<div xmlns="http://www.w3.org/1999/xhtml" lang="en" xml:lang="en">{told}</div>'

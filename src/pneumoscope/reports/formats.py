@@ -1,4 +1,4 @@
-"""The forms that a reading is written down in, as one table for the command and the web application."""
+"""The report formats, as one table for the command and the web application."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
 from pneumoscope.errors import MissingExtra, UsageError
-from pneumoscope.reports.given import Given
+from pneumoscope.reports.summary import ReportContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pneumoscope.domain.reading import Reading
+    from pneumoscope.types.reading import Reading
 
 __all__ = ["FORMATS", "Format", "find_format"]
 
@@ -54,7 +54,7 @@ class Format:
         if not self.installed:
             raise MissingExtra.named(str(self.package), extra=str(self.extra), needed_for=f"a report as {self.title}")
 
-    def write(self, reading: Reading, given: Given | None = None) -> bytes:
+    def write(self, reading: Reading, given: ReportContext | None = None) -> bytes:
         """The report of a reading, read or refused, as the bytes of a file.
 
         Args:
@@ -67,7 +67,7 @@ class Format:
         self.check()
         module, function = self.home.split(":")
         made = cast("Callable[[Reading, Given], bytes]", getattr(import_module(module), function))
-        return made(reading, Given() if given is None else given)
+        return made(reading, ReportContext() if given is None else given)
 
 
 FORMATS: dict[str, Format] = {
@@ -108,7 +108,7 @@ FORMATS: dict[str, Format] = {
             title="DICOM Structured Report",
             media_type="application/dicom",
             suffix=".dcm",
-            home="pneumoscope.reports.dicom_sr:write",
+            home="pneumoscope.reports.dicom:write",
             extra="sr",
             package="highdicom",
         ),

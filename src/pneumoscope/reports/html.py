@@ -9,13 +9,12 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from pneumoscope.reports.pictures import pictures
-from pneumoscope.reports.said import PRELIMINARY, SIDES, percent, say
+from pneumoscope.reports.overlay import report_images
+from pneumoscope.reports.summary import PRELIMINARY_NOTE, SIDES_NOTE, percent, summarize
 
 if TYPE_CHECKING:
-    from pneumoscope.domain.reading import Reading
-    from pneumoscope.reports.given import Given
-    from pneumoscope.reports.said import Said
+    from pneumoscope.reports.summary import ReportContext, Summary
+    from pneumoscope.types.reading import Reading
 
 __all__ = ["policy", "write"]
 
@@ -35,9 +34,9 @@ def policy() -> str:
     )
 
 
-def write(reading: Reading, given: Given) -> bytes:
+def write(reading: Reading, given: ReportContext) -> bytes:
     """The page of a reading, read or refused, in UTF-8."""
-    said = say(reading, given)
+    said = summarize(reading, given)
     meta_policy = policy().rpartition("; frame-ancestors")[0]  # which a page cannot say of itself
     parts = [
         _head(said),
@@ -48,7 +47,7 @@ def write(reading: Reading, given: Given) -> bytes:
         _beside(_part("Probabilities", _classes(said)), _part("Pattern", _paragraphs(said.pattern))),
         _part("Where the evidence lies", _where(said)),
         _part("This reading", _facts(said)),
-        f"<footer><p><strong>{escape(said.notice)}</strong> {escape(PRELIMINARY)}</p></footer>",
+        f"<footer><p><strong>{escape(said.notice)}</strong> {escape(PRELIMINARY_NOTE)}</p></footer>",
     ]
     body = "\n".join(part for part in parts if part)
     page = (
@@ -67,14 +66,14 @@ def _style() -> str:
     return files("pneumoscope.reports").joinpath("page.css").read_text("utf-8")
 
 
-def _head(said: Said) -> str:
+def _head(said: Summary) -> str:
     return (
         f'<header><p class="kicker">Chest film, read by a program</p><h1>{escape(said.film) or "film"}</h1></header>\n'
-        f'<p class="notice"><strong>{escape(said.notice)}</strong> {escape(PRELIMINARY)}</p>'
+        f'<p class="notice"><strong>{escape(said.notice)}</strong> {escape(PRELIMINARY_NOTE)}</p>'
     )
 
 
-def _call(said: Said) -> str:
+def _call(said: Summary) -> str:
     told = f'<p class="headline">{escape(said.headline)}</p>'
     if said.probability is not None:
         share, name = escape(percent(said.probability)), escape(said.name)
@@ -85,7 +84,7 @@ def _call(said: Said) -> str:
     return f'<section class="call {said.tone}" aria-label="Call">{told}</section>'
 
 
-def _scale(said: Said) -> str:
+def _scale(said: Summary) -> str:
     """From 0 to 100 %: the probability as a bar, and a mark at each threshold."""
     marks = "".join(
         f'<line class="mark" x1="{1000 * at:.1f}" x2="{1000 * at:.1f}" y1="0" y2="14"/>' for at in said.marks
@@ -102,14 +101,16 @@ def _bar(kind: str, value: float, *, height: int = 10, rail: tuple[int, int] = (
     )
 
 
-def _films(reading: Reading, given: Given, said: Said) -> str:
+def _films(reading: Reading, given: ReportContext, said: Summary) -> str:
     if given.film is None:
         return ""
-    drawn = pictures(given.film, reading)
+    drawn = report_images(given.film, reading)
     if said.probability is None:
         return f'<div class="films alone">{_figure(drawn.film, drawn.size, "The picture that was given.", "")}</div>'
     mended = " (mended)" if said.mended else ""
-    shown = _figure(drawn.film, drawn.size, f"The film as it was read{mended}. {SIDES}", "The film.", sides=_LETTERS)
+    shown = _figure(
+        drawn.film, drawn.size, f"The film as it was read{mended}. {SIDES_NOTE}", "The film.", sides=_LETTERS
+    )
     if drawn.evidence is None or drawn.legend is None:
         return f'<div class="films alone">{shown}</div>'
     name = escape(said.name)
@@ -133,7 +134,7 @@ def _data(picture: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{b64encode(picture).decode()}"
 
 
-def _classes(said: Said) -> str:
+def _classes(said: Summary) -> str:
     if not said.classes:
         return ""
     rows = "".join(
@@ -144,7 +145,7 @@ def _classes(said: Said) -> str:
     return f"<table>{rows}</table>"
 
 
-def _where(said: Said) -> str:
+def _where(said: Summary) -> str:
     if not said.evidence:
         return ""
     told = f"<p>{escape(said.evidence)}</p>"
@@ -162,7 +163,7 @@ def _where(said: Said) -> str:
     )
 
 
-def _facts(said: Said) -> str:
+def _facts(said: Summary) -> str:
     told = "".join(
         f"<dt>{escape(name)}</dt><dd{_KIND.get(name[:6], '')}>{escape(value)}</dd>" for name, value in said.facts
     )

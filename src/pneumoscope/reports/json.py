@@ -1,4 +1,4 @@
-"""A reading as one line of JSON, and back. The field names and their order are a contract."""
+"""A reading as JSON, and back."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pneumoscope.domain.evidence import ZONES, Evidence
-from pneumoscope.domain.radiograph import FilmInfo
-from pneumoscope.domain.reading import Finding, ModelRef, Pattern, Reading, Refusal, Software
 from pneumoscope.errors import UsageError
 from pneumoscope.settings import NOTICE
+from pneumoscope.types.evidence import ZONES, Evidence
+from pneumoscope.types.radiograph import FilmInfo
+from pneumoscope.types.reading import Finding, ModelRef, Pattern, Reading, Refusal, Software
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pneumoscope.reports.given import Given
+    from pneumoscope.reports.summary import ReportContext
 
 __all__ = ["from_dict", "schema", "to_dict", "to_json", "write"]
 
@@ -81,7 +81,7 @@ def to_json(reading: Reading, *, finding: str = "pneumonia") -> str:
     return json.dumps(to_dict(reading, finding=finding), allow_nan=False)
 
 
-def write(reading: Reading, given: Given) -> bytes:
+def write(reading: Reading, given: ReportContext) -> bytes:
     """The line as the bytes of a file."""
     return f"{to_json(reading, finding=given.finding)}\n".encode()
 

@@ -1,7 +1,13 @@
-"""The evidence drawn over its film, as a PNG with a legend (the colours are those of ``drawing``)."""
+"""The one evidence renderer: the film for display, the evidence in colours over it, the scale and its legend.
+
+Orange speaks for the finding and blue against it: the pair that colour-blind people tell apart best (ColorBrewer's
+diverging schemes; Harrower and Brewer, Cartographic Journal 40 (2003)). Where there is little evidence the film shows
+through. The resampling here is drawing: what the network sees is made by ``preprocess`` alone.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -9,23 +15,191 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-from pneumoscope.reports.drawing import evidence_over, legend_bar, scale_limit
-
 if TYPE_CHECKING:
-    from pneumoscope.domain.radiograph import Radiograph
-    from pneumoscope.domain.reading import Reading
+    from numpy.typing import NDArray
 
-__all__ = ["overlay", "overlay_png"]
+    from pneumoscope.types.evidence import Evidence
+    from pneumoscope.types.radiograph import Radiograph
+    from pneumoscope.types.reading import Reading
 
-_Colour: TypeAlias = tuple[int, int, int]
+__all__ = [
+    "ReportImages",
+    "blend_evidence",
+    "colour_scale_limit",
+    "display_image",
+    "evidence_layer",
+    "legend_bar",
+    "overlay",
+    "overlay_png",
+    "report_images",
+]
 
-_LONGEST = 1024  # pixels, of the drawn film; larger films are reduced
-_SHORTEST = 640  # smaller films are enlarged, so that the text has room
+_Rgb: TypeAlias = tuple[int, int, int]
+
+_COLOURS_FOR: tuple[_Rgb, _Rgb] = ((253, 174, 97), (217, 72, 1))  # weak, strong
+_COLOURS_AGAINST: tuple[_Rgb, _Rgb] = ((158, 202, 225), (8, 81, 156))
+_OPACITY_FOR, _OPACITY_AGAINST = 0.68, 0.40
+_DIMMED = 0.86  # the film's white, so that colours tell on it
+_TRANSPARENT_BELOW = 0.12  # share of the scale below which the film shows through untouched
+_LEAST_SCALE = 1.0  # log-odds; a film without evidence must not look hot because its noise was stretched
+
+
+def display_image(film: Radiograph, size: tuple[int, int]) -> Image.Image:
+    """The film between its 0.5 and 99.5 percentiles.
+
+    Args:
+        film: At its full size.
+        size: (columns, rows) of the picture, in pixels.
+
+    Returns:
+        A picture of mode L.
+    """
+    return Image.fromarray(np.rint(_grey(film, size)[..., 0]).astype(np.uint8))
+
+
+def blend_evidence(film: Radiograph, evidence: Evidence, size: tuple[int, int]) -> Image.Image:
+    """The film with its evidence in colours.
+
+    Args:
+        film: At its full size.
+        evidence: With its map.
+        size: (columns, rows) of the picture, in pixels; of the film's aspect.
+
+    Returns:
+        A picture of mode RGB.
+    """
+    scale = max(size) / max(film.rows, film.columns)
+    colours, opacity = _colours_and_opacity(_resampled_map(evidence, size, scale), colour_scale_limit(evidence))
+    drawn = _grey(film, size) * _DIMMED * (1 - opacity) + colours * opacity
+    return Image.fromarray(np.rint(drawn).astype(np.uint8))
+
+
+def evidence_layer(evidence: Evidence, size: tuple[int, int], scale: float) -> NDArray[np.uint8]:
+    """The evidence alone, in the same colours, to be laid over its film.
+
+    Args:
+        evidence: With its map.
+        size: (columns, rows) of the layer, in pixels; of the film's aspect.
+        scale: Pixels of the layer for one of the film.
+
+    Returns:
+        uint8 [rows, columns, 4]: red, green, blue, and opacity (not multiplied in).
+    """
+    colours, opacity = _colours_and_opacity(_resampled_map(evidence, size, scale), colour_scale_limit(evidence))
+    layer: NDArray[np.uint8] = np.rint(np.concatenate([colours, opacity * 255], axis=-1)).astype(np.uint8)
+    return layer
+
+
+def colour_scale_limit(evidence: Evidence) -> float:
+    """The end of the colour scale, in log-odds, rounded up to two figures.
+
+    Raises:
+        ValueError: The map was not kept.
+    """
+    if evidence.map.size == 0:
+        raise ValueError("the map of this evidence was not kept, so it cannot be drawn")
+    strongest = max(_LEAST_SCALE, float(np.abs(evidence.map).max()))
+    step = 10.0 ** (np.floor(np.log10(strongest)) - 1)
+    return float(np.ceil(strongest / step - 1e-9) * step)
+
+
+def legend_bar(width: int, height: int) -> Image.Image:
+    """The scale from "against" to "for", in the colours as they look on mid-grey: mode RGB."""
+    values = np.repeat(np.linspace(-1, 1, width, dtype=np.float32)[None], height, axis=0)
+    colours, opacity = _colours_and_opacity(values, 1.0)
+    return Image.fromarray(np.rint(np.float32(96) * (1 - opacity) + colours * opacity).astype(np.uint8))
+
+
+def _grey(film: Radiograph, size: tuple[int, int]) -> NDArray[np.float32]:
+    """The film for the eye, between its 0.5 and 99.5 percentiles: float32 [H, W, 1], 0 to 255."""
+    picture = Image.fromarray(film.pixels if film.pixels.dtype == np.uint8 else film.pixels.astype(np.float32))
+    values = np.asarray(picture.resize(size, Image.Resampling.BICUBIC), dtype=np.float32)
+    black, white = np.percentile(values, (0.5, 99.5))
+    grey: NDArray[np.float32] = np.clip((values - black) * (255.0 / max(white - black, 1e-6)), 0, 255)
+    return grey[..., None].astype(np.float32)
+
+
+def _resampled_map(evidence: Evidence, size: tuple[int, int], scale: float) -> NDArray[np.float32]:
+    """The map over the whole drawn film, 0 where the network did not look: float32 [H, W]."""
+    top, left, bottom, right = (round(edge * scale) for edge in evidence.frame)
+    smooth = Image.fromarray(evidence.map.astype(np.float32)).resize(
+        (max(1, right - left), max(1, bottom - top)), Image.Resampling.BICUBIC
+    )
+    whole = Image.new("F", size)
+    whole.paste(smooth, (left, top))
+    return np.asarray(whole, dtype=np.float32)
+
+
+def _colours_and_opacity(values: NDArray[np.float32], limit: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Colours float32 [H, W, 3] and opacity float32 [H, W, 1] of the evidence."""
+    strength = np.clip(np.abs(values) / limit, 0, 1)[..., None]
+    speaks_for = (values > 0)[..., None]
+    weak = np.where(speaks_for, np.array(_COLOURS_FOR[0], np.float32), np.array(_COLOURS_AGAINST[0], np.float32))
+    strong = np.where(speaks_for, np.array(_COLOURS_FOR[1], np.float32), np.array(_COLOURS_AGAINST[1], np.float32))
+    colours = weak + (strong - weak) * strength
+    shown = np.clip((strength - _TRANSPARENT_BELOW) / (1 - _TRANSPARENT_BELOW), 0, 1) ** 0.7
+    opacity = shown * np.where(speaks_for, np.float32(_OPACITY_FOR), np.float32(_OPACITY_AGAINST))
+    return colours.astype(np.float32), opacity.astype(np.float32)
+
+
+_PAGE_LONGEST = 960  # pixels; on A4 this is about 250 to the inch
+_QUALITY = 88
+
+
+@dataclass(frozen=True, slots=True)
+class ReportImages:
+    """What a page shows.
+
+    Attributes:
+        size: (columns, rows) of each, in pixels.
+        film: JPEG of the film alone.
+        evidence: JPEG of the film with its evidence; None if there is none to draw.
+        legend: PNG of the scale's bar; None likewise.
+        limit: The end of the scale, in natural log-odds; 0 likewise.
+    """
+
+    size: tuple[int, int]
+    film: bytes
+    evidence: bytes | None = None
+    legend: bytes | None = None
+    limit: float = 0.0
+
+
+def report_images(film: Radiograph, reading: Reading) -> ReportImages:
+    """Draw a film for a page, with its evidence where the reading has a map."""
+    scale = min(1.0, _PAGE_LONGEST / max(film.rows, film.columns))
+    size = (max(1, round(film.columns * scale)), max(1, round(film.rows * scale)))
+    alone = _encoded(display_image(film, size), "JPEG")
+    evidence = reading.evidence
+    if evidence is None or evidence.map.size == 0:
+        return ReportImages(size, alone)
+    return ReportImages(
+        size,
+        alone,
+        evidence=_encoded(blend_evidence(film, evidence, size), "JPEG"),
+        legend=_encoded(legend_bar(256, 8), "PNG"),
+        limit=colour_scale_limit(evidence),
+    )
+
+
+def _encoded(picture: Image.Image, kind: str) -> bytes:
+    out = BytesIO()
+    if kind == "JPEG":
+        picture.save(out, kind, quality=_QUALITY, subsampling=0)
+    else:
+        picture.save(out, kind)
+    return out.getvalue()
+
+
+_RgbInk: TypeAlias = tuple[int, int, int]
+
+_SHEET_LONGEST = 1024  # pixels, of the drawn film; larger films are reduced
+_SHEET_SHORTEST = 640  # smaller films are enlarged, so that the text has room
 _SIDES = "R, L: as if facing the patient."
 _IMPRESSION = "Pattern: a radiographic impression, not microbiology."
-_PAPER: _Colour = (16, 18, 22)
-_INK: _Colour = (236, 238, 240)
-_FAINT: _Colour = (160, 166, 174)
+_PAPER: _RgbInk = (16, 18, 22)
+_INK: _RgbInk = (236, 238, 240)
+_FAINT: _RgbInk = (160, 166, 174)
 
 
 def overlay_png(film: Radiograph, reading: Reading) -> bytes:
@@ -53,22 +227,22 @@ def overlay(film: Radiograph, reading: Reading) -> Image.Image:
     """
     if reading.evidence is None:
         raise ValueError("a refused reading has no evidence to draw")
-    scale = float(np.clip(max(film.rows, film.columns), _SHORTEST, _LONGEST)) / max(film.rows, film.columns)
+    scale = float(np.clip(max(film.rows, film.columns), _SHEET_SHORTEST, _SHEET_LONGEST)) / max(film.rows, film.columns)
     size = (max(1, round(film.columns * scale)), max(1, round(film.rows * scale)))
-    return _frame(evidence_over(film, reading.evidence, size), reading, scale_limit(reading.evidence))
+    return _frame(blend_evidence(film, reading.evidence, size), reading, colour_scale_limit(reading.evidence))
 
 
 def _frame(picture: Image.Image, reading: Reading, limit: float) -> Image.Image:
     """Put the picture on a sheet with its title above and its legend below."""
     big, small = ImageFont.load_default(size=20), ImageFont.load_default(size=14)
-    width = max(picture.width, _SHORTEST)
+    width = max(picture.width, _SHEET_SHORTEST)
     above, below = 82, 94
     sheet = Image.new("RGB", (width, above + picture.height + below), _PAPER)
     left = (width - picture.width) // 2
     sheet.paste(picture, (left, above))
     pen = ImageDraw.Draw(sheet)
     pen.text((12, 10), _fit(_title(reading), big, width - 24), font=big, fill=_INK)
-    for line, text in enumerate((_shares(reading), _decided(reading))):
+    for line, text in enumerate((_probabilities_line(reading), _operating_point_line(reading))):
         pen.text((12, 38 + 19 * line), _fit(text, small, width - 24), font=small, fill=_FAINT)
     _sides(pen, left, left + picture.width, above)
     _legend(sheet, above + picture.height + 12, limit, reading)
@@ -110,14 +284,14 @@ def _title(reading: Reading) -> str:
     return f"{finding.call[:1].upper()}{finding.call[1:]}: P({finding.name}) {100 * finding.probability:.1f} %"
 
 
-def _shares(reading: Reading) -> str:
+def _probabilities_line(reading: Reading) -> str:
     parts = [f"{name} {100 * p:.1f} %" for name, p in (reading.probabilities or {}).items()]
     if reading.pattern is not None and reading.pattern.call:
         parts.append(f"pattern: {reading.pattern.call}")
     return "  |  ".join(parts)
 
 
-def _decided(reading: Reading) -> str:
+def _operating_point_line(reading: Reading) -> str:
     """Where the call was made, and by whom."""
     parts = []
     if (finding := reading.finding) is not None:

@@ -12,7 +12,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pneumoscope.domain.reading import Reading
+    from pneumoscope.types.reading import Reading
 
 __all__ = ["plain", "table"]
 
@@ -39,7 +39,7 @@ def table(
         free = 0
         last = len(head) - 1
         for shown in (range(len(head)), (0, 1, last - 2, last - 1, last), (0, 1, last - 2, last - 1), (0, 1)):
-            free = width - _taken([head[i] for i in shown], [[row[i] for i in shown] for row in rows])
+            free = width - _columns_width([head[i] for i in shown], [[row[i] for i in shown] for row in rows])
             if free >= _LEAST_NAME:
                 break
         head, rows = [head[i] for i in shown], [[row[i] for i in shown] for row in rows]
@@ -51,8 +51,8 @@ def table(
         out.add_column(name, justify="right" if number else "left", no_wrap=True)
     remarks: list[Text] = []
     for reading, row in zip(readings, rows, strict=True):
-        out.add_row(Text(_tail(plain(reading.film.path), room)), *row)
-        said = _said(reading)
+        out.add_row(Text(_shortened(plain(reading.film.path), room)), *row)
+        said = _remark(reading)
         if said:
             remarks.append(Text(plain(f"{reading.film.path}: {said}")))
     return Group(out, *remarks)
@@ -73,7 +73,7 @@ def _cells(reading: Reading, classes: Sequence[str]) -> list[Text]:
         *(Text(f"{100 * reading.probabilities[name]:.1f} %") for name in classes),
         Text((pattern.call if pattern else None) or "-"),
         Text("-" if pattern is None or pattern.coverage is None else ", ".join(pattern.set) or "none"),
-        Text(_strongest(reading)),
+        Text(_strongest_zone(reading)),
     ]
 
 
@@ -87,24 +87,24 @@ def _set_name(readings: Sequence[Reading]) -> str:
     return "set" if coverage is None else f"{100 * coverage:g} % set"
 
 
-def _taken(head: Sequence[str], rows: Sequence[Sequence[Text]]) -> int:
+def _columns_width(head: Sequence[str], rows: Sequence[Sequence[Text]]) -> int:
     """Characters that all columns but the film's take, with the two between each."""
     widest = [max([len(name), *(len(row[i].plain) for row in rows)]) for i, name in enumerate(head)]
     return sum(widest) + 3 * len(head)
 
 
-def _tail(name: str, room: int | None) -> str:
+def _shortened(name: str, room: int | None) -> str:
     """The end of a name tells more than its beginning."""
     return name if room is None or len(name) <= room else f"...{name[3 - room :]}"
 
 
-def _said(reading: Reading) -> str:
+def _remark(reading: Reading) -> str:
     if reading.refusal:
         return f"refused, {reading.refusal.reason}. {reading.refusal.remedy}."
     return "; ".join([*(f"mended, {what}" for what in reading.mended), *reading.warnings])
 
 
-def _strongest(reading: Reading) -> str:
+def _strongest_zone(reading: Reading) -> str:
     if reading.evidence is None or not any(reading.evidence.zones.values()):
         return "-"
     zones = reading.evidence.zones

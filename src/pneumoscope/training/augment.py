@@ -1,4 +1,7 @@
-"""Augmentation: drawing the random numbers is one function, applying them another, pure one.
+"""Augmentation: drawing the random parameters is one function, applying them another, pure one.
+
+Every function takes films float32 [N, 1, S, S] in [0, 1] and one strength a film, float32 [N], and gives films
+back. A film whose strength is the neutral one comes back as it was. Only the films that need it are worked on.
 
 All of it works on whole batches on the device that the batch is on. Each kind is switched off by setting
 its strength to 0 in ``AugmentConfig``.
@@ -8,24 +11,180 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name that everybody knows
+import torch.nn.functional as F  # noqa: N812
+from PIL import Image
 from torch import Tensor
 
-from pneumoscope.training.degrade import add_grain, coarsen, compress_jpeg, equalize_locally, gaussian_blur, sharpen
+from pneumoscope.data.pixels import read_film
+from pneumoscope.model.preprocess import PreprocessSpec, preprocess
+from pneumoscope.networks.registry import default_size
+from pneumoscope.storage import write_atomically
+from pneumoscope.training.background_swap import BackgroundSwap
 
 if TYPE_CHECKING:
-    from pneumoscope.training.config import AugmentConfig
+    from collections.abc import Callable
+    from pathlib import Path
 
-__all__ = ["Draw", "apply", "draw", "warp"]
+    from pneumoscope.data.manifest import Manifest
+    from pneumoscope.training.config import AugmentConfig, TrainConfig
+
+__all__ = [
+    "AugmentParameters",
+    "add_grain",
+    "apply_augmentation",
+    "augmentation_grid",
+    "coarsen",
+    "compress_jpeg",
+    "draw_parameters",
+    "equalize_locally",
+    "gaussian_blur",
+    "sharpen",
+    "warp_masks",
+]
+
+# The luminance table of JPEG (ITU-T T.81, table K.1).
+_LUMINANCE = (
+    (16, 11, 10, 16, 24, 40, 51, 61),
+    (12, 12, 14, 19, 26, 58, 60, 55),
+    (14, 13, 16, 24, 40, 57, 69, 56),
+    (14, 17, 22, 29, 51, 87, 80, 62),
+    (18, 22, 37, 56, 68, 109, 103, 77),
+    (24, 35, 55, 64, 81, 104, 113, 92),
+    (49, 64, 78, 87, 103, 121, 120, 101),
+    (72, 92, 95, 98, 112, 100, 103, 99),
+)
+
+
+def _apply_where(x: Tensor, on: Tensor, change: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Change only the films that are ``on``; ``change`` gets them and their indices (on the CPU)."""
+    chosen = on.nonzero()[:, 0]
+    if len(chosen) == 0:
+        return x
+    here = chosen.to(x.device)
+    return x.index_copy(0, here, change(x[here], chosen))
+
+
+def _per_film(values: Tensor, like: Tensor) -> Tensor:
+    return values.to(like.device, like.dtype)[:, None, None, None]
+
+
+def _gaussian(x: Tensor, sigma: Tensor) -> Tensor:
+    """Blur each film with its own sigma (pixels) by two 1-D convolutions, edges replicated."""
+    radius = max(1, min(math.ceil(2.5 * float(sigma.max())), x.shape[-1] - 1))
+    offsets = torch.arange(-radius, radius + 1, dtype=x.dtype, device=x.device)
+    kernel = torch.exp(-0.5 * (offsets / sigma.to(x.device, x.dtype).clamp(min=0.05)[:, None]) ** 2)
+    kernel = kernel / kernel.sum(dim=1, keepdim=True)  # [n, k]
+    count, _, height, width = x.shape
+    flat = F.pad(x.reshape(1, count, height, width), (radius, radius, radius, radius), mode="replicate")
+    flat = F.conv2d(flat, kernel[:, None, None, :], groups=count)
+    flat = F.conv2d(flat, kernel[:, None, :, None], groups=count)
+    return flat.reshape(count, 1, height, width)
+
+
+def gaussian_blur(x: Tensor, sigma: Tensor) -> Tensor:
+    """Gaussian blur; ``sigma`` in pixels, 0 for none."""
+    return _apply_where(x, sigma > 0, lambda part, which: _gaussian(part, sigma[which]))
+
+
+def sharpen(x: Tensor, amount: Tensor) -> Tensor:
+    """Unsharp mask of one pixel's radius; 0 for none."""
+
+    def change(part: Tensor, which: Tensor) -> Tensor:
+        smooth = _gaussian(part, torch.ones(len(part)))
+        return (part + _per_film(amount[which], part) * (part - smooth)).clamp(0, 1)
+
+    return _apply_where(x, amount > 0, change)
+
+
+def equalize_locally(x: Tensor, amount: Tensor) -> Tensor:
+    """Take a share of the local mean away and put it back as the film's mean; 0 for none.
+
+    What detail-enhancing post-processing of digital radiographs does (and, below 0, its opposite). The
+    neighbourhood is a sixteenth of the film.
+    """
+
+    def change(part: Tensor, which: Tensor) -> Tensor:
+        cells = max(part.shape[-1] // 16, 1)
+        small = F.adaptive_avg_pool2d(part, max(part.shape[-1] // cells, 1))
+        mean = F.interpolate(small, part.shape[-2:], mode="bilinear", align_corners=False)
+        share = _per_film(amount[which], part)
+        return (part - share * (mean - part.mean(dim=(2, 3), keepdim=True))).clamp(0, 1)
+
+    return _apply_where(x, amount != 0, change)
+
+
+def coarsen(x: Tensor, factor: Tensor) -> Tensor:
+    """Resample down by ``factor`` and up again; 1 for none. Films share the batch's mean factor, by halves."""
+
+    def change(part: Tensor, which: Tensor) -> Tensor:
+        order = torch.argsort(factor[which])
+        out = torch.empty_like(part)
+        for group in order.chunk(2):
+            mean = float(factor[which][group].mean())
+            side = max(8, round(part.shape[-1] / mean))
+            small = F.interpolate(part[group], size=(side, side), mode="bilinear", align_corners=False, antialias=True)
+            out[group] = F.interpolate(small, part.shape[-2:], mode="bilinear", align_corners=False)
+        return out
+
+    return _apply_where(x, factor > 1, change)
+
+
+def add_grain(x: Tensor, strength: Tensor, clump: Tensor, seed: int) -> Tensor:
+    """Add Gaussian grain of a standard deviation; ``clump`` 0 to 1 mixes in grain of twice the pixel's size."""
+
+    def change(part: Tensor, which: Tensor) -> Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        white = torch.randn(part.shape, generator=generator).to(part.device, part.dtype)
+        coarse = F.avg_pool2d(white, 3, stride=1, padding=1) * 3  # the mean of nine has a third of the deviation
+        share = _per_film(clump[which], part)
+        grain = ((1 - share) * white + share * coarse) / torch.sqrt((1 - share) ** 2 + share**2)
+        return (part + _per_film(strength[which], part) * grain).clamp(0, 1)
+
+    return _apply_where(x, strength > 0, change)
+
+
+def compress_jpeg(x: Tensor, quality: Tensor) -> Tensor:
+    """What JPEG loses: quantised 8 x 8 cosine transforms (ITU-T T.81, A.3); 100 for none.
+
+    Rows and columns past a multiple of 8 are kept as they are.
+    """
+
+    def change(part: Tensor, which: Tensor) -> Tensor:
+        side = part.shape[-1] // 8 * 8
+        body = part[..., :side, :side]
+        q = quality[which].clamp(1, 100)
+        scale = torch.where(q < 50, 5000 / q, 200 - 2 * q) / 100  # libjpeg's quality curve
+        table = torch.tensor(_LUMINANCE, dtype=part.dtype)[None] * scale[:, None, None]
+        table = torch.round(table).clamp(1, 255).to(part.device)[:, None, None]  # [n, 1, 1, 8, 8]
+        cosine = _cosine(part)
+        blocks = body.reshape(len(part), side // 8, 8, side // 8, 8).transpose(2, 3) * 255 - 128
+        coefficients = torch.round(cosine @ blocks @ cosine.T / table) * table
+        back = (cosine.T @ coefficients @ cosine + 128) / 255
+        out = part.clone()
+        out[..., :side, :side] = back.transpose(2, 3).reshape(len(part), 1, side, side)
+        return out.clamp(0, 1)
+
+    return _apply_where(x, quality < 100, change)
+
+
+def _cosine(like: Tensor) -> Tensor:
+    """The orthonormal 8-point DCT-II matrix."""
+    k = torch.arange(8, dtype=like.dtype, device=like.device)
+    matrix = torch.cos((2 * k[None] + 1) * k[:, None] * math.pi / 16) * 0.5
+    matrix[0] /= math.sqrt(2)
+    return matrix
+
 
 _MARKER_CELLS = 5  # a painted marker is a 5 x 5 random glyph, about as legible as a real one at network size
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
+class AugmentParameters:
     """The random numbers of one batch; all float32 unless said otherwise.
 
     Attributes:
@@ -71,7 +230,7 @@ class Draw:
     seed: int
 
 
-def draw(config: AugmentConfig, count: int, generator: torch.Generator) -> Draw:
+def draw_parameters(config: AugmentConfig, count: int, generator: torch.Generator) -> AugmentParameters:
     """Draw the random numbers for ``count`` films.
 
     Args:
@@ -90,7 +249,7 @@ def draw(config: AugmentConfig, count: int, generator: torch.Generator) -> Draw:
     if config.mixup > 0:
         share = uniform(0, config.mixup)  # at most half of another film: the label stays the film's own
         weight = torch.where(chance(config.mixup_probability), 1 - share, weight)
-    return Draw(
+    return AugmentParameters(
         theta=_draw_affine(config, count, uniform, chance),
         gamma=torch.exp(uniform(-config.gamma, config.gamma)),
         contrast=torch.exp(uniform(-config.contrast, config.contrast)),
@@ -115,7 +274,7 @@ def draw(config: AugmentConfig, count: int, generator: torch.Generator) -> Draw:
     )
 
 
-def apply(films: Tensor, drawn: Draw) -> Tensor:
+def apply_augmentation(films: Tensor, drawn: AugmentParameters) -> Tensor:
     """Apply what was drawn; the same films and draw give the same result.
 
     Args:
@@ -135,12 +294,12 @@ def apply(films: Tensor, drawn: Draw) -> Tensor:
     x = _paint(x, drawn)
     x = compress_jpeg(x, drawn.jpeg)
     if bool((drawn.weight < 1).any()):
-        share = _column(drawn.weight, x)
+        share = _per_film_like(drawn.weight, x)
         x = share * x + (1 - share) * x[drawn.partner.to(x.device)]
     return x.clamp(0, 1)
 
 
-def warp(masks: Tensor, drawn: Draw) -> Tensor:
+def warp_masks(masks: Tensor, drawn: AugmentParameters) -> Tensor:
     """Move masks [N, 1, S, S] as ``apply`` moves their films: geometry alone."""
     return _affine(masks, drawn.theta.to(masks.device))
 
@@ -181,15 +340,15 @@ def _affine(films: Tensor, theta: Tensor) -> Tensor:
     return F.grid_sample(films, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-def _intensity(x: Tensor, drawn: Draw) -> Tensor:
+def _intensity(x: Tensor, drawn: AugmentParameters) -> Tensor:
     """Gamma, contrast about the mean, brightness, then the film curve."""
-    x = x.clamp(1e-4, 1).pow(_column(drawn.gamma, x))
+    x = x.clamp(1e-4, 1).pow(_per_film_like(drawn.gamma, x))
     mean = x.mean(dim=(2, 3), keepdim=True)
-    x = ((x - mean) * _column(drawn.contrast, x) + mean + _column(drawn.brightness, x)).clamp(0, 1)
-    return x + _column(drawn.curve, x) * (x - 0.5) * x * (1 - x) * 4
+    x = ((x - mean) * _per_film_like(drawn.contrast, x) + mean + _per_film_like(drawn.brightness, x)).clamp(0, 1)
+    return x + _per_film_like(drawn.curve, x) * (x - 0.5) * x * (1 - x) * 4
 
 
-def _paint(x: Tensor, drawn: Draw) -> Tensor:
+def _paint(x: Tensor, drawn: AugmentParameters) -> Tensor:
     """Erase a box to gray, paint a marker, and darken the collimated border."""
     size = x.shape[-1]
     place = (torch.arange(size, device=x.device, dtype=x.dtype) + 0.5) / size
@@ -223,6 +382,43 @@ def _glyph(place: Tensor, boxes: Tensor, glyph: Tensor) -> Tensor:
     return (glyph[film, row[:, :, None], column[:, None, :]] > 0)[:, None]
 
 
-def _column(values: Tensor, like: Tensor) -> Tensor:
+def _per_film_like(values: Tensor, like: Tensor) -> Tensor:
     """[N] as [N, 1, 1, 1] beside the films."""
     return values.to(like.device, like.dtype)[:, None, None, None]
+
+
+_GAP = 4
+
+
+def augmentation_grid(manifest: Manifest, config: TrainConfig, out: Path, *, films: int, looks: int, seed: int) -> None:
+    """Write the grid: one row a film, the plain film first, then ``looks`` augmented ones.
+
+    Args:
+        manifest: Films are taken evenly from it.
+        config: Its ``augment`` and ``data`` sections.
+        out: The PNG.
+        films: Rows.
+        looks: Columns after the first.
+        seed: Of the draw.
+    """
+    size = config.data.size or default_size(config.network.name)
+    spec = PreprocessSpec(size=size, low=config.data.low, high=config.data.high)
+    rows = np.linspace(0, len(manifest) - 1, min(films, len(manifest))).astype(np.int64)
+    plain = np.stack([preprocess(read_film(manifest, manifest.films[int(row)]), spec) for row in rows])
+    batch = torch.from_numpy(plain)[:, None].float() / 255
+    generator = torch.Generator().manual_seed(seed)
+    numbers = np.arange(len(rows), dtype=np.int64)
+    outside = BackgroundSwap(plain, numbers, config.augment.outside, progress=False)
+    columns = [batch]
+    for _ in range(looks):
+        drawn = draw_parameters(config.augment, len(rows), generator)
+        columns.append(apply_augmentation(outside.swap(batch, torch.from_numpy(numbers), generator), drawn))
+    cell = size + _GAP
+    sheet = np.full((len(rows) * cell - _GAP, len(columns) * cell - _GAP), 255, dtype=np.uint8)
+    for i, column in enumerate(columns):
+        shown = torch.round(column[:, 0] * 255).to(torch.uint8).numpy()
+        for j, film in enumerate(shown):
+            sheet[j * cell : j * cell + size, i * cell : i * cell + size] = film
+    png = BytesIO()
+    Image.fromarray(sheet).save(png, format="PNG")
+    write_atomically(out, png.getvalue())

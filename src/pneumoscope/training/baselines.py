@@ -1,4 +1,4 @@
-"""Every network under one protocol: the comparison that every notebook of the field makes, done fairly.
+"""Every network under one protocol: films, split, augmentation and optimizer are the same.
 
 The runs differ in the network and in the seed, and in nothing else: same films, split, preprocessing, augmentation,
 optimizer, epochs, calibration and choice of thresholds.
@@ -15,24 +15,23 @@ import msgspec
 import torch
 
 from pneumoscope.errors import ConfigError, TrainingError
-from pneumoscope.networks import build
-from pneumoscope.networks.baselines import BASELINES
+from pneumoscope.networks.classic import BASELINES
+from pneumoscope.networks.registry import build
 from pneumoscope.settings import Settings
-from pneumoscope.training.augment import apply, draw
+from pneumoscope.training.augment import apply_augmentation, draw_parameters
 from pneumoscope.training.folder import RunFolder
-from pneumoscope.training.module import Learner, normalise
-from pneumoscope.training.plan import spec_of, split_of
+from pneumoscope.training.learner import Learner, make_optimizer, normalize
 from pneumoscope.training.run import train
-from pneumoscope.training.schedule import make_optimizer
+from pneumoscope.training.setup import preprocess_spec_for, split_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from pneumoscope.dataset import Manifest
+    from pneumoscope.data.manifest import Manifest
     from pneumoscope.training.config import TrainConfig
 
-__all__ = ["DEFAULT_NETWORKS", "Planned", "plan", "run_all"]
+__all__ = ["DEFAULT_NETWORKS", "PlannedRun", "plan_runs", "run_planned"]
 
 DEFAULT_NETWORKS = (*BASELINES, "residual")
 """The classic small networks, then the house network."""
@@ -42,7 +41,7 @@ _TIMED_STEPS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedRun:
     """A run that is to be.
 
     Attributes:
@@ -60,9 +59,9 @@ class Planned:
     seconds: float
 
 
-def plan(
+def plan_runs(
     manifest: Manifest, out: Path, protocol: TrainConfig, networks: Sequence[str], seeds: Sequence[int]
-) -> list[Planned]:
+) -> list[PlannedRun]:
     """Name the runs, refuse what could not be run before anything is, and say what each will take.
 
     The time is measured: a few steps of learning with each network, and not looked up.
@@ -81,7 +80,7 @@ def plan(
     for what, values in (("network", networks), ("seed", seeds)):
         if len(set(values)) != len(values) or not values:
             raise ConfigError(f"each {what} is named once", where=f"--{what}s", remedy="Name at least one")
-    films = {part: len(rows) for part, rows in split_of(manifest, protocol).parts.items()}
+    films = {part: len(rows) for part, rows in split_for(manifest, protocol).parts.items()}
     planned = []
     for network in networks:
         seconds = None
@@ -92,13 +91,13 @@ def plan(
             finished = folder.summary.exists()
             if not finished and seconds is None:
                 seconds = _SETTING_UP + _learning_seconds(config, len(manifest.classes), manifest.positive, films)
-            planned.append(Planned(name, out / name, config, finished, 0.0 if finished else seconds or 0.0))
+            planned.append(PlannedRun(name, out / name, config, finished, 0.0 if finished else seconds or 0.0))
     return planned
 
 
-def run_all(
-    manifest: Manifest, planned: Sequence[Planned], *, progress: bool = True, tell: Callable[[str], None] = print
-) -> Iterator[tuple[Planned, str | None]]:
+def run_planned(
+    manifest: Manifest, planned: Sequence[PlannedRun], *, progress: bool = True, tell: Callable[[str], None] = print
+) -> Iterator[tuple[PlannedRun, str | None]]:
     """Run what is planned, one after the other; what was killed goes on, what is finished is opened.
 
     Args:
@@ -137,7 +136,7 @@ def _config(protocol: TrainConfig, network: str, seed: int) -> TrainConfig:
 def _learning_seconds(config: TrainConfig, classes: int, positive: tuple[bool, ...], films: dict[str, int]) -> float:
     """Time a few steps, and count how many there will be."""
     torch.set_num_threads(config.threads or Settings.from_environment().cpu_threads())
-    size = spec_of(config).size
+    size = preprocess_spec_for(config).size
     network = build(config.network.name, classes=classes, size=size, options=config.network.options, seed=config.seed)
     learner = Learner(network, config, positive)
     optimizer = make_optimizer(network, config.optim)
@@ -147,14 +146,14 @@ def _learning_seconds(config: TrainConfig, classes: int, positive: tuple[bool, .
 
     def step() -> None:
         with torch.random.fork_rng(devices=()):
-            seen = apply(batch.float() / 255, draw(config.augment, len(batch), generator)) * 255
-            logits = network(normalise(seen, network).contiguous(memory_format=torch.channels_last))
+            seen = apply_augmentation(batch.float() / 255, draw_parameters(config.augment, len(batch), generator)) * 255
+            logits = network(normalize(seen, network).contiguous(memory_format=torch.channels_last))
             learner.objective(logits, labels).mean().backward()
             optimizer.step()
 
     def look() -> None:
         with torch.inference_mode():
-            network.eval()(normalise(batch, network).contiguous(memory_format=torch.channels_last))
+            network.eval()(normalize(batch, network).contiguous(memory_format=torch.channels_last))
 
     learning, looking = (_seconds(work) for work in (step, look))
     batches = {part: math.ceil(count / config.optim.batch) for part, count in films.items()}

@@ -1,4 +1,4 @@
-"""From finished runs to one bundle: their networks' mean, calibrated, judged and exported like any other run."""
+"""From finished runs to one bundle: their networks' mean, calibrated and exported like any other run."""
 
 from __future__ import annotations
 
@@ -7,26 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pneumoscope.bundle import read_bundle
-from pneumoscope.dataset import Manifest
+from pneumoscope.data.manifest import Manifest
 from pneumoscope.errors import TrainingError, UsageError
+from pneumoscope.model.bundle import read_bundle
 from pneumoscope.networks.ensemble import Ensemble
 from pneumoscope.storage import write_atomically
-from pneumoscope.training.callbacks import read_history
 from pneumoscope.training.config import TrainConfig
-from pneumoscope.training.engine import TORCH, Engine
 from pneumoscope.training.export import to_onnx
-from pneumoscope.training.fit import Fitted, kept_network
+from pneumoscope.training.fit import TORCH, Engine, FitResult, load_chosen_network, read_history
 from pneumoscope.training.folder import RunFolder
-from pneumoscope.training.plan import network_of, spec_of
 from pneumoscope.training.run import train
+from pneumoscope.training.setup import network_for, preprocess_spec_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pneumoscope.networks import Network
-    from pneumoscope.training.fit import Parts
+    from pneumoscope.networks.base import Network
+    from pneumoscope.training.fit import TrainingData
     from pneumoscope.training.run import Run
 
 __all__ = ["ensemble"]
@@ -61,7 +59,9 @@ def ensemble(runs: Sequence[Path], out: Path, *, name: str, version: str, fresh:
     configs = [TrainConfig.load(folder.config) for folder in folders]
     first, manifest = configs[0], Manifest.load(folders[0].manifest)
     for folder, config in zip(folders, configs, strict=True):
-        same = folder.split.read_bytes() == folders[0].split.read_bytes() and spec_of(config) == spec_of(first)
+        same = folder.split.read_bytes() == folders[0].split.read_bytes() and preprocess_spec_for(
+            config
+        ) == preprocess_spec_for(first)
         if not same or Manifest.load(folder.manifest).sha256 != manifest.sha256:
             raise TrainingError(
                 "the runs do not have the same films, split and preprocessing",
@@ -76,13 +76,13 @@ def ensemble(runs: Sequence[Path], out: Path, *, name: str, version: str, fresh:
             remedy="Give another --out, or --fresh to throw that one away",
         )
     said = ("description", "licence", "citation")
-    told = {key: _told([getattr(config.data, key) for config in configs]) for key in said}
+    told = {key: _joined_texts([getattr(config.data, key) for config in configs]) for key in said}
     data = msgspec.structs.replace(first.data, **told)
     folds, calibration = _folds(folders, configs), first.calibration
     if not folds:
         calibration = msgspec.structs.replace(calibration, folds=0, fold_epochs=0)
     chosen = msgspec.structs.replace(first, name=name, version=version, data=data, calibration=calibration)
-    engine = Engine(TORCH.name, _Joined(folders, configs, manifest), to_onnx, TORCH.packages)
+    engine = Engine(TORCH.name, _LoadedMembers(folders, configs, manifest), to_onnx, TORCH.packages)
     joined = train(manifest, out, chosen, fresh=fresh, engine=engine, folds=folds)
     write_atomically(out / _MEMBERS, members)
     return joined
@@ -96,7 +96,7 @@ def _folds(folders: Sequence[RunFolder], configs: Sequence[TrainConfig]) -> list
     return [folder.path / "folds" / str(fold) for folder in folders for fold in range(count)]
 
 
-class _Joined:
+class _LoadedMembers:
     """Takes the place of learning: loads what the runs have learned."""
 
     def __init__(self, folders: Sequence[RunFolder], configs: Sequence[TrainConfig], manifest: Manifest) -> None:
@@ -104,16 +104,16 @@ class _Joined:
         self._manifest = manifest
 
     def __call__(
-        self, network: Network, parts: Parts, positive: tuple[bool, ...], config: TrainConfig, run: Path
-    ) -> Fitted:
+        self, network: Network, parts: TrainingData, positive: tuple[bool, ...], config: TrainConfig, run: Path
+    ) -> FitResult:
         """The mean of the members, in eval mode; there is nothing to resume."""
         del network, parts, positive, config, run
         members, notes = [], []
         for folder, own in self._runs:
-            fresh = network_of(own, self._manifest, spec_of(own))
-            members.append(kept_network(fresh, self._manifest.positive, own, folder.path))
-            notes.append(_member(own, self._runs[0][1], folder))
-        return Fitted(
+            fresh = network_for(own, self._manifest, preprocess_spec_for(own))
+            members.append(load_chosen_network(fresh, self._manifest.positive, own, folder.path))
+            notes.append(_member_note(own, self._runs[0][1], folder))
+        return FitResult(
             network=Ensemble(members).eval(),
             epoch=max(note["epochs"] for note in notes) - 1,
             epochs=sum(note["epochs"] for note in notes),
@@ -122,7 +122,7 @@ class _Joined:
         )
 
 
-def _member(config: TrainConfig, first: TrainConfig, folder: RunFolder) -> dict[str, Any]:
+def _member_note(config: TrainConfig, first: TrainConfig, folder: RunFolder) -> dict[str, Any]:
     """What the provenance says of a member: its seed, time, epochs and guests, and what differs from the first one."""
     own, base = msgspec.to_builtins(config), msgspec.to_builtins(first)
     differs = {
@@ -139,7 +139,7 @@ def _member(config: TrainConfig, first: TrainConfig, folder: RunFolder) -> dict[
     return note if guests is None else {**note, "guests": guests}
 
 
-def _told(texts: Sequence[str]) -> str:
+def _joined_texts(texts: Sequence[str]) -> str:
     """What the members say of their films, each thing once: a text that another one holds is left out."""
     whole = [text for text in texts if not any(text != other and text in other for other in texts)]
     return " ".join(dict.fromkeys(whole))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import logging
+import time
 import warnings
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -14,31 +16,153 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pneumoscope.errors import ConfigError, TrainingError
-from pneumoscope.storage import storing
-from pneumoscope.training.callbacks import History, LiveProgress
-from pneumoscope.training.data import EpochSampler, FilmBatches, class_weights, loader
-from pneumoscope.training.module import Learner
-from pneumoscope.training.outside import Outside
+from pneumoscope.storage import csv_text, storage_errors, write_atomically
+from pneumoscope.training.background_swap import BackgroundSwap
+from pneumoscope.training.batches import EpochSampler, FilmBatches, class_weights, loader
+from pneumoscope.training.export import to_onnx
+from pneumoscope.training.learner import Learner
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from pneumoscope.networks import Network
+    from pneumoscope.networks.base import Network
+    from pneumoscope.training.batches import UnlabelledFilms
     from pneumoscope.training.config import TrainConfig
-    from pneumoscope.training.guests import Guests
 
-__all__ = ["Fitted", "Parts", "fit", "kept_network"]
+__all__ = [
+    "HISTORY_COLUMNS",
+    "TORCH",
+    "Engine",
+    "FitResult",
+    "History",
+    "LiveProgress",
+    "TrainingData",
+    "fit",
+    "load_chosen_network",
+    "read_history",
+]
+
+HISTORY_COLUMNS = (
+    "epoch",
+    "train_loss",
+    "train_accuracy",
+    "val_loss",
+    "val_accuracy",
+    "val_recall",
+    "val_auc",
+    "learning_rate",
+    "seconds",
+)
+
+
+def read_history(path: Path) -> list[dict[str, str]]:
+    """Rows of a history.csv; none if there is no such file yet."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+class History(lightning.Callback):
+    """Writes ``history.csv`` whole after each epoch; a resumed run goes on behind the epochs that count.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[dict[str, str]] = []
+        self._start = 0.0
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
+        """Keep the rows of the epochs that the checkpoint holds."""
+        self.rows = [row for row in read_history(self.path) if int(row["epoch"]) < trainer.current_epoch]
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
+        """Start the epoch's clock."""
+        self._start = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
+        """Add the epoch's row."""
+        row = {name: f"{float(trainer.callback_metrics[name]):.6f}" for name in HISTORY_COLUMNS[1:-2]}
+        row["learning_rate"] = f"{trainer.optimizers[0].param_groups[0]['lr']:.3e}"
+        row["seconds"] = f"{time.monotonic() - self._start:.2f}"
+        self.rows.append({"epoch": str(trainer.current_epoch), **row})
+        write_atomically(
+            self.path, csv_text([HISTORY_COLUMNS, *([row[name] for name in HISTORY_COLUMNS] for row in self.rows)])
+        )
+
+
+class LiveProgress(lightning.Callback):
+    """A bar for the epoch's steps, and a line an epoch with validation recall, AUC and loss."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True)
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self.task: Any = None
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
+        """A fresh bar."""
+        self.bar.start()
+        if self.task is not None:
+            self.bar.remove_task(self.task)
+        name = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        self.task = self.bar.add_task(name, total=int(trainer.num_training_batches), loss="-")
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,  # noqa: ARG002
+        pl_module: lightning.LightningModule,  # noqa: ARG002
+        outputs: Any,
+        batch: Any,  # noqa: ARG002
+        batch_idx: int,  # noqa: ARG002
+    ) -> None:
+        """One step on."""
+        self.bar.update(self.task, advance=1, loss=f"{float(outputs['loss']):.3f}")
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
+        """The epoch's line."""
+        seen = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.console.print(
+            f"epoch {trainer.current_epoch + 1:3d}/{trainer.max_epochs}  "
+            f"train loss {seen['train_loss']:.4f} accuracy {seen['train_accuracy']:.4f}   "
+            f"validation recall {seen['val_recall']:.4f} AUC {seen['val_auc']:.4f} "
+            f"loss {seen['val_loss']:.4f} accuracy {seen['val_accuracy']:.4f}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
+        """Take the bar away."""
+        self.bar.stop()
+
+    def on_exception(self, *_: Any) -> None:
+        """Take the bar away, so that the error stands alone."""
+        self.bar.stop()
+
 
 _DIRECTION = {"loss": "min", "auc": "max", "recall": "max"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Parts:
+class TrainingData:
     """The films to learn from and to choose by.
 
     Attributes:
@@ -55,11 +179,11 @@ class Parts:
     train: NDArray[np.int64]
     val: NDArray[np.int64]
     read: NDArray[np.uint8] | None = None
-    guests: Guests | None = None
+    guests: UnlabelledFilms | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fitted:
+class FitResult:
     """What learning gave.
 
     Attributes:
@@ -79,13 +203,13 @@ class Fitted:
 
 def fit(
     network: Network,
-    parts: Parts,
+    parts: TrainingData,
     positive: tuple[bool, ...],
     config: TrainConfig,
     run: Path,
     *,
     watchers: Sequence[lightning.Callback] | None = None,
-) -> Fitted:
+) -> FitResult:
     """Train, or go on where ``run/checkpoints/last.ckpt`` stopped.
 
     Args:
@@ -102,7 +226,7 @@ def fit(
     optim = config.optim
     weights = class_weights(parts.labels[parts.train], len(positive))
     in_loss = torch.tensor(weights, dtype=torch.float32) if config.data.balance == "weights" else None
-    outside = _outside(parts, config.augment.outside, progress=watchers is None)
+    outside = _background_swap(parts, config.augment.outside, progress=watchers is None)
     learner = Learner(network, config, positive, in_loss, outside=outside, guests=parts.guests)
     films = FilmBatches(parts.images, parts.labels)
     drawn = weights[parts.labels[parts.train]] if config.data.balance == "sampling" else None
@@ -128,7 +252,7 @@ def fit(
     )
     last = run / "checkpoints" / "last.ckpt"
     try:
-        with storing(last), torch.random.fork_rng():
+        with storage_errors(last), torch.random.fork_rng():
             trainer.fit(learner, train, val, ckpt_path=last if last.exists() else None, weights_only=True)
     except SystemExit:  # Lightning's way to end after Ctrl-C
         raise KeyboardInterrupt from None
@@ -147,13 +271,13 @@ def fit(
             where=run,
             remedy="Lower optim.learning_rate, or check the films with `pneumoscope manifest`",
         )
-    kept, epoch = _kept(learner, best)
+    kept, epoch = _load_checkpoint(learner, best)
     guests = parts.guests
     note = {} if guests is None else {"guests": {"films": len(guests.images), "sha256": guests.sha256}}
-    return Fitted(network=kept, epoch=epoch, epochs=trainer.current_epoch, note=note)
+    return FitResult(network=kept, epoch=epoch, epochs=trainer.current_epoch, note=note)
 
 
-def kept_network(network: Network, positive: tuple[bool, ...], config: TrainConfig, run: Path) -> Network:
+def load_chosen_network(network: Network, positive: tuple[bool, ...], config: TrainConfig, run: Path) -> Network:
     """The network of a finished run, with the weights of its chosen epoch, in eval mode.
 
     Args:
@@ -167,7 +291,7 @@ def kept_network(network: Network, positive: tuple[bool, ...], config: TrainConf
     """
     checkpoint = run / "checkpoints" / ("last.ckpt" if config.optim.monitor == "last" else "best.ckpt")
     try:
-        return _kept(Learner(network, config, positive), checkpoint)[0]
+        return _load_checkpoint(Learner(network, config, positive), checkpoint)[0]
     except (OSError, RuntimeError, KeyError, UnpicklingError) as error:
         raise TrainingError(
             "the checkpoint is gone, damaged, or of another network",
@@ -176,7 +300,7 @@ def kept_network(network: Network, positive: tuple[bool, ...], config: TrainConf
         ) from error
 
 
-def _outside(parts: Parts, share: float, *, progress: bool) -> Outside | None:
+def _background_swap(parts: TrainingData, share: float, *, progress: bool) -> BackgroundSwap | None:
     """What swaps surroundings, those of guests among them; None where nothing is swapped."""
     if not share:
         return None
@@ -185,10 +309,10 @@ def _outside(parts: Parts, share: float, *, progress: bool) -> Outside | None:
         strangers = parts.guests.images
         images = np.concatenate([images, strangers])
         rows = np.concatenate([rows, np.arange(len(images) - len(strangers), len(images))])
-    return Outside(images, rows, share, progress=progress)
+    return BackgroundSwap(images, rows, share, progress=progress)
 
 
-def _kept(learner: Learner, checkpoint: str | Path) -> tuple[Network, int]:
+def _load_checkpoint(learner: Learner, checkpoint: str | Path) -> tuple[Network, int]:
     """The network that a checkpoint keeps, and its epoch."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     learner.load_state_dict(state["state_dict"])
@@ -253,3 +377,24 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
     warnings.filterwarnings("ignore", message=".*isinstance.*LeafSpec.*")
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The two steps of a run that belong to a framework; films, split, calibration and judgement belong to none.
+
+    Attributes:
+        name: For people: "PyTorch".
+        fit: Learns from fresh weights, or goes on where an earlier start of the run stopped. It writes the run's
+            history, and gives the network back with the weights of the chosen epoch.
+        export: The network as an ONNX graph that keeps the bundle's contract; the run holds it to ``fit``'s network.
+        packages: Whose versions stand in the provenance.
+    """
+
+    name: str
+    fit: Callable[[Network, TrainingData, tuple[bool, ...], TrainConfig, Path], FitResult]
+    export: Callable[[Network], bytes]
+    packages: tuple[str, ...]
+
+
+TORCH = Engine("PyTorch", fit, to_onnx, ("torch", "lightning"))

@@ -11,38 +11,36 @@ import msgspec
 import numpy as np
 import torch
 
-from pneumoscope.bundle import BundleMeta, ClassSpec, read_bundle, write_bundle
-from pneumoscope.dataset import Cache
+from pneumoscope.data.cache import Cache
 from pneumoscope.errors import ConfigError, DatasetError
-from pneumoscope.networks import parameters_count
-from pneumoscope.reading.calibrate import calibrate
+from pneumoscope.model.bundle import read_bundle, write_bundle
+from pneumoscope.model.decide import calibrated_probabilities
+from pneumoscope.model.schema import BundleMeta, ClassSpec
+from pneumoscope.networks.base import parameters_count
 from pneumoscope.settings import Settings
-from pneumoscope.statistics.metrics import metrics_table
+from pneumoscope.stats.metrics import metrics_table
 from pneumoscope.storage import write_atomically
-from pneumoscope.training.calibrate import fit_calibration, look
-from pneumoscope.training.callbacks import read_history
-from pneumoscope.training.engine import TORCH
-from pneumoscope.training.export import parity
-from pneumoscope.training.fit import Parts
+from pneumoscope.training.batches import read_unlabelled_films
+from pneumoscope.training.calibration import collect_logits, fit_calibration
+from pneumoscope.training.drift_baseline import validation_drift_baseline
+from pneumoscope.training.export import headline_figures, parity, provenance, save_predictions, save_samples
+from pneumoscope.training.fit import TORCH, TrainingData, read_history
 from pneumoscope.training.folder import RunFolder
-from pneumoscope.training.folds import calibrated_by, find_folds
-from pneumoscope.training.guests import guests_of
-from pneumoscope.training.module import predict
-from pneumoscope.training.plan import fold_plans, gate_of, network_of, spec_of, split_of
-from pneumoscope.training.record import headline, provenance, save_predictions, save_samples
-from pneumoscope.training.reference import validation_reference
+from pneumoscope.training.learner import predict
+from pneumoscope.training.out_of_fold import calibrate_out_of_fold, find_folds
+from pneumoscope.training.setup import fold_configs, network_for, preprocess_spec_for, quality_spec_for, split_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pneumoscope.dataset import Manifest
-    from pneumoscope.preprocess import PreprocessSpec
+    from pneumoscope.data.manifest import Manifest
+    from pneumoscope.model.preprocess import PreprocessSpec
+    from pneumoscope.training.batches import UnlabelledFilms
     from pneumoscope.training.config import TrainConfig
-    from pneumoscope.training.engine import Engine
-    from pneumoscope.training.guests import Guests
+    from pneumoscope.training.fit import Engine
 
-__all__ = ["Run", "guests_in", "train"]
+__all__ = ["Run", "train", "unlabelled_films_for"]
 
 _INTENDED = (
     "Research on chest radiographs: a second look at frontal films of the kind it was trained on. Not a medical "
@@ -100,12 +98,12 @@ def train(
             where=manifest.root,
             remedy="Name the class without the finding normal, negative, healthy or no finding",
         )
-    spec = spec_of(config)
-    network = network_of(config, manifest, spec)
-    split = split_of(manifest, config)
-    plans = fold_plans(config)
+    spec = preprocess_spec_for(config)
+    network = network_for(config, manifest, spec)
+    split = split_for(manifest, config)
+    plans = fold_configs(config)
     finished = folder.summary.exists() and not fresh
-    guests = None if finished else guests_in(config, spec, first=len(manifest), progress=progress)
+    guests = None if finished else unlabelled_films_for(config, spec, first=len(manifest), progress=progress)
     # Only now, when nothing is wrong with what was asked, is the folder claimed.
     if folder.open(config, manifest, fresh=fresh) and folder.summary.exists():
         return Run(folder, read_bundle(folder.bundle)[1], 0.0)
@@ -116,13 +114,13 @@ def train(
     learned = Cache.build(manifest, replace(spec, trim=0.0), cache_folder, progress=progress).images
     images = Cache.build(manifest, spec, cache_folder, progress=progress).images if spec.trim else learned
     targets = manifest.targets
-    parts = Parts(learned, targets, split.parts["train"], split.parts["val"], read=images, guests=guests)
+    parts = TrainingData(learned, targets, split.parts["train"], split.parts["val"], read=images, guests=guests)
     started = time.monotonic()
     fitted = engine.fit(network, parts, manifest.positive, config, out)
     minutes = (time.monotonic() - started) / 60
 
     val, note = split.parts["val"], dict(fitted.note)
-    looks = look(
+    looks = collect_logits(
         partial(predict, fitted.network),
         images[val],
         targets[val],
@@ -137,14 +135,14 @@ def train(
             for number, plan in enumerate(plans)
         ]
         held_out = find_folds(runs)
-        calibrated = calibrated_by(held_out, calibrated.calibrator, images, config, progress=progress)
+        calibrated = calibrate_out_of_fold(held_out, calibrated.calibrator, images, config, progress=progress)
         note["calibrated_out_of_fold"] = held_out.note
     graph = engine.export(fitted.network)
     difference = parity(fitted.network, graph, np.ascontiguousarray(images[val[:64]]))
-    predicted = {"val": calibrate(looks.plain, calibrated.calibrator)}
+    predicted = {"val": calibrated_probabilities(looks.plain, calibrated.calibrator)}
     judged = "val"
     if len(test := split.parts["test"]):
-        predicted["test"] = calibrate(predict(fitted.network, images[test]), calibrated.calibrator)
+        predicted["test"] = calibrated_probabilities(predict(fitted.network, images[test]), calibrated.calibrator)
         judged = "test"
     save_predictions(folder.predictions, manifest, split, predicted)
     # The history knows of the epochs before a kill, too.
@@ -173,13 +171,13 @@ def train(
         operating_points=calibrated.operating_points,
         conformal=calibrated.conformal,
         band=calibrated.band,
-        gate=gate_of(config),
-        reference=validation_reference(manifest, val, predicted["val"], progress=progress),
+        gate=quality_spec_for(config),
+        reference=validation_drift_baseline(manifest, val, predicted["val"], progress=progress),
         architecture=f"{fitted.network.name} {msgspec.json.encode(fitted.network.options).decode()}"
         + ("" if engine is TORCH else f", learned in {engine.name}"),
         parameters=parameters_count(fitted.network),
         provenance=provenance(config, manifest, split, learning, engine.packages, note=note),
-        figures=headline(figures),
+        figures=headline_figures(figures),
         figures_on=f"{len(groups)} {'held-out test' if judged == 'test' else 'validation'} films of "
         f"{len(set(groups))} patients"
         + ("" if judged == "test" else " (the epoch and the thresholds were chosen on these)"),
@@ -207,7 +205,9 @@ def train(
     return Run(folder, meta, minutes)
 
 
-def guests_in(config: TrainConfig, spec: PreprocessSpec, *, first: int, progress: bool) -> Guests | None:
+def unlabelled_films_for(
+    config: TrainConfig, spec: PreprocessSpec, *, first: int, progress: bool
+) -> UnlabelledFilms | None:
     """The films without labels that the configuration names, whole as those that are learned from.
 
     Raises:
@@ -222,4 +222,6 @@ def guests_in(config: TrainConfig, spec: PreprocessSpec, *, first: int, progress
             where="augment.mixup",
             remedy="Set augment.mixup=0, or leave data.guests out",
         )
-    return guests_of(config.data.guests, replace(spec, trim=0.0), config.augment.guests, first=first, progress=progress)
+    return read_unlabelled_films(
+        config.data.guests, replace(spec, trim=0.0), config.augment.guests, first=first, progress=progress
+    )

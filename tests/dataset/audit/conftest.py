@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from pneumoscope.films.phantom import write_phantoms
+from pneumoscope.phantom.write import write_phantoms
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,12 +7,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pneumoscope.dataset.audit.acquisition import FEATURES, acquisition_features, columns_of, feature_names
-from pneumoscope.dataset.audit.jpeg import jpeg_quality
-from pneumoscope.dataset.audit.markers import find_markers
-from pneumoscope.dataset.audit.tones import border_widths, histogram_measures, sharpness_measures
-from pneumoscope.films import load
-from pneumoscope.films.phantom import draw_phantom
+from pneumoscope.data.audit.acquisition import (
+    FEATURES,
+    acquisition_features,
+    border_widths,
+    columns_of,
+    feature_names,
+    find_markers,
+    histogram_measures,
+    jpeg_quality,
+    sharpness_measures,
+)
+from pneumoscope.films.load import load
+from pneumoscope.phantom.draw import draw_phantom
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pneumoscope.dataset.audit.duplicates import exact_copies, likeness, near_copies
-from pneumoscope.dataset.audit.hashing import BITS, hash_films, near_pairs
+from pneumoscope.data.audit.duplicates import (
+    BITS,
+    exact_duplicates,
+    hash_films,
+    near_duplicates,
+    near_pairs,
+    thumbnail_correlation,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +59,7 @@ def test_pairs_with_others_are_those_of_brute_force() -> None:
 
 
 def test_a_bucket_that_holds_everything_is_searched_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pneumoscope.dataset.audit import hashing
+    from pneumoscope.data.audit import duplicates as hashing
 
     monkeypatch.setattr(hashing, "_PAIRS_AT_ONCE", 50)
     pairs, away = near_pairs(np.zeros((40, 2), dtype=np.uint64), 0)
@@ -104,29 +110,29 @@ def again(film: np.ndarray, how: str) -> np.ndarray:
 def test_a_film_saved_again_is_found(how: str, noise_films: Noise) -> None:
     films = noise_films(60)
     films = np.concatenate([films, again(films[17], how)[None]])
-    (pair,) = near_copies(names(61), films)
+    (pair,) = near_duplicates(names(61), films)
     assert (pair.first, pair.second, pair.mirrored) == (17, 60, how == "mirror")
     assert pair.correlation > 0.9
 
 
 def test_different_films_are_not(noise_films: Noise) -> None:
-    assert near_copies(names(300), noise_films(300)) == []
+    assert near_duplicates(names(300), noise_films(300)) == []
 
 
 def test_likeness_is_one_for_the_same_and_survives_a_shift(noise_films: Noise) -> None:
     films = noise_films(4)
-    np.testing.assert_allclose(likeness(films, films), 1, atol=1e-5)
-    assert likeness(films[:, 3:61, 2:62].repeat(1, axis=0)[:, :58, :58], films[:, :58, :58]).min() > 0.7
-    assert likeness(films[:2], films[2:]).max() < 0.6
+    np.testing.assert_allclose(thumbnail_correlation(films, films), 1, atol=1e-5)
+    assert thumbnail_correlation(films[:, 3:61, 2:62].repeat(1, axis=0)[:, :58, :58], films[:, :58, :58]).min() > 0.7
+    assert thumbnail_correlation(films[:2], films[2:]).max() < 0.6
 
 
 def test_copies_of_bytes_are_groups() -> None:
-    groups = exact_copies(["a", "b", "a", "c", "b", "a"])
+    groups = exact_duplicates(["a", "b", "a", "c", "b", "a"])
     assert [group.tolist() for group in groups] == [[0, 2, 5], [1, 4]]
-    assert exact_copies(["a", "b"]) == []
+    assert exact_duplicates(["a", "b"]) == []
 
 
 def test_equal_bytes_and_empty_films_are_no_near_copies(noise_films: Noise) -> None:
     films = np.concatenate([noise_films(3), noise_films(3), np.zeros((2, 64, 64), np.uint8)])
-    assert near_copies(["a", "b", "c", "a", "b", "c", "d", "e"], films) == []
-    assert near_copies(["a"], films[:1]) == []
+    assert near_duplicates(["a", "b", "c", "a", "b", "c", "d", "e"], films) == []
+    assert near_duplicates(["a"], films[:1]) == []

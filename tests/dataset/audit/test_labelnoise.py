@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pneumoscope.dataset.audit.labelnoise import label_noise
-from pneumoscope.dataset.audit.quick import gradient_directions, quick_predictions
+from pneumoscope.data.audit.label_noise import histogram_of_gradients, label_noise, quick_predictions
 
 CLASSES = ("normal", "bacterial", "viral")
 
@@ -67,6 +66,6 @@ def test_the_quick_model_learns_and_is_honest() -> None:
 
 def test_the_directions_of_stripes() -> None:
     down = np.tile((np.arange(64) // 4 % 2 * 10.0)[:, None], (1, 64)).astype(np.float32)
-    standing, lying = gradient_directions(np.stack([down.T, down])).reshape(2, -1, 9).sum(axis=1)
+    standing, lying = histogram_of_gradients(np.stack([down.T, down])).reshape(2, -1, 9).sum(axis=1)
     assert standing.argmax() == 0
     assert lying.argmax() == 4

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pneumoscope.dataset import FilmRow, Manifest
-from pneumoscope.dataset.audit import read_predictions
+from pneumoscope.data.audit.label_noise import read_predictions
+from pneumoscope.data.manifest import FilmRow, Manifest
 from pneumoscope.errors import DatasetError
 
 if TYPE_CHECKING:

@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from pneumoscope.dataset import make_split, scan
-from pneumoscope.dataset.audit import AuditReport, Predictions, audit, parts_of
+from pneumoscope.data.audit.label_noise import OutOfFoldPredictions
+from pneumoscope.data.audit.report import AuditReport
+from pneumoscope.data.audit.run import audit, film_parts
+from pneumoscope.data.scan import scan
+from pneumoscope.data.split import make_split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pneumoscope.dataset.audit import Audit
+    from pneumoscope.data.audit.run import Audit
 
     Films = Callable[[Path, str], list[Path]]
 
@@ -115,13 +118,15 @@ def test_given_predictions_rank_planted_labels_and_are_named(drawn: Path, found_
     wrong = [3, 70]
     for place in wrong:
         p[place] = np.roll(p[place], 1)
-    given = Predictions(p, "predictions", "five folds")
+    given = OutOfFoldPredictions(p, "predictions", "five folds")
     cache = tmp_path / "cache"
     report = audit(manifest, cache=cache, folds=3, predictions=given).report
     assert report.image_model.words == "five folds"
     classes = next(noise for noise in report.label_noise if noise.level == "classes")
     assert {suspect.path for suspect in classes.suspects} == {manifest.films[place].path for place in wrong}
-    fitted = audit(manifest, cache=cache, folds=3, predictions=Predictions(p, "bundle", "b", out_of_fold=False)).report
+    fitted = audit(
+        manifest, cache=cache, folds=3, predictions=OutOfFoldPredictions(p, "bundle", "b", out_of_fold=False)
+    ).report
     assert fitted.label_noise[0].why_not
     assert found_clean.report.image_model.kind == "quick"
 
@@ -129,9 +134,9 @@ def test_given_predictions_rank_planted_labels_and_are_named(drawn: Path, found_
 def test_a_split_gives_the_parts(drawn: Path) -> None:
     manifest = scan(drawn)
     split = make_split(manifest, seed=3)
-    parts = parts_of(manifest, split)
+    parts = film_parts(manifest, split)
     assert {name: parts.count(name) for name in split.parts} == {name: len(rows) for name, rows in split.parts.items()}
-    assert parts_of(manifest) == tuple(film.part for film in manifest.films)
+    assert film_parts(manifest) == tuple(film.part for film in manifest.films)
 
 
 def test_a_few_films_of_one_patient_end_in_words(tmp_path: Path, drawn: Path, films_of: Films) -> None:

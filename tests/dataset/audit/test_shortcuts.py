@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pneumoscope.dataset.audit.acquisition import FEATURES, columns_of
-from pneumoscope.dataset.audit.shortcuts import Task, find_shortcuts
+from pneumoscope.data.audit.acquisition import FEATURES, columns_of
+from pneumoscope.data.audit.shortcuts import ShortcutTask, find_shortcuts
 
 if TYPE_CHECKING:
-    from pneumoscope.dataset.audit.report import Shortcuts
+    from pneumoscope.data.audit.report import Shortcuts
 
 N = 200
 
@@ -20,8 +20,8 @@ def ask(features: np.ndarray, targets: np.ndarray, patients: np.ndarray | None =
     folds = [np.flatnonzero(np.isin(patients, some)) for some in np.array_split(order, 5)]
     return find_shortcuts(
         features,
-        Task("sick from well", targets > 0, np.arange(N)),
-        Task("one from other", targets == 1, np.flatnonzero(targets > 0)),
+        ShortcutTask("sick from well", targets > 0, np.arange(N)),
+        ShortcutTask("one from other", targets == 1, np.flatnonzero(targets > 0)),
         classes=("well", "one", "other"),
         targets=targets,
         patients=patients,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from pneumoscope.evaluation.compare.system import Facts, System
+from pneumoscope.evaluation.compare.systems import ComparedSystem, ModelFacts
 from pneumoscope.evaluation.predictions import PredictionTable
 
 if TYPE_CHECKING:
@@ -49,9 +49,11 @@ def tables() -> dict[str, PredictionTable]:
 
 
 @pytest.fixture
-def systems(tables: dict[str, PredictionTable]) -> list[System]:
+def systems(tables: dict[str, PredictionTable]) -> list[ComparedSystem]:
     return [
-        System(name, "table", table, Facts(about=f"network of {name} {{}}", parameters=1000 * place + 1, seed=0))
+        ComparedSystem(
+            name, "table", table, ModelFacts(about=f"network of {name} {{}}", parameters=1000 * place + 1, seed=0)
+        )
         for place, (name, table) in enumerate(tables.items())
     ]
 

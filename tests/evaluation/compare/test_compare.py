@@ -11,25 +11,24 @@ import pytest
 
 from pneumoscope.errors import UsageError
 from pneumoscope.evaluation.compare.compare import compare
-from pneumoscope.evaluation.compare.pairs import FIGURES
-from pneumoscope.evaluation.compare.system import Facts, System
-from pneumoscope.statistics.multiple import holm
-from pneumoscope.statistics.paired import bootstrap_difference, delong_difference
-from pneumoscope.statistics.proportions import wilson
+from pneumoscope.evaluation.compare.significance import TESTED_METRICS
+from pneumoscope.evaluation.compare.systems import ComparedSystem, ModelFacts
+from pneumoscope.stats.differences import bootstrap_difference, delong_difference, holm
+from pneumoscope.stats.proportions import wilson
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pneumoscope.evaluation.compare.result import Comparison, Pair
+    from pneumoscope.evaluation.compare.result import Comparison, PairedTest
     from pneumoscope.evaluation.predictions import PredictionTable
 
 
 @pytest.fixture
-def result(systems: list[System]) -> Comparison:
+def result(systems: list[ComparedSystem]) -> Comparison:
     return compare(systems, draws=500).result
 
 
-def pair(result: Comparison, figure: str, *names: str) -> Pair:
+def pair(result: Comparison, figure: str, *names: str) -> PairedTest:
     return next(p for p in result.pairs if p.figure == figure and {p.first, p.second} == set(names))
 
 
@@ -109,14 +108,14 @@ def test_the_bootstrap_by_sums_is_the_bootstrap_of_films(
 
 
 def test_holm_is_over_the_pairs_of_one_figure(result: Comparison) -> None:
-    for figure in FIGURES:
+    for figure in TESTED_METRICS:
         tests = [p for p in result.pairs if p.figure == figure]
         assert len(tests) == 3
         raw = [p.p for p in tests if p.p is not None]
         assert [p.p_adjusted for p in tests] == pytest.approx(holm(raw).tolist())
 
 
-def test_a_system_does_not_differ_from_itself(systems: list[System]) -> None:
+def test_a_system_does_not_differ_from_itself(systems: list[ComparedSystem]) -> None:
     twins = [systems[0], replace(systems[0], name="again")]
     found = compare(twins, draws=200).result
     assert {p.difference for p in found.pairs} == {0.0}
@@ -134,7 +133,7 @@ def test_disputes_are_the_films_called_differently_the_widest_first(
     assert spreads == sorted(spreads, reverse=True)
 
 
-def test_one_kind_of_films_gives_no_auc_and_says_so(systems: list[System]) -> None:
+def test_one_kind_of_films_gives_no_auc_and_says_so(systems: list[ComparedSystem]) -> None:
     sick = systems[0].table.truth
     few = [replace(system, table=system.table.take(sick)) for system in systems]
     found = compare(few, draws=200).result
@@ -145,21 +144,21 @@ def test_one_kind_of_films_gives_no_auc_and_says_so(systems: list[System]) -> No
     assert "both classes" in test.note
 
 
-def test_a_table_without_thresholds_is_called_from_one_half(systems: list[System]) -> None:
+def test_a_table_without_thresholds_is_called_from_one_half(systems: list[ComparedSystem]) -> None:
     plain = replace(systems[1], table=replace(systems[1].table, thresholds={}, chosen={}))
     row = next(row for row in compare([systems[0], plain], draws=200).result.rows if row.name == "middling")
     assert row.threshold == 0.5
     assert "none is known" in row.threshold_from
 
 
-def test_a_table_with_one_threshold_is_called_from_it(systems: list[System]) -> None:
+def test_a_table_with_one_threshold_is_called_from_it(systems: list[ComparedSystem]) -> None:
     half = replace(systems[1], table=replace(systems[1].table, thresholds={"half": 0.4}, chosen={"half": "convention"}))
     row = next(row for row in compare([systems[0], half], draws=200).result.rows if row.name == "middling")
     assert row.threshold == 0.4
     assert "convention" in row.threshold_from
 
 
-def test_of_many_systems_each_is_tested_against_one(systems: list[System]) -> None:
+def test_of_many_systems_each_is_tested_against_one(systems: list[ComparedSystem]) -> None:
     many = [replace(systems[i % 3], name=f"s{i}") for i in range(9)]
     found = compare(many, draws=200).result
     assert found.reference == "s0"
@@ -173,19 +172,21 @@ def test_of_many_systems_each_is_tested_against_one(systems: list[System]) -> No
     ("asked", "words"),
     [({"sort": "beauty"}, "AUC"), ({"reference": "nobody"}, "middling"), ({"preset": "lax"}, "screening")],
 )
-def test_what_is_not_there_is_told_with_what_is(systems: list[System], asked: dict[str, str], words: str) -> None:
+def test_what_is_not_there_is_told_with_what_is(
+    systems: list[ComparedSystem], asked: dict[str, str], words: str
+) -> None:
     with pytest.raises(UsageError) as caught:
         compare(systems, draws=200, **asked)  # type: ignore[arg-type]  # only words
     assert words in str(caught.value)
 
 
-def test_sorting_by_size_puts_the_smallest_first_and_the_unknown_last(systems: list[System]) -> None:
-    unknown = replace(systems[0], facts=Facts(), name="unknown")
+def test_sorting_by_size_puts_the_smallest_first_and_the_unknown_last(systems: list[ComparedSystem]) -> None:
+    unknown = replace(systems[0], facts=ModelFacts(), name="unknown")
     found = compare([unknown, systems[2], systems[1]], sort="parameters", draws=200).result
     assert [row.name for row in found.rows] == ["middling", "chance", "unknown"]
 
 
-def test_leaks_and_validation_films_are_warned_of(systems: list[System]) -> None:
+def test_leaks_and_validation_films_are_warned_of(systems: list[ComparedSystem]) -> None:
     digests = tuple(f"{i:064x}" for i in range(240))
     known = [replace(system, table=replace(system.table, sha256=digests)) for system in systems]
     leaky = replace(known[0], kind="run", learned=frozenset(digests[:12]))
@@ -197,10 +198,10 @@ def test_leaks_and_validation_films_are_warned_of(systems: list[System]) -> None
     assert "if chance learned from some of these" in words
 
 
-def test_seeds_make_families_and_families_are_tested(systems: list[System]) -> None:
+def test_seeds_make_families_and_families_are_tested(systems: list[ComparedSystem]) -> None:
     generator = np.random.default_rng(0)
 
-    def seeded(system: System, seed: int) -> System:
+    def seeded(system: ComparedSystem, seed: int) -> ComparedSystem:
         p = np.clip(system.table.score + 0.01 * generator.normal(size=240), 0.001, 0.999)
         table = replace(system.table, probabilities=np.stack([1 - p, p], axis=1))
         facts = replace(system.facts, family=system.name, seed=seed, epoch_seconds=2.0 + seed)

@@ -15,18 +15,17 @@ from PIL import Image
 from rich.console import Console
 
 from pneumoscope.evaluation.compare.compare import compare
-from pneumoscope.evaluation.compare.disputes import thumbnails
-from pneumoscope.evaluation.compare.files import write_files
-from pneumoscope.evaluation.compare.page import page
-from pneumoscope.evaluation.compare.result import Comparison, Unmatched
-from pneumoscope.evaluation.compare.terminal import told
+from pneumoscope.evaluation.compare.matching import thumbnails
+from pneumoscope.evaluation.compare.report import comparison_page, write_files
+from pneumoscope.evaluation.compare.result import Comparison, UnmatchedFilm
+from pneumoscope.evaluation.compare.tables import render_comparison
 from pneumoscope.settings import NOTICE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pneumoscope.evaluation.compare.compare import Compared
-    from pneumoscope.evaluation.compare.system import System
+    from pneumoscope.evaluation.compare.compare import ComparisonOutput
+    from pneumoscope.evaluation.compare.systems import ComparedSystem
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -37,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def compared(systems: list[System], tmp_path: Path) -> Compared:
+def compared(systems: list[ComparedSystem], tmp_path: Path) -> ComparisonOutput:
     """Films are at hand, one system lacks some, and one has a name that is markup."""
     root = tmp_path / "films"
     root.mkdir()
@@ -48,7 +47,7 @@ def compared(systems: list[System], tmp_path: Path) -> Compared:
     return compare([first, fewer, systems[2]], draws=200)
 
 
-def test_the_files_hold_the_comparison(compared: Compared, folder: Path) -> None:
+def test_the_files_hold_the_comparison(compared: ComparisonOutput, folder: Path) -> None:
     written = {path.name: path for path in write_files(compared, folder)}
     document = written["comparison.json"].read_bytes()
     assert msgspec.json.decode(document, type=Comparison) == compared.result
@@ -68,7 +67,7 @@ def test_the_files_hold_the_comparison(compared: Compared, folder: Path) -> None
     assert {"roc.svg", "roc.png"} <= set(written)
 
 
-def test_the_page_stands_alone_and_says_what_it_must(compared: Compared, folder: Path) -> None:
+def test_the_page_stands_alone_and_says_what_it_must(compared: ComparisonOutput, folder: Path) -> None:
     write_files(compared, folder)
     page = (folder / "comparison.html").read_text()
     assert NOTICE in page
@@ -82,26 +81,26 @@ def test_the_page_stands_alone_and_says_what_it_must(compared: Compared, folder:
     )
 
 
-def test_the_page_names_nobodys_folders(compared: Compared) -> None:
+def test_the_page_names_nobodys_folders(compared: ComparisonOutput) -> None:
     films = tuple(replace(film, path=f"/home/someone/{film.path}") for film in compared.result.disputes)
-    result = replace(compared.result, disputes=films, unmatched=(Unmatched("C:\\someone\\left.png", ("a",)),))
-    text = page(result, [], {films[0].path: np.zeros((4, 4), dtype=np.uint8)})
+    result = replace(compared.result, disputes=films, unmatched=(UnmatchedFilm("C:\\someone\\left.png", ("a",)),))
+    text = comparison_page(result, [], {films[0].path: np.zeros((4, 4), dtype=np.uint8)})
     assert "someone" not in text
     assert text.count(films[0].path.rpartition("/")[2]) == 3  # its card, what a blind reader hears, and the list
     assert "left.png" in text
 
 
-def test_thumbnails_keep_the_films_shape(compared: Compared) -> None:
+def test_thumbnails_keep_the_films_shape(compared: ComparisonOutput) -> None:
     pictures = thumbnails(compared.result.disputes, compared.matched, side=30)
     assert pictures
     assert {picture.shape for picture in pictures.values()} == {(30, 20)}
 
 
 @pytest.mark.parametrize("width", [80, 110, 140])
-def test_no_number_is_cut_at_the_terminal(systems: list[System], width: int) -> None:
+def test_no_number_is_cut_at_the_terminal(systems: list[ComparedSystem], width: int) -> None:
     result = compare(systems, draws=200).result
     console = Console(width=width, file=io.StringIO(), color_system=None)
-    console.print(told(result, width))
+    console.print(render_comparison(result, width))
     text = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
     assert "\u2026" not in text
     for row in result.rows:

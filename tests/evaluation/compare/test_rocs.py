@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pneumoscope.evaluation.figures import rocs as module
+from pneumoscope.evaluation.figures import discrimination as module
 from pneumoscope.settings import NOTICE
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def draw(tables: dict[str, PredictionTable], path: Path, many: int = 3) -> list[
     names = list(tables)
     scores = {f"s{i}": tables[names[i % 3]].score for i in range(many)}
     truth = tables["good"].truth
-    return module.rocs(truth, scores, path, thresholds=dict.fromkeys(scores, 0.5), films="Test")
+    return module.roc_comparison(truth, scores, path, thresholds=dict.fromkeys(scores, 0.5), films="Test")
 
 
 def test_systems_differ_by_more_than_colour_and_the_small_print_says_n(

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pneumoscope.errors import UsageError
-from pneumoscope.evaluation.compare.speed import films_a_second
-from pneumoscope.evaluation.compare.system import open_systems
-from pneumoscope.evaluation.tablefile import write_csv, write_parquet
+from pneumoscope.evaluation.compare.systems import films_per_second, open_systems
+from pneumoscope.evaluation.prediction_files import write_predictions_csv, write_predictions_parquet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 def test_a_run_brings_its_test_films_and_its_history(
     run: Path, tables: dict[str, PredictionTable], tmp_path: Path
 ) -> None:
-    write_parquet(tables["good"], tmp_path / "good.parquet")
+    write_predictions_parquet(tables["good"], tmp_path / "good.parquet")
     system, other = open_systems([str(run), f"named={tmp_path / 'good.parquet'}"], judge=None, part=None, speed=False)
     assert (system.name, system.kind, system.part, len(system.table)) == ("run", "run", "test", 100)
     assert system.facts.train_accuracy == 0.64  # of the chosen epoch, 4
@@ -37,7 +36,7 @@ def test_a_run_without_test_films_is_judged_on_its_validation_films(only_validat
 def test_names_are_the_shortest_that_differ(tables: dict[str, PredictionTable], tmp_path: Path) -> None:
     for place in ("a/predictions.csv", "b/predictions.csv", "b/other.csv"):
         (tmp_path / place).parent.mkdir(exist_ok=True)
-        write_csv(tables["good"], tmp_path / place)
+        write_predictions_csv(tables["good"], tmp_path / place)
     targets = [str(tmp_path / place) for place in ("a/predictions.csv", "b/predictions.csv", "b/other.csv")]
     assert [s.name for s in open_systems(targets, judge=None, part=None)] == ["a", "b", "other"]
 
@@ -58,11 +57,11 @@ def test_wrong_arguments_are_told(arguments: list[str], words: str) -> None:
 
 
 def test_a_bundle_has_a_speed(tiny_bundle: Path) -> None:
-    assert films_a_second(tiny_bundle) > 10
+    assert films_per_second(tiny_bundle) > 10
 
 
 def test_an_evaluations_folder_is_its_table(tables: dict[str, PredictionTable], tmp_path: Path) -> None:
-    write_parquet(tables["good"], tmp_path / "judged" / "predictions.parquet")
+    write_predictions_parquet(tables["good"], tmp_path / "judged" / "predictions.parquet")
     targets = [str(tmp_path / "judged"), f"again={tmp_path / 'judged'}"]
     assert [(s.name, s.kind) for s in open_systems(targets, judge=None, part=None)] == [
         ("judged", "table"),

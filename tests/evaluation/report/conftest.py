@@ -8,38 +8,38 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pneumoscope.domain.reading import ModelRef
-from pneumoscope.evaluation.judge import judge
-from pneumoscope.evaluation.predictions import PredictionTable, RefusedFilm
-from pneumoscope.evaluation.sanity.result import (
-    Blanked,
-    Blanking,
-    Curve,
+from pneumoscope.evaluation.explanation.result import (
+    ExplanationResult,
     LungEvidence,
-    MeanMapOf,
+    MaskedMetrics,
+    Masking,
+    MeanMapOfGroup,
+    MeanMaps,
+    ParameterRandomization,
     Perturbation,
-    Phantoms,
-    Places,
-    Randomised,
-    SanityResult,
-    Stage,
+    PerturbationAverage,
+    PointingGame,
+    RandomizationStage,
 )
-from pneumoscope.evaluation.stress.result import (
+from pneumoscope.evaluation.metrics import compute_metrics
+from pneumoscope.evaluation.predictions import PredictionTable, RefusedFilm
+from pneumoscope.evaluation.robustness.result import (
     CorruptionInfo,
-    StressCell,
-    StressPoint,
-    StressResult,
-    StressSummary,
+    RobustnessCell,
+    RobustnessPoint,
+    RobustnessResult,
+    RobustnessSummary,
 )
-from pneumoscope.statistics.metrics import Metric
-from pneumoscope.statistics.proportions import wilson
+from pneumoscope.stats.metrics import Metric
+from pneumoscope.stats.proportions import wilson
+from pneumoscope.types.reading import ModelRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from types import SimpleNamespace
 
-    from pneumoscope.evaluation.judgement import Judgement
+    from pneumoscope.evaluation.result import EvaluationResult
 
 CLASSES = ("normal", "bacterial", "viral")
 HOSTILE = 'a <b>&"x"</b>|`y`'
@@ -129,8 +129,8 @@ def table(judged: SimpleNamespace) -> PredictionTable:
 
 
 @pytest.fixture(scope="session")
-def judgement(table: PredictionTable) -> Judgement:
-    return judge(table, draws=100)
+def judgement(table: PredictionTable) -> EvaluationResult:
+    return compute_metrics(table, draws=100)
 
 
 @pytest.fixture
@@ -154,19 +154,19 @@ def rate(name: str, k: int, n: int) -> Metric:
 
 
 @pytest.fixture(scope="session")
-def stress() -> StressResult:
+def stress() -> RobustnessResult:
     return stress_of({"blur": 5, "noise": 5, "local contrast away": 5, "JPEG": 5, "inversion": 1})
 
 
-def stress_of(names: dict[str, int]) -> StressResult:
-    def cell(name: str, severity: int) -> StressCell:
+def stress_of(names: dict[str, int]) -> RobustnessResult:
+    def cell(name: str, severity: int) -> RobustnessCell:
         points = tuple(
-            StressPoint(preset, t, rate("recall", 196 - 9 * severity, 200), rate("specificity", 95 - 4 * severity, 100),
+            RobustnessPoint(preset, t, rate("recall", 196 - 9 * severity, 200), rate("specificity", 95 - 4 * severity, 100),
                         rate("flipped", 6 * severity, 300))
             for preset, t in (("screening", 0.3), ("balanced", 0.7))
         )  # fmt: skip
         shift = tuple(metric("shift", -0.02 * severity) for _ in range(3))
-        return StressCell(name, severity, 0.5 * severity, 300, (severity, 0), {}, 0, points,
+        return RobustnessCell(name, severity, 0.5 * severity, 300, (severity, 0), {}, 0, points,
                           metric("AUC", 0.95 - 0.03 * severity), (shift[0], shift[1], shift[2]))  # fmt: skip
 
     infos = tuple(
@@ -174,7 +174,7 @@ def stress_of(names: dict[str, int]) -> StressResult:
         for name, count in names.items()
     )
     rates = {"screening": metric("recall", 0.9), "balanced": metric("recall", 0.8)}
-    return StressResult(
+    return RobustnessResult(
         model=ModelRef("tiny", "1", "0" * 64),
         finding="pneumonia",
         films=300,
@@ -184,44 +184,48 @@ def stress_of(names: dict[str, int]) -> StressResult:
         corruptions=infos,
         clean=cell("none", 0),
         cells=tuple(cell(info.name, s) for info in infos for s in range(1, len(info.strengths) + 1)),
-        summary=tuple(StressSummary(s, metric("AUC", 0.95 - 0.02 * s), ("blur", 0.9 - 0.05 * s), rates, rates)
+        summary=tuple(RobustnessSummary(s, metric("AUC", 0.95 - 0.02 * s), ("blur", 0.9 - 0.05 * s), rates, rates)
                       for s in range(1, 6)),
         left_out=(("films/a.png", "unreadable"),),
     )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
-def sanity() -> SanityResult:
+def sanity() -> ExplanationResult:
     share = tuple(np.linspace(0, 1, 11).tolist())
 
-    def line(order: str, rate_of: float) -> Curve:
+    def line(order: str, rate_of: float) -> PerturbationAverage:
         y = [0.9 * float(np.exp(-rate_of * x)) for x in share]
-        return Curve(order, tuple(y), tuple(v - 0.03 for v in y), tuple(v + 0.03 for v in y), metric("area", 0.3))
+        return PerturbationAverage(
+            order, tuple(y), tuple(v - 0.03 for v in y), tuple(v + 0.03 for v in y), metric("area", 0.3)
+        )
 
     lines = (line("by evidence", 4), line("at random", 1))
     rates = {"screening": metric("recall", 0.9), "balanced": metric("recall", 0.8)}
     grid = tuple(tuple(float(r + c) for c in range(12)) for r in range(12))
-    means = tuple(MeanMapOf(name, 50, grid, tuple(tuple(v - 11 for v in row) for row in grid))
+    means = tuple(MeanMapOfGroup(name, 50, grid, tuple(tuple(v - 11 for v in row) for row in grid))
                   for name in ("with pneumonia", "without pneumonia"))  # fmt: skip
 
-    def blanked(name: str, fill: str) -> Blanked:
-        return Blanked(name, fill, 0.6, metric("AUC", 0.8), metric("change", -0.1), rates, rates, metric("shift", 0.1))
+    def blanked(name: str, fill: str) -> MaskedMetrics:
+        return MaskedMetrics(
+            name, fill, 0.6, metric("AUC", 0.8), metric("change", -0.1), rates, rates, metric("shift", 0.1)
+        )
 
-    return SanityResult(
+    return ExplanationResult(
         model=ModelRef("tiny", "1", "0" * 64),
         finding="pneumonia",
         films=100,
         positives=50,
         negatives=50,
-        randomised=Randomised(12, 3, tuple(Stage(k, f"w{k}", metric("correlation", 0.8 / k), metric("size", 0.5))
+        randomised=ParameterRandomization(12, 3, tuple(RandomizationStage(k, f"w{k}", metric("correlation", 0.8 / k), metric("size", 0.5))
                                            for k in (1, 2, 4, 8, 12)), metric("between", 0.3)),
         perturbations=(Perturbation("blurred", 40, share, lines, lines, metric("gain", 0.2), metric("gain", 0.1),
                                     metric("reference", 0.05)),),
-        phantoms=Phantoms(60, *(metric(f"figure {k}", 0.4) for k in range(9))),
+        phantoms=PointingGame(60, *(metric(f"figure {k}", 0.4) for k in range(9))),
         lungs=LungEvidence(95, 5, (metric("a", 0.6), metric("b", 0.7), metric("c", 0.5)), metric("area", 0.4),
                            rate("mostly", 70, 95)),
-        places=Places(50, means, metric("alike", 0.2), rate("peak", 9, 50), (3, 4), 17, 144, metric("spread", 0.4), 0.7,
+        places=MeanMaps(50, means, metric("alike", 0.2), rate("peak", 9, 50), (3, 4), 17, 144, metric("spread", 0.4), 0.7,
                       metric("edge", 0.1), 0.19),
-        blanking=Blanking(95, 5, blanked("as they came", ""), (blanked("lungs blanked", "mean of the rest"),)),
+        blanking=Masking(95, 5, blanked("as they came", ""), (blanked("lungs blanked", "mean of the rest"),)),
         limits=("One seed of shuffled weights.",),
     )  # fmt: skip

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pneumoscope.bundle import SiteCalibration, find_bundle, read_bundle
-from pneumoscope.domain.provenance import Provenance
-from pneumoscope.evaluation.report.card import card_sections, data_flow
+from pneumoscope.evaluation.report.context import ReportContext
 from pneumoscope.evaluation.report.declared import calibration_films, network_count, seeds, unlabelled_films
-from pneumoscope.evaluation.report.facts import Facts
-from pneumoscope.evaluation.report.sheets import fill_sheets
+from pneumoscope.evaluation.report.guidelines import fill_guidelines
+from pneumoscope.evaluation.report.model_card import card_sections, data_flow
+from pneumoscope.model.bundle import find_bundle, read_bundle
+from pneumoscope.model.schema import SiteCalibration
+from pneumoscope.types.provenance import Provenance
 
 if TYPE_CHECKING:
-    from pneumoscope.bundle import BundleMeta
-    from pneumoscope.evaluation.judgement import Judgement
     from pneumoscope.evaluation.predictions import PredictionTable
+    from pneumoscope.evaluation.result import EvaluationResult
+    from pneumoscope.model.schema import BundleMeta
 
 SITE = SiteCalibration("St. Elsewhere", "A. Person", "2026-10-02T08:00:00+00:00", 300, 120, {}, "0" * 64, "1" * 64, 0.3)
 
@@ -58,7 +59,7 @@ def site(ensemble: BundleMeta) -> BundleMeta:
     return replace(ensemble, operating_points=points, sites=(SITE,))
 
 
-def card_text(facts: Facts) -> str:
+def card_text(facts: ReportContext) -> str:
     parts = []
     for section in card_sections(facts):
         for block in section.blocks:
@@ -68,12 +69,12 @@ def card_text(facts: Facts) -> str:
     return "\n".join(parts)
 
 
-def all_text(table: PredictionTable, judgement: Judgement, meta: BundleMeta) -> str:
-    facts = Facts(table, judgement, meta=meta)
-    return "\n".join([card_text(facts), *(row.answer for sheet in fill_sheets(facts) for row in sheet.rows)])
+def all_text(table: PredictionTable, judgement: EvaluationResult, meta: BundleMeta) -> str:
+    facts = ReportContext(table, judgement, meta=meta)
+    return "\n".join([card_text(facts), *(row.answer for sheet in fill_guidelines(facts) for row in sheet.rows)])
 
 
-def test_a_single_network_says_so(table: PredictionTable, judgement: Judgement, single: BundleMeta) -> None:
+def test_a_single_network_says_so(table: PredictionTable, judgement: EvaluationResult, single: BundleMeta) -> None:
     text = all_text(table, judgement, single)
     assert "A single network, no ensemble." in text
     assert "522 validation films" in text
@@ -82,7 +83,7 @@ def test_a_single_network_says_so(table: PredictionTable, judgement: Judgement, 
 
 
 def test_an_ensemble_is_never_called_one_network(
-    table: PredictionTable, judgement: Judgement, ensemble: BundleMeta
+    table: PredictionTable, judgement: EvaluationResult, ensemble: BundleMeta
 ) -> None:
     text = all_text(table, judgement, ensemble)
     assert "no ensemble" not in text.lower()
@@ -94,7 +95,7 @@ def test_an_ensemble_is_never_called_one_network(
 
 
 def test_out_of_fold_calibration_is_not_called_validation(
-    table: PredictionTable, judgement: Judgement, out_of_fold: BundleMeta
+    table: PredictionTable, judgement: EvaluationResult, out_of_fold: BundleMeta
 ) -> None:
     text = all_text(table, judgement, out_of_fold)
     assert "out-of-fold predictions of 4,695 films in 4 folds" in text
@@ -102,17 +103,19 @@ def test_out_of_fold_calibration_is_not_called_validation(
     assert not [line for line in text.splitlines() if "alibrat" in line and "validation" in line]
 
 
-def test_a_sites_calibration_is_the_sites(table: PredictionTable, judgement: Judgement, site: BundleMeta) -> None:
+def test_a_sites_calibration_is_the_sites(
+    table: PredictionTable, judgement: EvaluationResult, site: BundleMeta
+) -> None:
     text = all_text(table, judgement, site)
     assert "Re-calibrated on 300 films of 120 patients of St. Elsewhere by A. Person (2026-10-02)" in text
     assert "None since the training" not in text
     assert calibration_films(site) == "300 films of 120 patients of St. Elsewhere"
-    boxes = [box.title for box in data_flow(Facts(table, judgement, meta=site))]
+    boxes = [box.title for box in data_flow(ReportContext(table, judgement, meta=site))]
     assert boxes.index("Calibration and thresholds") + 1 == boxes.index("Re-calibration at St. Elsewhere")
 
 
 def test_what_no_field_declares_is_not_said(
-    table: PredictionTable, judgement: Judgement, tiny_meta: BundleMeta
+    table: PredictionTable, judgement: EvaluationResult, tiny_meta: BundleMeta
 ) -> None:
     silent = replace(tiny_meta, name="standard", architecture="")
     text = all_text(table, judgement, silent)
@@ -123,7 +126,9 @@ def test_what_no_field_declares_is_not_said(
 
 
 @pytest.mark.parametrize("name", ["best", "standard"])
-def test_the_shipped_bundles_are_described_as_they_are(name: str, table: PredictionTable, judgement: Judgement) -> None:
+def test_the_shipped_bundles_are_described_as_they_are(
+    name: str, table: PredictionTable, judgement: EvaluationResult
+) -> None:
     _, meta, _ = read_bundle(find_bundle(name))
     text = all_text(table, judgement, meta)
     assert ("A single network, no ensemble." in text) == (name == "standard")

@@ -7,21 +7,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from pneumoscope.evaluation.figures.decision import decision_curve
-from pneumoscope.evaluation.figures.deletion import PerturbationLine, deletion_insertion
-from pneumoscope.evaluation.figures.forest import ForestCell, ForestRow, forest
-from pneumoscope.evaluation.figures.mean_evidence import MeanMap, mean_evidence
-from pneumoscope.evaluation.figures.prevalence import prevalence_curves
-from pneumoscope.evaluation.figures.randomised import randomised_weights
-from pneumoscope.evaluation.figures.reliability import reliability
-from pneumoscope.evaluation.figures.stress import StressPanel, stress_curves
-from pneumoscope.evaluation.figures.threshold import ReaderPoint, precision_recall, roc
-from pneumoscope.evaluation.judge import judge
-from pneumoscope.evaluation.judgement import DecisionCurve, PrevalenceCurve
-from pneumoscope.evaluation.style import with_interval
+from pneumoscope.evaluation.figures.calibration import reliability_diagram
+from pneumoscope.evaluation.figures.clinical_utility import decision_curve_figure, prevalence_curves
+from pneumoscope.evaluation.figures.discrimination import ReaderPoint, precision_recall_figure, roc_figure
+from pneumoscope.evaluation.figures.explanation import (
+    MeanMap,
+    PerturbationCurve,
+    deletion_insertion,
+    mean_evidence_figure,
+    parameter_randomization_figure,
+)
+from pneumoscope.evaluation.figures.robustness import CorruptionPanel, corruption_curves
+from pneumoscope.evaluation.figures.style import with_interval
+from pneumoscope.evaluation.figures.subgroups import ForestCell, ForestRow, forest_plot
+from pneumoscope.evaluation.metrics import compute_metrics
+from pneumoscope.evaluation.result import DecisionCurve, PrevalenceCurve
 from pneumoscope.settings import NOTICE
-from pneumoscope.statistics.metrics import Metric
-from pneumoscope.statistics.proportions import wilson
+from pneumoscope.stats.metrics import Metric
+from pneumoscope.stats.proportions import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,30 +57,30 @@ def draw(kind: str, path: Path) -> list[Path]:
         ForestRow("sex", "male", 30, (cell(0.9, 0.8, 1.0, "27/30"), cell(0.5, 0.1, 0.9, "1/2"))),
     ]
     panels = [
-        StressPanel("blur", "sigma", ("none", "1"), (rate(9, 10), rate(5, 10)), (NONE, NONE)),
-        StressPanel("noise", "deviation", ("none", "1"), (rate(9, 10), NONE), (rate(4, 5), rate(3, 5))),
+        CorruptionPanel("blur", "sigma", ("none", "1"), (rate(9, 10), rate(5, 10)), (NONE, NONE)),
+        CorruptionPanel("noise", "deviation", ("none", "1"), (rate(9, 10), NONE), (rate(4, 5), rate(3, 5))),
     ]
-    lines = [PerturbationLine(name, 1 - x, 0.5, x * 0, x * 0 + 1) for name in ("by evidence", "at random")]
+    lines = [PerturbationCurve(name, 1 - x, 0.5, x * 0, x * 0 + 1) for name in ("by evidence", "at random")]
     maps = [MeanMap(f"with {k}", 50, np.full((24, 24), 90.0), np.eye(6) - k) for k in (0, 1)]
     labels, score = np.repeat([0, 1], 30), np.linspace(0.05, 0.95, 60)
     some: Any = {"films": "Validation"}
     calls: dict[str, Callable[[], list[Path]]] = {
         "prevalence": lambda: prevalence_curves(curves, path, number=60, finding="pneumonia", **some),
-        "decision": lambda: decision_curve(
+        "decision": lambda: decision_curve_figure(
             DecisionCurve(tuple(x.tolist()), falling, falling, falling, falling),
             path,
             operating_points=POINTS,
             number=60,
             **some,
         ),
-        "forest": lambda: forest(rows, ("recall", "specificity"), path, number=60, **some),
-        "stress": lambda: stress_curves(panels, path, number=60, preset="screening", **some),
-        "mean": lambda: mean_evidence(maps, path, finding="pneumonia", **some),
+        "forest": lambda: forest_plot(rows, ("recall", "specificity"), path, number=60, **some),
+        "stress": lambda: corruption_curves(panels, path, number=60, preset="screening", **some),
+        "mean": lambda: mean_evidence_figure(maps, path, finding="pneumonia", **some),
         "deletion": lambda: deletion_insertion(x, lines, lines, path, number=60, **some),
-        "randomised": lambda: randomised_weights(
+        "randomised": lambda: parameter_randomization_figure(
             [1, 2], [rate(5, 10), NONE], path, between_films=0.3, number=60, **some
         ),
-        "readers": lambda: roc(
+        "readers": lambda: roc_figure(
             labels,
             score,
             path,
@@ -138,13 +141,13 @@ def test_readers_stand_on_the_roc_without_a_colour_of_their_own(drawn: Callable[
 
 def test_the_curve_has_the_interval_of_the_judgement(table: PredictionTable, tmp_path: Path) -> None:
     """The same seed and draws, by another way: the page and its picture say the same."""
-    found = judge(table, draws=200, seed=3).metric("average precision")
+    found = compute_metrics(table, draws=200, seed=3).metric("average precision")
     assert found is not None
     assert found.value is not None
     assert found.low is not None
     assert found.high is not None
     generator = np.random.default_rng(3)
-    written = precision_recall(
+    written = precision_recall_figure(
         table.truth, table.score, tmp_path / "x", operating_points=POINTS, generator=generator, groups=table.patients,
         draws=200,
     )  # fmt: skip
@@ -152,7 +155,7 @@ def test_the_curve_has_the_interval_of_the_judgement(table: PredictionTable, tmp
 
 
 def test_reliability_states_the_error_of_the_judgement(table: PredictionTable, tmp_path: Path) -> None:
-    found = judge(table, draws=100).metric("ECE")
+    found = compute_metrics(table, draws=100).metric("ECE")
     assert found is not None
-    written = reliability({"All": (table.truth, table.score)}, tmp_path / "x")
+    written = reliability_diagram({"All": (table.truth, table.score)}, tmp_path / "x")
     assert f"ECE {found.value:.3f}" in written[0].read_text()

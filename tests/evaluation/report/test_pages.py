@@ -11,21 +11,22 @@ import numpy as np
 import pytest
 
 from pneumoscope.errors import MissingExtra
-from pneumoscope.evaluation.figures import ReaderPoint
-from pneumoscope.evaluation.judge import judge
+from pneumoscope.evaluation.figures.discrimination import ReaderPoint
+from pneumoscope.evaluation.metrics import compute_metrics
 from pneumoscope.evaluation.predictions import PredictionTable
-from pneumoscope.evaluation.report import words, write_report
+from pneumoscope.evaluation.report import formatting as words
+from pneumoscope.evaluation.report.page import write_report
 from pneumoscope.settings import NOTICE
-from pneumoscope.statistics.proportions import wilson
+from pneumoscope.stats.proportions import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pneumoscope.bundle import BundleMeta
-    from pneumoscope.evaluation.judgement import Judgement
-    from pneumoscope.evaluation.sanity.result import SanityResult
-    from pneumoscope.evaluation.stress.result import StressResult
+    from pneumoscope.evaluation.explanation.result import ExplanationResult
+    from pneumoscope.evaluation.result import EvaluationResult
+    from pneumoscope.evaluation.robustness.result import RobustnessResult
+    from pneumoscope.model.schema import BundleMeta
 
 PAGES = ("report.html", "model-card.html", "reporting-sheets.html")
 ELSEWHERE = re.compile(r"(?:https?:)?//|@import|javascript:", re.IGNORECASE)
@@ -35,13 +36,13 @@ ELSEWHERE = re.compile(r"(?:https?:)?//|@import|javascript:", re.IGNORECASE)
 def written(
     tmp_path_factory: pytest.TempPathFactory,
     table: PredictionTable,
-    judgement: Judgement,
-    stress: StressResult,
-    sanity: SanityResult,
+    judgement: EvaluationResult,
+    stress: RobustnessResult,
+    sanity: ExplanationResult,
     tiny_graph: bytes,
     tiny_meta: BundleMeta,
 ) -> Path:
-    from pneumoscope.bundle import write_bundle
+    from pneumoscope.model.bundle import write_bundle
 
     folder = tmp_path_factory.mktemp("judged")
     write_bundle(folder / "tiny.onnx", tiny_graph, tiny_meta)
@@ -115,7 +116,7 @@ def test_no_page_names_a_patient_or_lets_a_name_become_markup(
 
 
 def test_the_first_screen_says_what_was_judged_and_recall_first(
-    written: Path, judgement: Judgement, parse: Callable[[Path], Any]
+    written: Path, judgement: EvaluationResult, parse: Callable[[Path], Any]
 ) -> None:
     text = parse(written / "report.html").text
     head = text[: text.index("Contents")]
@@ -174,7 +175,7 @@ def test_films_of_one_kind_and_no_threshold_still_give_a_report(tmp_path: Path, 
         finding="finding",
     )
     steps: list[str] = []
-    write_report(tmp_path, table, judge(table, draws=100), step=steps.append)
+    write_report(tmp_path, table, compute_metrics(table, draws=100), step=steps.append)
     text = parse(tmp_path / "report.html").text
     figures = [step for step in steps if step.startswith("figure ")]
     assert "figure scores" in figures
@@ -190,7 +191,7 @@ def test_films_of_one_kind_and_no_threshold_still_give_a_report(tmp_path: Path, 
 
 
 def test_without_jinja_the_error_says_what_to_install(
-    tmp_path: Path, table: PredictionTable, judgement: Judgement, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, table: PredictionTable, judgement: EvaluationResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(MissingExtra, match=r"jinja2") as caught:
@@ -200,7 +201,7 @@ def test_without_jinja_the_error_says_what_to_install(
 
 
 def test_no_figure_of_the_judgement_is_left_off_the_page(
-    written: Path, judgement: Judgement, parse: Callable[[Path], Any]
+    written: Path, judgement: EvaluationResult, parse: Callable[[Path], Any]
 ) -> None:
     page = parse(written / "report.html")
     over = judgement.over_classes

@@ -14,17 +14,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pneumoscope.bundle import read_bundle
-from pneumoscope.evaluation.judge import judge
-from pneumoscope.evaluation.report import words
-from pneumoscope.evaluation.report.blocks import Gallery
-from pneumoscope.evaluation.report.diagram import Box, flow_svg, standing_alone
-from pneumoscope.evaluation.report.facts import Facts
-from pneumoscope.evaluation.report.films import failure_section
-from pneumoscope.evaluation.report.pictures import Viewer, random_rows
-from pneumoscope.evaluation.report.svg import inline_svg
-from pneumoscope.evaluation.shown import shown_path
-from pneumoscope.statistics.metrics import Metric
+from pneumoscope.evaluation.metrics import compute_metrics
+from pneumoscope.evaluation.predictions import display_path
+from pneumoscope.evaluation.report import formatting as words
+from pneumoscope.evaluation.report.context import ReportContext
+from pneumoscope.evaluation.report.engine import Box, Gallery, flow_svg, inline_svg, standalone_svg
+from pneumoscope.evaluation.report.films import FilmViewer, error_analysis_section, random_rows
+from pneumoscope.model.bundle import read_bundle
+from pneumoscope.stats.metrics import Metric
 
 if TYPE_CHECKING:
     from pneumoscope.evaluation.predictions import PredictionTable
@@ -59,7 +56,7 @@ def test_a_figures_title_is_escaped() -> None:
 def test_no_line_of_a_diagram_leaves_its_box() -> None:
     long = "x" * 200
     boxes = (Box("Films", ("many words " * 20, long), ("one refused",)), Box("End"))
-    root = ET.fromstring(standing_alone(flow_svg(boxes, "k", "t")))  # noqa: S314 - our own drawing
+    root = ET.fromstring(standalone_svg(flow_svg(boxes, "k", "t")))  # noqa: S314 - our own drawing
     space = "{http://www.w3.org/2000/svg}"
     texts = [(float(t.attrib["x"]), t.text or "") for t in root.iter(f"{space}text")]
     assert "".join(text for _, text in texts).count("x") >= 200
@@ -106,17 +103,17 @@ def test_what_cannot_be_computed_is_said() -> None:
     [("a/b.png", "a/b.png"), ("/home/someone/b.png", "b.png"), ("C:\\Users\\someone\\b.png", "b.png")],
 )
 def test_a_path_shows_no_persons_folder(path: str, shown: str) -> None:
-    assert shown_path(path) == shown
+    assert display_path(path) == shown
 
 
 @pytest.fixture
-def facts(with_films: PredictionTable, tiny_bundle: Path) -> Facts:
+def facts(with_films: PredictionTable, tiny_bundle: Path) -> ReportContext:
     _, meta, sha256 = read_bundle(tiny_bundle)
-    return Facts(with_films, judge(with_films, draws=100), meta, tiny_bundle, sha256)
+    return ReportContext(with_films, compute_metrics(with_films, draws=100), meta, tiny_bundle, sha256)
 
 
-def test_the_gallery_holds_the_surest_mistakes_with_pictures(facts: Facts) -> None:
-    section = failure_section(facts, Viewer(facts))
+def test_the_gallery_holds_the_surest_mistakes_with_pictures(facts: ReportContext) -> None:
+    section = error_analysis_section(facts, FilmViewer(facts))
     missed, false = (block for block in section.blocks if isinstance(block, Gallery))
     table, point = facts.table, facts.judgement.points[0]
     lost = np.flatnonzero(table.truth & (table.score < point.threshold))
@@ -134,25 +131,25 @@ def test_the_gallery_holds_the_surest_mistakes_with_pictures(facts: Facts) -> No
         assert "secret-patient" not in f"{film}"
 
 
-def test_a_film_that_is_gone_leaves_its_words(facts: Facts) -> None:
+def test_a_film_that_is_gone_leaves_its_words(facts: ReportContext) -> None:
     row = int(facts.errors(facts.judgement.points[0], missed=False, most=1)[0])
     (Path(facts.table.root) / facts.table.paths[row]).unlink()
-    section = failure_section(facts, Viewer(facts))
+    section = error_analysis_section(facts, FilmViewer(facts))
     false = next(block for block in section.blocks if isinstance(block, Gallery) and block.key == "false")
     assert false.films[0].picture == ""
     assert "No picture" in false.films[0].more
     assert false.films[1].picture
 
 
-def test_without_a_bundle_the_film_is_shown_alone(facts: Facts) -> None:
+def test_without_a_bundle_the_film_is_shown_alone(facts: ReportContext) -> None:
     alone = replace(facts, meta=None, bundle=None)
-    seen = Viewer(alone).see([0], pictures=True)[0]
+    seen = FilmViewer(alone).see([0], pictures=True)[0]
     assert seen.evidence is None
     picture = Image.open(io.BytesIO(base64.b64decode(seen.jpeg)))
     assert picture.width < picture.height  # as the film: 40 wide, 48 high
 
 
-def test_the_random_draw_takes_turns_and_is_the_same_again(facts: Facts) -> None:
+def test_the_random_draw_takes_turns_and_is_the_same_again(facts: ReportContext) -> None:
     rows = random_rows(facts, 12)
     assert rows == random_rows(facts, 12)
     assert np.bincount(facts.table.labels[rows], minlength=3).tolist() == [4, 4, 4]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pneumoscope.bundle import BundleMeta, Calibrator, ClassSpec, write_bundle
-from pneumoscope.evaluation.labelled import LabelledFilm, phantom_films
-from pneumoscope.evaluation.sanity.network import Network, open_network
+from pneumoscope.evaluation.dataset import LabelledFilm, phantom_films
+from pneumoscope.evaluation.explanation.network import OpenBundle, open_bundle
+from pneumoscope.model.bundle import write_bundle
+from pneumoscope.model.schema import BundleMeta, Calibrator, ClassSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +25,8 @@ SIDE = 8
 
 
 @pytest.fixture
-def tiny(tiny_bundle: Path) -> Network:
-    return open_network(tiny_bundle)
+def tiny(tiny_bundle: Path) -> OpenBundle:
+    return open_bundle(tiny_bundle)
 
 
 @pytest.fixture

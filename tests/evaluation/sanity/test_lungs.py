@@ -5,9 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pneumoscope.domain.radiograph import FilmInfo, Radiograph
-from pneumoscope.evaluation.sanity import lungs_of_the_house
-from pneumoscope.evaluation.sanity.lungs import (
+from pneumoscope.evaluation.explanation.masking import (
     BORDERS,
     BOX,
     LUNGS,
@@ -16,13 +14,15 @@ from pneumoscope.evaluation.sanity.lungs import (
     OUTSIDE,
     PARTS,
     SMOOTH,
-    blanking,
+    default_lung_mask,
     in_frame,
     lung_evidence,
-    without,
+    read_masked,
+    summarize_masking,
 )
-from pneumoscope.evaluation.sanity.network import Seen, open_network
-from pneumoscope.films.phantom import draw_phantom
+from pneumoscope.evaluation.explanation.network import FilmEvidence, open_bundle
+from pneumoscope.phantom.draw import draw_phantom
+from pneumoscope.types.radiograph import FilmInfo, Radiograph
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,10 +55,10 @@ def test_a_network_that_looks_at_the_lungs_is_blind_without_them_and_one_with_a_
     """The gray inside and that outside both tell the class; each network looks at one of them."""
     cases = [(film(150 if i % 2 else 90, 180 if i % 2 else 60, i), bool(i % 2)) for i in range(12)]
     for looks_at, blind, sees in ((INNER, LUNGS, OUTSIDE), (1 - INNER, OUTSIDE, LUNGS)):
-        network = open_network(linear(looks_at * 20 / looks_at.mean(), bias=-9.4, name=f"{looks_at.sum():.0f}"))
+        network = open_bundle(linear(looks_at * 20 / looks_at.mean(), bias=-9.4, name=f"{looks_at.sum():.0f}"))
         seen = [network.see(f, patient=str(i), positive=sick) for i, (f, sick) in enumerate(cases)]
-        rows = [without(network, f, s, middle(f)) for (f, _), s in zip(cases, seen, strict=True)]
-        found = blanking(network, seen, rows, not_found=3, rng=np.random.default_rng(0))
+        rows = [read_masked(network, f, s, middle(f)) for (f, _), s in zip(cases, seen, strict=True)]
+        found = summarize_masking(network, seen, rows, not_found=3, rng=np.random.default_rng(0))
         assert (found.films, found.not_found) == (12, 3)
         assert [(row.name, row.fill) for row in found.rows] == list(PARTS)
         assert found.clean.auc.value == 1.0
@@ -76,9 +76,9 @@ def test_what_is_blanked_is_gone_and_the_rest_is_as_it_was(linear: Callable[...,
     radiograph = film(150, 60, 0)
     one_place = np.zeros((8, 8))
     one_place[4, 0] = 300.0  # beside the lungs
-    network = open_network(linear(one_place))
+    network = open_bundle(linear(one_place))
     seen = network.see(radiograph)
-    found = without(network, radiograph, seen, middle(radiograph))
+    found = read_masked(network, radiograph, seen, middle(radiograph))
     for fill in (SMOOTH, MEAN):
         assert found[LUNGS, fill].probability == pytest.approx(seen.probability, abs=1e-6)
         assert found[BOX, fill].probability == pytest.approx(seen.probability, abs=1e-6)
@@ -98,8 +98,8 @@ def test_the_box_takes_the_outline_away(linear: Callable[..., Path]) -> None:
     mask[:, 60:68] = False  # two lungs
     between = np.zeros((8, 8))
     between[4, 3:5] = 300.0
-    network = open_network(linear(between))
-    found = without(network, radiograph, network.see(radiograph), mask)
+    network = open_bundle(linear(between))
+    found = read_masked(network, radiograph, network.see(radiograph), mask)
     assert found[BOX, MEAN].area > found[LUNGS, MEAN].area
 
 
@@ -108,9 +108,11 @@ def test_shares_inside_the_lungs() -> None:
     inside = np.array([[1.0, 0.0], [0.0, 0.5]], np.float32)
     blank = np.zeros((4, 4), np.uint8)
     films = [
-        Seen(blank, (0, 0, 4, 4), 0.9, evidence, "a", positive=True, lungs=inside),
-        Seen(blank, (0, 0, 4, 4), 0.1, -np.abs(evidence), "b", positive=False, lungs=inside),  # nothing positive
-        Seen(blank, (0, 0, 4, 4), 0.1, np.ones((2, 2), np.float32), "c", positive=False, lungs=inside),
+        FilmEvidence(blank, (0, 0, 4, 4), 0.9, evidence, "a", positive=True, lungs=inside),
+        FilmEvidence(
+            blank, (0, 0, 4, 4), 0.1, -np.abs(evidence), "b", positive=False, lungs=inside
+        ),  # nothing positive
+        FilmEvidence(blank, (0, 0, 4, 4), 0.1, np.ones((2, 2), np.float32), "c", positive=False, lungs=inside),
     ]
     found = lung_evidence(films, not_found=2, rng=np.random.default_rng(0))
     assert (found.films, found.not_found) == (2, 2)
@@ -131,9 +133,9 @@ def test_a_mask_follows_the_frame() -> None:
 
 def test_the_house_finds_the_lungs_of_a_phantom() -> None:
     phantom = draw_phantom(4, "normal", rows=256)
-    mask = lungs_of_the_house(phantom.radiograph())
+    mask = default_lung_mask(phantom.radiograph())
     assert mask.shape == phantom.pixels.shape
     both = (mask & phantom.lungs).sum()
     assert both / phantom.lungs.sum() > 0.6
     noise = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
-    assert lungs_of_the_house(Radiograph(noise, 255, FilmInfo("noise"))).shape == (64, 64)
+    assert default_lung_mask(Radiograph(noise, 255, FilmInfo("noise"))).shape == (64, 64)

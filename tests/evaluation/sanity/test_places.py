@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pneumoscope.evaluation.sanity.network import Seen
-from pneumoscope.evaluation.sanity.places import alikeness, edge_weights, places, spread
-from pneumoscope.evaluation.sanity.randomise import rank_correlation
+from pneumoscope.evaluation.explanation.faithfulness import rank_correlation
+from pneumoscope.evaluation.explanation.localization import edge_weights, map_similarity, spread, summarize_mean_maps
+from pneumoscope.evaluation.explanation.network import FilmEvidence
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def seen(evidence: NDArray[np.floating], patient: str, *, positive: bool = True, gray: int = 100) -> Seen:
+def seen(evidence: NDArray[np.floating], patient: str, *, positive: bool = True, gray: int = 100) -> FilmEvidence:
     pixels = np.full((64, 64), gray, np.uint8)
-    return Seen(pixels, (0, 0, 64, 64), 0.9, evidence.astype(np.float32), patient, positive)
+    return FilmEvidence(pixels, (0, 0, 64, 64), 0.9, evidence.astype(np.float32), patient, positive)
 
 
 def test_a_map_that_is_hot_in_the_same_corner_is_found_out() -> None:
@@ -23,7 +23,7 @@ def test_a_map_that_is_hot_in_the_same_corner_is_found_out() -> None:
     corner = np.zeros((6, 6))
     corner[0, 5] = 9
     films = [seen(corner + 0.01 * rng.random((6, 6)), str(i)) for i in range(20)]
-    found = places([*films, seen(-corner, "w", positive=False, gray=50)], "pneumonia", rng=rng)
+    found = summarize_mean_maps([*films, seen(-corner, "w", positive=False, gray=50)], "pneumonia", rng=rng)
     assert found is not None
     assert found.films == 20
     assert (found.same_peak.k, found.same_peak.n, found.peak, found.peaks) == (20, 20, (0, 5), 1)
@@ -40,7 +40,7 @@ def test_a_map_that_is_hot_in_the_same_corner_is_found_out() -> None:
 def test_maps_that_have_nothing_in_common() -> None:
     rng = np.random.default_rng(1)
     films = [seen(rng.normal(size=(6, 6)), str(i)) for i in range(60)]
-    found = places(films, "pneumonia", rng=rng)
+    found = summarize_mean_maps(films, "pneumonia", rng=rng)
     assert found is not None
     assert found.alike.value == pytest.approx(0, abs=0.03)
     assert found.peaks > 20
@@ -51,14 +51,14 @@ def test_maps_that_have_nothing_in_common() -> None:
 
 def test_one_film_gives_no_mean() -> None:
     rng = np.random.default_rng(1)
-    assert places([seen(rng.normal(size=(6, 6)), "a")], "pneumonia", rng=rng) is None
+    assert summarize_mean_maps([seen(rng.normal(size=(6, 6)), "a")], "pneumonia", rng=rng) is None
 
 
 def test_alikeness_is_the_mean_over_all_pairs() -> None:
     maps = np.random.default_rng(2).normal(size=(5, 4, 4))
     maps[4] = 0.0
     by_hand = [np.mean([rank_correlation(a, b) for j, b in enumerate(maps) if j != i]) for i, a in enumerate(maps)]
-    assert alikeness(maps) == pytest.approx(by_hand)
+    assert map_similarity(maps) == pytest.approx(by_hand)
 
 
 def test_spread_of_a_point_and_of_a_plane() -> None:

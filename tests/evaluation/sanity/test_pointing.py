@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pneumoscope.evaluation.sanity.network import open_network
-from pneumoscope.evaluation.sanity.pointing import cover_of, overlap_of, point_at_phantoms
+from pneumoscope.evaluation.explanation.localization import cover_of, overlap_of, pointing_game
+from pneumoscope.evaluation.explanation.network import open_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,8 +52,7 @@ def test_a_network_that_sees_dense_places_points_better_than_one_that_sees_airy_
     that likes them; for one that likes dark places it is gained elsewhere."""
     rng = np.random.default_rng(0)
     bright, dark = (
-        point_at_phantoms(open_network(linear(np.full((8, 8), w), name=str(w))), 6, rows=64, rng=rng)
-        for w in (60.0, -60.0)
+        pointing_game(open_bundle(linear(np.full((8, 8), w), name=str(w))), 6, rows=64, rng=rng) for w in (60.0, -60.0)
     )
     assert bright.films == dark.films == 6
     assert bright.auc.value is not None

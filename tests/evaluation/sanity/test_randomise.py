@@ -10,7 +10,12 @@ from onnx import TensorProto, helper, numpy_helper
 from scipy.stats import spearmanr
 
 from pneumoscope.errors import MissingExtra, UsageError
-from pneumoscope.evaluation.sanity.randomise import randomise, rank_correlation, shuffled, weights_from_the_top
+from pneumoscope.evaluation.explanation.faithfulness import (
+    parameter_randomization,
+    rank_correlation,
+    shuffled,
+    weights_from_the_top,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,11 +23,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pneumoscope.evaluation.labelled import LabelledFilm
-    from pneumoscope.evaluation.sanity.network import Network, Seen
+    from pneumoscope.evaluation.dataset import LabelledFilm
+    from pneumoscope.evaluation.explanation.network import FilmEvidence, OpenBundle
 
 
-def seen_of(network: Network, films: list[LabelledFilm]) -> list[Seen]:
+def seen_of(network: OpenBundle, films: list[LabelledFilm]) -> list[FilmEvidence]:
     return [network.see(film.open(), patient=film.patient, positive=film.positive) for film in films]
 
 
@@ -72,8 +77,8 @@ def test_rank_correlation_is_spearmans() -> None:
     assert rank_correlation(a, np.zeros((8, 8))) == 0
 
 
-def test_a_map_that_hangs_on_the_weights_passes(tiny: Network, films: list[LabelledFilm]) -> None:
-    found = randomise(tiny, seen_of(tiny, films), rng=np.random.default_rng(0), draws=6)
+def test_a_map_that_hangs_on_the_weights_passes(tiny: OpenBundle, films: list[LabelledFilm]) -> None:
+    found = parameter_randomization(tiny, seen_of(tiny, films), rng=np.random.default_rng(0), draws=6)
     assert found.weights == 2
     assert [stage.layers for stage in found.stages] == [1, 2]
     assert [stage.name for stage in found.stages] == ["second", "first"]
@@ -89,22 +94,22 @@ def test_a_map_that_does_not_hang_on_the_weights_fails(
     linear: Callable[..., Path], films: list[LabelledFilm], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Shuffling weights that are all alike changes nothing: the map shows the film, not what was learned."""
-    from pneumoscope.evaluation.sanity.network import open_network
+    from pneumoscope.evaluation.explanation.network import open_bundle
 
-    network = open_network(linear(np.ones((8, 8))))
-    found = randomise(network, seen_of(network, films), rng=np.random.default_rng(0), draws=2)
+    network = open_bundle(linear(np.ones((8, 8))))
+    found = parameter_randomization(network, seen_of(network, films), rng=np.random.default_rng(0), draws=2)
     assert found.stages[-1].correlation.value == pytest.approx(1)
     assert not found.passed
-    differs = open_network(linear(np.random.default_rng(3).normal(size=(8, 8)), name="other"))
-    assert randomise(differs, seen_of(differs, films), rng=np.random.default_rng(0), draws=6).passed
+    differs = open_bundle(linear(np.random.default_rng(3).normal(size=(8, 8)), name="other"))
+    assert parameter_randomization(differs, seen_of(differs, films), rng=np.random.default_rng(0), draws=6).passed
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(MissingExtra, match=r"pip install 'pneumoscope\[train\]'"):
         weights_from_the_top(network.graph)
 
 
-def test_threads_do_not_change_it(tiny: Network, films: list[LabelledFilm]) -> None:
+def test_threads_do_not_change_it(tiny: OpenBundle, films: list[LabelledFilm]) -> None:
     seen = seen_of(tiny, films)
-    one, three = (randomise(tiny, seen, rng=np.random.default_rng(0), draws=1, threads=n) for n in (1, 3))
+    one, three = (parameter_randomization(tiny, seen, rng=np.random.default_rng(0), draws=1, threads=n) for n in (1, 3))
     assert one == three
 
 

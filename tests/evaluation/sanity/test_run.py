@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from pneumoscope.errors import DatasetError, NotABundle, UnreadableFilm
-from pneumoscope.evaluation.labelled import LabelledFilm
-from pneumoscope.evaluation.sanity import Effort, SanityResult, run_sanity
-from pneumoscope.evaluation.sanity import run as run_module
+from pneumoscope.evaluation.dataset import LabelledFilm
+from pneumoscope.evaluation.explanation import run as run_module
+from pneumoscope.evaluation.explanation.result import ExplanationResult
+from pneumoscope.evaluation.explanation.run import CheckEffort, run_explanation_checks
 from pneumoscope.settings import NOTICE, Settings
 
 if TYPE_CHECKING:
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pneumoscope.domain.radiograph import Radiograph
+    from pneumoscope.types.radiograph import Radiograph
 
-EFFORT = Effort(randomised=4, draws=1, perturbed=3, phantoms=2)
+EFFORT = CheckEffort(randomised=4, draws=1, perturbed=3, phantoms=2)
 
 
 def middle(radiograph: Radiograph) -> NDArray[np.bool_]:
@@ -34,7 +35,7 @@ def nowhere(radiograph: Radiograph) -> NDArray[np.bool_]:
     return np.zeros(radiograph.pixels.shape, bool)
 
 
-run = partial(run_sanity, effort=EFFORT, settings=Settings(threads=2), progress=False, find_lungs=middle)
+run = partial(run_explanation_checks, effort=EFFORT, settings=Settings(threads=2), progress=False, find_lungs=middle)
 
 
 def test_all_parts_in_one_call(tiny_bundle: Path, films: list[LabelledFilm], tmp_path: Path) -> None:
@@ -48,7 +49,7 @@ def test_all_parts_in_one_call(tiny_bundle: Path, films: list[LabelledFilm], tmp
     assert result.blanking is not None
     assert result.blanking.films == 12
     assert [p.reference for p in result.perturbations] == ["a normal film", "blurred"][-len(result.perturbations) :]
-    assert SanityResult.load(tmp_path / "sanity.json") == result
+    assert ExplanationResult.load(tmp_path / "sanity.json") == result
     text = (tmp_path / "sanity.json").read_text()
     assert "NaN" not in text
     assert NOTICE in text
@@ -89,7 +90,7 @@ def test_what_cannot_be_made_is_none_with_a_reason(
     tiny_bundle: Path, films: list[LabelledFilm], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
-    result = run(tiny_bundle, films, tmp_path, find_lungs=nowhere, effort=Effort(2, 1, 0, 0))
+    result = run(tiny_bundle, films, tmp_path, find_lungs=nowhere, effort=CheckEffort(2, 1, 0, 0))
     assert result.randomised is None
     assert result.lungs is None
     assert result.blanking is None
@@ -132,6 +133,6 @@ def test_unreadable_films_are_counted(tiny_bundle: Path, films: list[LabelledFil
 def test_the_result_of_another_kind_of_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("[]")
     with pytest.raises(DatasetError, match="no sanity result"):
-        SanityResult.load(tmp_path / "x.json")
+        ExplanationResult.load(tmp_path / "x.json")
     with pytest.raises(DatasetError, match="cannot be read"):
-        SanityResult.load(tmp_path / "y.json")
+        ExplanationResult.load(tmp_path / "y.json")

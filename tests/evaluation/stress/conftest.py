@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pneumoscope.evaluation.labelled import LabelledFilm, phantom_films
-from pneumoscope.reading import Reader, load
+from pneumoscope.evaluation.dataset import LabelledFilm, phantom_films
+from pneumoscope.model.reader import Reader, load
 from pneumoscope.settings import Settings
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pneumoscope.domain.radiograph import FilmInfo, Radiograph
 from pneumoscope.errors import UsageError
-from pneumoscope.evaluation.stress.corruptions import CORRUPTIONS, Corruption, choose, corrupt
-from pneumoscope.films.phantom import phantom_radiograph
+from pneumoscope.evaluation.robustness.corruptions import CORRUPTIONS, Corruption, choose_corruptions, corrupt
+from pneumoscope.phantom.draw import phantom_radiograph
+from pneumoscope.types.radiograph import FilmInfo, Radiograph
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -163,10 +163,10 @@ def test_rotation_turns_by_its_angle() -> None:
 
 
 def test_unknown_names_and_severities_are_told(film: Radiograph) -> None:
-    assert [c.name for c in choose(["noise", "blur"])] == ["blur", "noise"]
+    assert [c.name for c in choose_corruptions(["noise", "blur"])] == ["blur", "noise"]
     with pytest.raises(UsageError, match=r"no corruption 'fog'.*There are: blur"):
-        choose(["fog"])
+        choose_corruptions(["fog"])
     with pytest.raises(UsageError, match="no corruption was chosen"):
-        choose([])
+        choose_corruptions([])
     with pytest.raises(UsageError, match="inversion has no severity 2"):
         corrupt(film, BY_NAME["inversion"], 2)

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pneumoscope.evaluation.stress.inpaint import inpaint
-from pneumoscope.evaluation.stress.markers import find_markers, paint_in, paint_out
+from pneumoscope.evaluation.robustness.markers import find_markers, inpaint, paint_in, paint_out
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

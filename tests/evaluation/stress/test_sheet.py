@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from pneumoscope.evaluation.stress.corruptions import CORRUPTIONS
-from pneumoscope.evaluation.stress.sheet import corruption_sheet
-from pneumoscope.films.phantom import phantom_radiograph
+from pneumoscope.evaluation.figures.robustness import corruption_sheet
+from pneumoscope.evaluation.robustness.corruptions import CORRUPTIONS
+from pneumoscope.phantom.draw import phantom_radiograph
 from pneumoscope.settings import NOTICE
 
 if TYPE_CHECKING:

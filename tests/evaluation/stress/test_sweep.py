@@ -9,22 +9,26 @@ import msgspec
 import numpy as np
 import pytest
 
-from pneumoscope.bundle import BundleMeta, write_bundle
 from pneumoscope.errors import DatasetError, UnreadableFilm, UsageError
-from pneumoscope.evaluation.labelled import LabelledFilm, some_of
-from pneumoscope.evaluation.stress import CORRUPTIONS, StressResult, corrupt, run_stress
-from pneumoscope.reading import Reader, load
+from pneumoscope.evaluation.dataset import LabelledFilm, stratified_sample
+from pneumoscope.evaluation.robustness.corruptions import CORRUPTIONS, corrupt
+from pneumoscope.evaluation.robustness.result import RobustnessResult
+from pneumoscope.evaluation.robustness.sweep import run_corruption_sweep
+from pneumoscope.model.bundle import write_bundle
+from pneumoscope.model.reader import Reader, load
 from pneumoscope.settings import NOTICE, Settings
-from pneumoscope.statistics import discrimination, intervals
+from pneumoscope.stats import bootstrap as intervals
+from pneumoscope.stats import roc as discrimination
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pneumoscope.domain.radiograph import Radiograph
-    from pneumoscope.domain.reading import Reading
+    from pneumoscope.model.schema import BundleMeta
+    from pneumoscope.types.radiograph import Radiograph
+    from pneumoscope.types.reading import Reading
 
 FEW = ("blur", "inversion", "crop")
-run = partial(run_stress, draws=100, progress=False)
+run = partial(run_corruption_sweep, draws=100, progress=False)
 
 
 class Counting(Reader):
@@ -86,15 +90,15 @@ def test_the_cells_are_those_of_reading_each_film_by_hand(
 
 def test_the_result_survives_json(reader: Reader, films: list[LabelledFilm], tmp_path: Path) -> None:
     result = run(reader, films, tmp_path, corruptions=["blur"])
-    assert StressResult.load(tmp_path / "stress.json") == result
+    assert RobustnessResult.load(tmp_path / "stress.json") == result
     assert NOTICE in result.table()
     assert json.loads((tmp_path / "stress.json").read_bytes())["notice"] == NOTICE
     assert b"NaN" not in (tmp_path / "stress.json").read_bytes()
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(DatasetError, match="no stress result"):
-        StressResult.load(tmp_path / "other.json")
+        RobustnessResult.load(tmp_path / "other.json")
     with pytest.raises(DatasetError, match="cannot be read"):
-        StressResult.load(tmp_path / "missing.json")
+        RobustnessResult.load(tmp_path / "missing.json")
 
 
 def test_a_killed_sweep_goes_on(tiny_bundle: Path, films: list[LabelledFilm], tmp_path: Path) -> None:
@@ -179,8 +183,8 @@ def test_one_kind_of_film_gives_what_it_can(reader: Reader, films: list[Labelled
 
 
 def test_some_films_keep_the_proportion_of_classes(films: list[LabelledFilm]) -> None:
-    kept = some_of(films, 4)
+    kept = stratified_sample(films, 4)
     assert sum(film.positive for film in kept) == 2
-    assert kept == some_of(films, 4)
+    assert kept == stratified_sample(films, 4)
     assert [films.index(film) for film in kept] == sorted(films.index(film) for film in kept)
-    assert some_of(films, 100) == films
+    assert stratified_sample(films, 100) == films

@@ -6,17 +6,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from quality_head import samples as sampling
+from quality_head.kinds import KINDS, SEEN, Kind, draw_kind
+from quality_head.learn import labels_of, learn_head
+from quality_head.samples import Sampling, sample
+from quality_head.train import deal_patients
 
-from pneumoscope.films.phantom import draw_phantom
-from pneumoscope.gate.answers import ANSWERS, CHEST, FIT, INVERTED, MIRRORED, SINGLE, TURNS, WHOLE
-from pneumoscope.gate.inputs import FEATURES, GRID
-from pneumoscope.gate.network import GateHead
-from pneumoscope.lungs import lungs_input
-from pneumoscope.training.gate import samples as sampling
-from pneumoscope.training.gate.kinds import KINDS, SEEN, Kind, draw_kind
-from pneumoscope.training.gate.learn import labels_of, learn_head
-from pneumoscope.training.gate.run import deal_patients
-from pneumoscope.training.gate.samples import Sampling, sample
+from pneumoscope.lungs.segmentation import segmenter_input
+from pneumoscope.phantom.draw import draw_phantom
+from pneumoscope.quality.head import (
+    CHEST,
+    FEATURE_COUNT,
+    FIT,
+    GRID,
+    HEAD_OUTPUTS,
+    INVERTED,
+    MIRRORED,
+    SINGLE,
+    TURNS,
+    WHOLE,
+    QualityHead,
+)
 
 FILMS = np.random.default_rng(0).random((9, 128, 128), dtype=np.float32)
 
@@ -48,12 +58,12 @@ def test_held_out_kinds_are_never_sampled(monkeypatch: pytest.MonkeyPatch) -> No
         return rng.integers(0, 256, (SEEN, SEEN), dtype=np.uint8)
 
     monkeypatch.setattr(sampling, "draw_kind", watched)
-    film = lungs_input(draw_phantom(1, "normal", rows=128).radiograph(), SEEN)[None]
+    film = segmenter_input(draw_phantom(1, "normal", rows=128).radiograph(), SEEN)[None]
     found = sample(film, film, Sampling(upright=2, moved=3, drawn=1, remade=1), seed=0, progress=False)
     told = [kind.name for kind in KINDS if not kind.held_out]
     assert drawn == told
-    assert found.inputs.shape == (2 + 3 + 2 + len(told), FEATURES + 2 * GRID**2)
-    assert found.labels.shape == (len(found.inputs), len(ANSWERS))
+    assert found.inputs.shape == (2 + 3 + 2 + len(told), FEATURE_COUNT + 2 * GRID**2)
+    assert found.labels.shape == (len(found.inputs), len(HEAD_OUTPUTS))
     films = found.labels[:7]
     assert films[:2, FIT].tolist() == [1, 1]
     assert films[2:5, FIT].tolist() == [0, 0, 0]
@@ -76,11 +86,11 @@ def test_what_is_true_of_a_picture() -> None:
 def test_the_head_learns_and_survives_its_file() -> None:
     rng = np.random.default_rng(0)
     turns = rng.integers(0, 4, 1200)
-    inputs = rng.normal(size=(1200, FEATURES + 2 * GRID**2)).astype(np.float32)
+    inputs = rng.normal(size=(1200, FEATURE_COUNT + 2 * GRID**2)).astype(np.float32)
     inputs[np.arange(1200), 300 + turns] += 6
     labels = np.stack([labels_of("film", int(turn)) for turn in turns])
     head = learn_head(inputs, labels, np.ones(1200, dtype=np.float32), epochs=25)
-    read = GateHead.from_bytes(head.to_bytes())
+    read = QualityHead.from_bytes(head.to_bytes())
     answers = read.answers(inputs)
     assert (answers[:, TURNS].argmax(axis=1) == turns).mean() > 0.95
     assert ((answers[:, FIT] > 0) == (turns == 0)).mean() > 0.95

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from quality_head import samples as sampling
+from quality_head.kinds import KINDS, SEEN
+from quality_head.samples import Sampling, film_inputs, sample
+from quality_head.train import Kept
 
-from pneumoscope.films.phantom import draw_phantom
-from pneumoscope.lungs import lungs_input
-from pneumoscope.training.gate import samples as sampling
-from pneumoscope.training.gate.kept import Kept
-from pneumoscope.training.gate.kinds import KINDS, SEEN
-from pneumoscope.training.gate.look import look
-from pneumoscope.training.gate.samples import Sampling, sample
+from pneumoscope.lungs.segmentation import segmenter_input
+from pneumoscope.phantom.draw import draw_phantom
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +23,7 @@ SOME = [kind for kind in KINDS if kind.name in {"hand", "page", "quarter"}]
 
 @pytest.fixture(scope="module")
 def films() -> np.ndarray:
-    return np.stack([lungs_input(draw_phantom(seed, "normal", rows=128).radiograph(), SEEN) for seed in range(4)])
+    return np.stack([segmenter_input(draw_phantom(seed, "normal", rows=128).radiograph(), SEEN) for seed in range(4)])
 
 
 def test_what_is_kept_is_taken_and_gives_the_same(
@@ -41,9 +40,9 @@ def test_what_is_kept_is_taken_and_gives_the_same(
 
     def watched(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
         looked.append(1)
-        return look(rng, picture)
+        return film_inputs(rng, picture)
 
-    monkeypatch.setattr(sampling, "look", watched)
+    monkeypatch.setattr(sampling, "film_inputs", watched)
     again = drawn(Kept(tmp_path, "key"))
     assert len(looked) == 2
     for other in (first, again):

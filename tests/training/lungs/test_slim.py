@@ -8,18 +8,17 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from lung_field import slim
+from lung_field.network import LungField, lungs_to_onnx
+from lung_field.slim import large_of, no_films, slimmed
+from quality_head.kinds import KINDS, Kind
 from torch import nn
 
 from pneumoscope.errors import TrainingError
-from pneumoscope.films.phantom import draw_phantom
-from pneumoscope.lungs import lungs_input
-from pneumoscope.networks.lungfield import LungField
-from pneumoscope.training.gate.kinds import KINDS, Kind
-from pneumoscope.training.lungs import slim
-from pneumoscope.training.lungs.export import lungs_to_onnx
-from pneumoscope.training.lungs.slim import large_of, no_films, slimmed
+from pneumoscope.lungs.segmentation import segmenter_input
+from pneumoscope.phantom.draw import draw_phantom
 
-FILMS = np.stack([lungs_input(draw_phantom(seed, "normal", rows=160).radiograph(), 128) for seed in range(6)])
+FILMS = np.stack([segmenter_input(draw_phantom(seed, "normal", rows=160).radiograph(), 128) for seed in range(6)])
 
 
 def seen_by(network: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:

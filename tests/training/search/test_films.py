@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from pneumoscope.dataset import Manifest
-from pneumoscope.dataset.manifest import FilmRow
+from pneumoscope.data.manifest import FilmRow, Manifest
 from pneumoscope.errors import ConfigError, DatasetError
 from pneumoscope.training.config import TrainConfig
-from pneumoscope.training.plan import split_of
-from pneumoscope.training.search.films import SearchFilms, hold_out
+from pneumoscope.training.search.trial import SearchFilms, hold_out
+from pneumoscope.training.setup import split_for
 
 
 def manifest(films: list[tuple[str, str]]) -> Manifest:
@@ -60,7 +59,7 @@ def test_no_patient_who_judges_is_in_a_trials_hands(films: list[tuple[str, str]]
     for fold in found.folds:
         assert patients(found.learning, fold.parts["train"]).isdisjoint(patients(found.learning, fold.parts["val"]))
     # Those who judge are just those that `pneumoscope train` would judge by.
-    assert np.array_equal(found.outer.parts["test"], split_of(everything, config).parts["test"])
+    assert np.array_equal(found.outer.parts["test"], split_for(everything, config).parts["test"])
 
 
 EVEN = [(label, f"p{i}") for i, label in enumerate(["normal", "bacterial", "viral"] * 20)]

@@ -12,10 +12,11 @@ import msgspec
 import pytest
 
 from pneumoscope.cli.main import main
-from pneumoscope.dataset import Manifest, Split
+from pneumoscope.data.manifest import Manifest
+from pneumoscope.data.split import Split
 from pneumoscope.settings import NOTICE
-from pneumoscope.training.callbacks import read_history
 from pneumoscope.training.config import TrainConfig
+from pneumoscope.training.fit import read_history
 from pneumoscope.training.search.record import SearchRecord, read_record
 
 if TYPE_CHECKING:

@@ -12,10 +12,8 @@ from hypothesis import strategies as st
 
 from pneumoscope.errors import ConfigError
 from pneumoscope.training.config import AugmentConfig, TrainConfig
-from pneumoscope.training.search.check import check_space
-from pneumoscope.training.search.dimensions import Choices, Range
-from pneumoscope.training.search.plan import DEFAULT, SearchPlan, read_plan
-from pneumoscope.training.search.space import Space
+from pneumoscope.training.search.run import check_space
+from pneumoscope.training.search.space import DEFAULT, Choices, Range, SearchPlan, Space, read_plan
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,14 +15,12 @@ import pytest
 
 from pneumoscope.errors import TrainingError
 from pneumoscope.training.config import TrainConfig
-from pneumoscope.training.search import work as module
-from pneumoscope.training.search.database import open_study
-from pneumoscope.training.search.plan import SearchPlan
-from pneumoscope.training.search.propose import Proposals, points_of, pruner, suggest
-from pneumoscope.training.search.screen import Screen
-from pneumoscope.training.search.space import Space
-from pneumoscope.training.search.trial import FoldScore, Trying, derived_seed
-from pneumoscope.training.search.work import Work
+from pneumoscope.training.search import worker as module
+from pneumoscope.training.search.record import SearchProgress
+from pneumoscope.training.search.space import SearchPlan, Space
+from pneumoscope.training.search.study import Proposals, open_study, points_of, pruner, suggest
+from pneumoscope.training.search.trial import FoldScore, TrialContext, derived_seed
+from pneumoscope.training.search.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,7 +62,7 @@ def made_up(config: TrainConfig) -> float:
 
 
 def pretend(
-    _: Trying, index: int, config: TrainConfig, tell: Callable[[int, int, float, bool], None]
+    _: TrialContext, index: int, config: TrainConfig, tell: Callable[[int, int, float, bool], None]
 ) -> list[FoldScore]:
     """In place of learning."""
     scores = []
@@ -85,7 +83,7 @@ def worker(
     own: str = "here",
     *,
     heartbeat: int = 60,
-) -> Work:
+) -> Worker:
     """A process's part of a study."""
     space, base = Space.parse(tomllib.loads(text), "space.toml"), TrainConfig()
     start = {"optim.learning_rate": 1e-3, "optim.batch": 32, "optim.optimizer": "adamw"}
@@ -94,16 +92,16 @@ def worker(
     identity = {"search": "made up"}
     study = opened.enter_context(open_study(database, "study", identity, pruner(plan, EPOCHS), heartbeat=heartbeat))
     study.sampler = Proposals.of(study, plan, space, points, 5)
-    return Work(
+    return Worker(
         study=study,
         space=space,
         base=base,
-        trying=Trying(SimpleNamespace(), plan, 5, folder),  # type: ignore[arg-type]  # nothing is learned
+        trying=TrialContext(SimpleNamespace(), plan, 5, folder),  # type: ignore[arg-type]  # nothing is learned
         goal=min(plan.trials, len(points)) if plan.sampler == "grid" else plan.trials,
         epochs=EPOCHS,
         own=own,
         grace=3 * heartbeat,
-        screen=Screen(plan.trials, plan.sought, shown=False),
+        screen=SearchProgress(plan.trials, plan.sought, shown=False),
     )
 
 
@@ -122,7 +120,7 @@ def test_interrupted_again_and_again_it_ends_the_same(
 
     stumbled = set()
 
-    def stumbling(trying: Trying, index: int, config: TrainConfig, tell: Any) -> list[FoldScore]:
+    def stumbling(trying: TrialContext, index: int, config: TrainConfig, tell: Any) -> list[FoldScore]:
         """Each third trial is interrupted once, after its first epoch."""
 
         def or_fall(fold: int, epoch: int, auc: float, known: bool) -> None:
@@ -200,7 +198,7 @@ def test_hopeless_trials_end_early(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_what_does_not_learn_is_noted_and_the_search_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: ExitStack
 ) -> None:
-    def fails(trying: Trying, index: int, config: TrainConfig, tell: Any) -> list[FoldScore]:
+    def fails(trying: TrialContext, index: int, config: TrainConfig, tell: Any) -> list[FoldScore]:
         if index % 2:
             raise TrainingError("the network's output is not a number any more")
         return pretend(trying, index, config, tell)
@@ -224,7 +222,7 @@ def test_two_machines_share_one_study(
     workers = [worker(opened, database, tmp_path / name, plan, own=name) for name in ("a", "b")]
     wrong: list[BaseException] = []
 
-    def go(work: Work, *, stay: bool) -> None:
+    def go(work: Worker, *, stay: bool) -> None:
         try:
             work.run(stay=stay)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the test tells it

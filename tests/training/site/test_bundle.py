@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pneumoscope.bundle.schema import SCHEMA_VERSION
 from pneumoscope.errors import SiteError
-from pneumoscope.reading.calibrate import calibrate
-from pneumoscope.statistics.drift import drift_from, quantiles_of
-from pneumoscope.training.reference import Measured
+from pneumoscope.model.decide import calibrated_probabilities
+from pneumoscope.model.schema import SCHEMA_VERSION
+from pneumoscope.stats.drift import drift_from_quantiles, quantiles_of
+from pneumoscope.training.drift_baseline import FilmStatistics
 from pneumoscope.training.site.bundle import compose, recalibrate
 from pneumoscope.training.site.fit import SiteOptions, fit_site, relative_logits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pneumoscope.bundle import BundleMeta, Reference
+    from pneumoscope.model.schema import BundleMeta, DriftBaseline
     from pneumoscope.training.site.films import SiteFilms
 
 OPTIONS = SiteOptions("Ward 3, East", by="A. Person", repeats=1, precision=0.02)
@@ -32,10 +32,12 @@ def test_the_composed_calibrator_is_the_one_after_the_other(
 ) -> None:
     """The bundle's logits by the new calibrator are its old probabilities by the fitted change."""
     logits = np.random.default_rng(5).normal(size=(100, 3)) * 4
-    old = calibrate(logits, tiny_meta.calibrator)
+    old = calibrated_probabilities(logits, tiny_meta.calibrator)
     change = fit_site(drawn(100), OPTIONS).calibrator
     composed = compose(tiny_meta.calibrator, change)
-    np.testing.assert_allclose(calibrate(logits, composed), calibrate(relative_logits(old), change), atol=1e-12)
+    np.testing.assert_allclose(
+        calibrated_probabilities(logits, composed), calibrated_probabilities(relative_logits(old), change), atol=1e-12
+    )
     assert recalibrate(tiny_meta, "", drawn(100), OPTIONS).meta.calibrator == composed
 
 
@@ -62,14 +64,14 @@ def test_the_training_stays_and_the_site_is_added(drawn: Callable[..., SiteFilms
 
 
 def test_later_films_are_compared_with_the_sites_own(
-    drawn: Callable[..., SiteFilms], tiny_meta: BundleMeta, tiny_reference: Reference
+    drawn: Callable[..., SiteFilms], tiny_meta: BundleMeta, tiny_reference: DriftBaseline
 ) -> None:
     """The new calibrator gives the validation films other scores, so that the old reference would be wrong."""
     films = drawn(120)
     old = replace(tiny_meta, reference=tiny_reference)
     assert recalibrate(old, "", films, OPTIONS).meta.reference is None
     brightness = np.random.default_rng(2).random(120)
-    measured = Measured(
+    measured = FilmStatistics(
         np.ones(120, np.bool_), np.full((120, 2), 500), dict.fromkeys(tiny_reference.statistics, brightness)
     )
     made = recalibrate(old, "", replace(films, measured=measured), OPTIONS)
@@ -78,9 +80,9 @@ def test_later_films_are_compared_with_the_sites_own(
     assert found.on == "120 films of 120 patients of Ward 3, East"
     assert (found.films, found.finding, found.size) == (120, int(films.truth.sum()), (500, 500))
     assert found.statistics["mean"] == quantiles_of(brightness)
-    p = calibrate(relative_logits(films.probabilities), fit_site(films, OPTIONS).calibrator)
+    p = calibrated_probabilities(relative_logits(films.probabilities), fit_site(films, OPTIONS).calibrator)
     assert found.score == quantiles_of(p[:, 1:].sum(axis=1))
-    assert drift_from(found.score, 120, films.probabilities[:, 1:].sum(axis=1)).alarm  # the scores of before
+    assert drift_from_quantiles(found.score, 120, films.probabilities[:, 1:].sum(axis=1)).alarm  # the scores of before
 
 
 def test_too_few_films_for_the_precision_are_told_with_how_many_are_needed(
@@ -152,6 +154,6 @@ def test_no_torch_is_needed() -> None:
         "import sys\n"
         "for name in ('torch', 'lightning', 'transformers', 'pyarrow', 'matplotlib'): sys.modules[name] = None\n"
         "import pneumoscope.training.site.bundle, pneumoscope.training.site.films, pneumoscope.cli.calibrate_site\n"
-        "import pneumoscope.cli.site_report, pneumoscope.dataset\n"
+        "import pneumoscope.cli.calibrate_site, pneumoscope.data\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pneumoscope.bundle import Calibrator, ClassSpec
-from pneumoscope.dataset import scan
-from pneumoscope.reading import Reader
+from pneumoscope.data.scan import scan
+from pneumoscope.model.reader import Reader
+from pneumoscope.model.schema import Calibrator, ClassSpec
 from pneumoscope.training.site.films import admitted_classes, read_site_films
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pneumoscope.bundle import BundleMeta
+    from pneumoscope.model.schema import BundleMeta
 
 SITE = ("normal", "pneumonia", "no finding", "bacterial", "atelectasis|pneumonia", "hernia", "0", "1")
 

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from pneumoscope.errors import SiteError
-from pneumoscope.reading.calibrate import calibrate
-from pneumoscope.statistics.calibration import expected_calibration_error
-from pneumoscope.statistics.fit import fit_temperature_and_bias
+from pneumoscope.model.decide import calibrated_probabilities
+from pneumoscope.stats.calibration import expected_calibration_error, fit_temperature_and_bias
 from pneumoscope.training.site.fit import SiteOptions, check_enough, fit_site, relative_logits
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def test_new_films_of_the_site_are_calibrated(drawn: Callable[..., SiteFilms], b
     fitted = fit_site(drawn(800, binary=binary), OPTIONS)
     new = drawn(20_000, seed=1)
     before = new.probabilities[:, 1:].sum(axis=1)
-    after = calibrate(relative_logits(new.probabilities), fitted.calibrator)[:, 1:].sum(axis=1)
+    after = calibrated_probabilities(relative_logits(new.probabilities), fitted.calibrator)[:, 1:].sum(axis=1)
     was, now = (expected_calibration_error(new.truth, p) for p in (before, after))
     assert was > 0.06
     assert now < 0.6 * was  # not 0: no temperature and bias are just right for these films
@@ -38,7 +37,10 @@ def test_new_films_of_the_site_are_calibrated(drawn: Callable[..., SiteFilms], b
 def test_sets_of_new_films_hold_their_class_as_often_as_promised(drawn: Callable[..., SiteFilms], seed: int) -> None:
     fitted = fit_site(drawn(1000, seed), OPTIONS)
     new = drawn(10_000, seed=9)
-    p, labels = calibrate(relative_logits(new.probabilities), fitted.calibrator), new.admitted.argmax(axis=1)
+    p, labels = (
+        calibrated_probabilities(relative_logits(new.probabilities), fitted.calibrator),
+        new.admitted.argmax(axis=1),
+    )
     for level in fitted.conformal:
         held = 1 - p[np.arange(len(p)), labels] <= np.array(level.quantiles)[labels]
         for c in range(3):
@@ -65,7 +67,7 @@ def test_a_promise_that_the_films_cannot_make_is_made_weaker(drawn: Callable[...
 def test_a_prevalence_is_what_the_probabilities_then_hold_for(drawn: Callable[..., SiteFilms]) -> None:
     fitted = fit_site(drawn(3000), SiteOptions("Ward", prevalence=0.1))
     new = drawn(20_000, seed=1)
-    p = calibrate(relative_logits(new.probabilities), fitted.calibrator)[:, 1:].sum(axis=1)
+    p = calibrated_probabilities(relative_logits(new.probabilities), fitted.calibrator)[:, 1:].sum(axis=1)
     weight = np.where(new.truth, 0.1 / new.truth.mean(), 0.9 / (1 - new.truth.mean()))
     assert (weight * p).mean() == pytest.approx(0.1, abs=0.02)
 

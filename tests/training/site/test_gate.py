@@ -7,17 +7,26 @@ from typing import Any
 
 import numpy as np
 import pytest
+from quality_head import bones, scenes, slices
 
-from pneumoscope.domain.radiograph import FilmInfo, Radiograph
-from pneumoscope.films.phantom import draw_phantom
-from pneumoscope.gate import admit, shipped_gate
-from pneumoscope.training.gate import bones, scenes, slices
-from pneumoscope.training.site.gate import LOGIT, LOOSEST, SPREAD, SiteGate, fit_gate, limits_at, strain_of
+from pneumoscope.phantom.draw import draw_phantom
+from pneumoscope.quality.checks import check_quality
+from pneumoscope.quality.spec import shipped_quality_spec
+from pneumoscope.training.site.films import (
+    LOGIT,
+    LOOSEST,
+    SPREAD,
+    SiteQualityLimits,
+    film_strain,
+    fit_quality_limits,
+    limits_at,
+)
+from pneumoscope.types.radiograph import FilmInfo, Radiograph
 
 
-def fitted(strains: np.ndarray, patients: np.ndarray | None = None, asked: float = 0.05) -> SiteGate:
+def fitted(strains: np.ndarray, patients: np.ndarray | None = None, asked: float = 0.05) -> SiteQualityLimits:
     people = np.arange(len(strains)).astype(np.str_) if patients is None else patients
-    return fit_gate(strains, strains > 0, people, shipped_gate(), asked=asked, site="Ward 3")
+    return fit_quality_limits(strains, strains > 0, people, shipped_quality_spec(), asked=asked, site="Ward 3")
 
 
 def picture(gray: np.ndarray) -> Radiograph:
@@ -42,8 +51,8 @@ def test_the_limits_say_on_what_they_rest() -> None:
     assert site.needed == 0
     assert (site.before.k, site.before.n) == (int((strains > 0).sum()), 100)
     assert site.after.value < site.before.value
-    assert site.spec.fit == pytest.approx(shipped_gate().fit - LOGIT * site.strain, abs=1e-3)
-    assert site.spec.distance == pytest.approx(shipped_gate().distance + SPREAD * site.strain, abs=1e-3)
+    assert site.spec.fit == pytest.approx(shipped_quality_spec().fit - LOGIT * site.strain, abs=1e-3)
+    assert site.spec.distance == pytest.approx(shipped_quality_spec().distance + SPREAD * site.strain, abs=1e-3)
     assert (site.spec.films, site.spec.false_refusals) == (100, round(site.after.value, 4))
     assert "100 films of 100 patients of Ward 3" in site.spec.chosen_on
     assert not list(site.remarks())
@@ -60,7 +69,7 @@ def test_too_few_films_are_told_and_never_tighten() -> None:
 def test_enough_films_never_ask_for_more_than_even_odds() -> None:
     site = fitted(np.full(200, -9.0), asked=0.01)
     assert site.spec.fit == 0
-    assert site.spec.distance < shipped_gate().distance
+    assert site.spec.distance < shipped_quality_spec().distance
 
 
 def test_films_that_are_no_chest_films_do_not_open_the_gate() -> None:
@@ -77,7 +86,7 @@ def test_one_wild_film_among_good_ones_opens_nothing() -> None:
         site = fitted(np.r_[np.full(count, -5.0), 9.0], asked=0.01)
         assert site.strain <= 0
         assert site.beyond == 1
-        assert site.spec.fit >= shipped_gate().fit
+        assert site.spec.fit >= shipped_quality_spec().fit
 
 
 def test_a_patient_does_not_choose_the_limits_for_himself() -> None:
@@ -94,27 +103,30 @@ def test_a_patient_does_not_choose_the_limits_for_himself() -> None:
 )
 def test_the_loosest_limits_refuse_what_is_no_chest_film(draw: object) -> None:
     assert callable(draw)
-    loosest = limits_at(LOOSEST, shipped_gate())
+    loosest = limits_at(LOOSEST, shipped_quality_spec())
     for seed in range(5):
-        passed = admit(picture(draw(np.random.default_rng(seed))), loosest)
+        passed = check_quality(picture(draw(np.random.default_rng(seed))), loosest)
         assert passed.refusal is not None, f"{draw} with seed {seed} was let through"
 
 
 def test_the_strain_of_a_film_is_what_the_limits_take() -> None:
     film = draw_phantom(3, "normal", rows=256).radiograph()
-    gate = shipped_gate()
-    found = strain_of(film, gate)
+    gate = shipped_quality_spec()
+    found = film_strain(film, gate)
     assert found is not None
     strain, refused = found
     assert strain < 0
     assert not refused
     upside_down: Any = np.ascontiguousarray(np.rot90(film.pixels, 2))
     turned = replace(film, pixels=upside_down)
-    assert strain_of(turned, gate) == found  # judged as mended
+    assert film_strain(turned, gate) == found  # judged as mended
     tight = limits_at(strain - 0.01, replace(gate))
-    assert admit(film, replace(tight, fit=shipped_gate().fit - LOGIT * (strain - 0.01))).refusal is not None
-    assert strain_of(picture(np.zeros((60, 200))), gate) is None
-    noise = strain_of(picture(np.random.default_rng(0).random((200, 200))), gate)
+    assert (
+        check_quality(film, replace(tight, fit=shipped_quality_spec().fit - LOGIT * (strain - 0.01))).refusal
+        is not None
+    )
+    assert film_strain(picture(np.zeros((60, 200))), gate) is None
+    noise = film_strain(picture(np.random.default_rng(0).random((200, 200))), gate)
     assert noise is not None
     assert noise[0] > LOOSEST
     assert noise[1]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pneumoscope.bundle import read_bundle, shipped_bundles, write_bundle
+from pneumoscope.model.bundle import read_bundle, shipped_bundles, write_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from starlette.testclient import TestClient
 
-    from pneumoscope.bundle import BundleMeta
-    from pneumoscope.web.config import WebConfig
+    from pneumoscope.model.schema import BundleMeta
+    from pneumoscope.server.config import WebConfig
 
 
 @pytest.fixture

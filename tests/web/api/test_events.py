@@ -7,15 +7,15 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from pneumoscope.web.api.events import _stream
-from pneumoscope.web.watch import Watch
+from pneumoscope.server.api.system import _stream
+from pneumoscope.server.context import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.testclient import TestClient
 
-    from pneumoscope.web.context import Context
+    from pneumoscope.server.context import Context
 
 
 def test_a_new_study_is_heard_of(asked: TestClient, inside: Context, picture: Callable[..., bytes]) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from starlette.testclient import TestClient
 
-    from pneumoscope.web.context import Context
+    from pneumoscope.server.context import Context
 
 
 def test_the_document_is_whole(asked: TestClient) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pneumoscope.errors import MissingExtra, NotABundle, PneumoscopeError, StorageError
-from pneumoscope.web.api.problems import problem_of
+from pneumoscope.server.error_responses import problem_of
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient

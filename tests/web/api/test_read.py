@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from pneumoscope.reading import load
+from pneumoscope.model.reader import load
 from pneumoscope.reports.json import schema, to_dict
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from starlette.testclient import TestClient
 
-    from pneumoscope.web.config import WebConfig
-    from pneumoscope.web.context import Context
+    from pneumoscope.server.config import WebConfig
+    from pneumoscope.server.context import Context
 
 
 def _files(*films: tuple[str, bytes]) -> list[tuple[str, tuple[str, bytes, str]]]:

@@ -236,7 +236,7 @@ def test_what_cannot_start_says_why_in_one_line(
 def test_without_the_extra_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from pneumoscope.cli import extras
+    from pneumoscope.cli import console as extras
     from pneumoscope.cli.main import main
 
     monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "uvicorn" else object())

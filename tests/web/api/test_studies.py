@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from starlette.testclient import TestClient
 
-    from pneumoscope.bundle import BundleMeta
-    from pneumoscope.web.context import Context
+    from pneumoscope.model.schema import BundleMeta
+    from pneumoscope.server.context import Context
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_read_again_with_another_bundle_and_preset(
 ) -> None:
     from dataclasses import replace
 
-    from pneumoscope.bundle import write_bundle
+    from pneumoscope.model.bundle import write_bundle
 
     other = tmp_path / "other.onnx"
     write_bundle(other, tiny_graph, replace(tiny_meta, name="other", version="2"))

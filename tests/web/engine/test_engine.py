@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pneumoscope.errors import NotABundle, UsageError
-from pneumoscope.reading import load
+from pneumoscope.model.reader import load
 from pneumoscope.reports.json import to_dict
-from pneumoscope.web.engine import Choice, Film, QueueFull
+from pneumoscope.server.engine.job import Choice, Film
+from pneumoscope.server.engine.queue import QueueFull
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
     from starlette.testclient import TestClient
 
-    from pneumoscope.web.config import WebConfig
-    from pneumoscope.web.context import Context
+    from pneumoscope.server.config import WebConfig
+    from pneumoscope.server.context import Context
 
 
 class Gate:

@@ -13,8 +13,8 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit
 
-from pneumoscope.films import load
-from pneumoscope.web.intake.identity import KEPT, without_identity
+from pneumoscope.films.load import load
+from pneumoscope.server.intake.deidentify import KEPT, deidentify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from starlette.testclient import TestClient
 
-    from pneumoscope.web.config import WebConfig
+    from pneumoscope.server.config import WebConfig
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")  # real files, and made ones, are not valid
 
@@ -64,7 +64,7 @@ def test_real_chest_films(real_data: Path) -> None:
         data = path.read_bytes()
         came = dcmread(BytesIO(data), force=True)
         texts = _texts(came)
-        bare = without_identity(data, secret=SECRET)
+        bare = deidentify(data, secret=SECRET)
         kept = dcmread(BytesIO(bare.data))
         assert texts & {str(came.get("PatientName", "")).encode(), str(came.StudyInstanceUID).encode()}
         for text in _telling(texts, bare.data):
@@ -145,7 +145,7 @@ def told(smooth_film: Callable[..., NDArray[Any]]) -> Callable[..., tuple[bytes,
 def test_a_film_that_tells_everything(told: Callable[..., tuple[bytes, set[bytes]]], syntax: str) -> None:
     data, secrets = told(syntax)
     assert len(secrets) > 500
-    bare = without_identity(data, secret=SECRET)
+    bare = deidentify(data, secret=SECRET)
     kept = dcmread(BytesIO(bare.data))
     telling = _telling(secrets, bare.data)
     assert len(telling) > 400
@@ -174,7 +174,7 @@ def test_lookup_tables_are_kept_without_their_words(told: Callable[..., tuple[by
     item.LUTDescriptor, item.LUTExplanation = [4096, 0, 12], "Table Secret"
     item.add_new("LUTData", "OW", (np.arange(4096, dtype="<u2") // 2).tobytes())
     data, _ = told(VOILUTSequence=Sequence([item]))
-    bare = without_identity(data, secret=SECRET)
+    bare = deidentify(data, secret=SECRET)
     assert b"Table Secret" in data
     assert b"Table Secret" not in bare.data
     np.testing.assert_array_equal(load(data).pixels, load(bare.data).pixels)
@@ -185,7 +185,7 @@ def test_lookup_tables_are_kept_without_their_words(told: Callable[..., tuple[by
 )
 def test_ages(told: Callable[..., tuple[bytes, set[bytes]]], age: str, kept: str | None) -> None:
     data, _ = told(PatientAge=age)
-    bare = dcmread(BytesIO(without_identity(data, secret=SECRET).data))
+    bare = dcmread(BytesIO(deidentify(data, secret=SECRET).data))
     assert bare.get("PatientAge") == kept
 
 
@@ -198,7 +198,7 @@ def test_free_text_in_a_kept_element_is_not_kept(told: Callable[..., tuple[bytes
     file = BytesIO()
     dataset.save_as(file)
     assert b"Jane Roe" in file.getvalue()
-    bare = without_identity(file.getvalue(), secret=SECRET)
+    bare = deidentify(file.getvalue(), secret=SECRET)
     assert b"Jane" not in bare.data
 
 
@@ -216,7 +216,7 @@ def test_comments_inside_jpeg_frames_go(
     dataset["PixelData"].is_undefined_length = True
     file = BytesIO()
     dataset.save_as(file, enforce_file_format=True)
-    bare = without_identity(file.getvalue(), secret=SECRET)
+    bare = deidentify(file.getvalue(), secret=SECRET)
     assert b"Frame Secret" in file.getvalue()
     assert b"Frame Secret" not in bare.data
     np.testing.assert_array_equal(load(file.getvalue()).pixels, load(bare.data).pixels)
@@ -228,9 +228,9 @@ def test_a_study_stays_together_and_cannot_be_told_without_the_key(
     first, _ = told(SOPInstanceUID="1.2.3.4")
     second, _ = told(SOPInstanceUID="1.2.3.5")
     other, _ = told(StudyInstanceUID="1.2.3.9")
-    one, two, three = (without_identity(data, secret=SECRET) for data in (first, second, other))
+    one, two, three = (deidentify(data, secret=SECRET) for data in (first, second, other))
     assert one.study == two.study != three.study
-    assert without_identity(first, secret=bytes(32)).study != one.study
+    assert deidentify(first, secret=bytes(32)).study != one.study
     uids = [dcmread(BytesIO(each.data)) for each in (one, two)]
     assert uids[0].StudyInstanceUID == uids[1].StudyInstanceUID
     assert uids[0].SOPInstanceUID != uids[1].SOPInstanceUID

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pneumoscope.web.intake.names import anonymous_name, plain_name
+from pneumoscope.server.intake.upload import anonymous_name, plain_name
 
 
 @pytest.mark.parametrize(

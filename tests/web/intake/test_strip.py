@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from pneumoscope.films import load
-from pneumoscope.web.intake.strip import stripped
+from pneumoscope.films.load import load
+from pneumoscope.server.intake.deidentify import strip_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,12 +62,12 @@ def test_jpeg(smooth_film: Callable[..., NDArray[Any]], orientation: int, *, col
     options = {"exif": _exif(orientation), "comment": SECRETS[3].encode(), "progressive": progressive}
     data = _encoded(pixels, "JPEG", quality=90, icc_profile=b"icc " + SECRETS[2].encode(), **options)
     data += b"behind the end: " + SECRETS[0].encode()
-    kept = stripped(data, load(data))
+    kept = strip_metadata(data, load(data))
     assert kept.startswith(b"\xff\xd8\xff")
     assert kept.endswith(b"\xff\xd9")
     assert len(kept) < len(data)
     _assert_bare(data, kept)
-    assert stripped(kept, load(kept)) == kept, "what is bare stays as it is"
+    assert strip_metadata(kept, load(kept)) == kept, "what is bare stays as it is"
 
 
 def test_jpeg_with_restart_markers_and_adobe_colours(smooth_film: Callable[..., NDArray[Any]]) -> None:
@@ -77,7 +77,7 @@ def test_jpeg_with_restart_markers_and_adobe_colours(smooth_film: Callable[..., 
     data = file.getvalue()
     assert b"Adobe" in data
     assert b"\xff\xd3" in data, "a restart marker"
-    _assert_bare(data, stripped(data, load(data)))
+    _assert_bare(data, strip_metadata(data, load(data)))
 
 
 def test_jpeg_thumbnails_go(smooth_film: Callable[..., NDArray[Any]]) -> None:
@@ -85,7 +85,7 @@ def test_jpeg_thumbnails_go(smooth_film: Callable[..., NDArray[Any]]) -> None:
     assert data[6:11] == b"JFIF\x00"
     small = b"\x10\x10" + b"JANE" * 192  # a JFIF thumbnail of 16 x 16 in RGB
     with_thumbnail = data[:2] + b"\xff\xe0" + (16 + 768).to_bytes(2, "big") + data[6:18] + small + data[20:]
-    kept = stripped(with_thumbnail, load(with_thumbnail))
+    kept = strip_metadata(with_thumbnail, load(with_thumbnail))
     assert b"JANE" not in kept
     _assert_bare(with_thumbnail, kept)
 
@@ -95,13 +95,13 @@ def test_jpeg_thumbnails_go(smooth_film: Callable[..., NDArray[Any]]) -> None:
 def test_png(smooth_film: Callable[..., NDArray[Any]], orientation: int, *, deep: bool) -> None:
     data = _encoded(smooth_film(2, deep=deep), "PNG", pnginfo=_png_text(), exif=_exif(orientation))
     data += SECRETS[0].encode()
-    kept = stripped(data, load(data))
+    kept = strip_metadata(data, load(data))
     assert b"tEXt" not in kept
     assert b"iTXt" not in kept
     assert b"zTXt" not in kept
     assert kept.endswith(b"IEND\xae\x42\x60\x82")
     _assert_bare(data, kept)
-    assert stripped(kept, load(kept)) == kept
+    assert strip_metadata(kept, load(kept)) == kept
 
 
 def test_png_with_a_palette_and_transparency(smooth_film: Callable[..., NDArray[Any]]) -> None:
@@ -109,7 +109,7 @@ def test_png_with_a_palette_and_transparency(smooth_film: Callable[..., NDArray[
     picture.info["transparency"] = 200
     file = BytesIO()
     picture.save(file, "PNG", pnginfo=_png_text(), transparency=200)
-    _assert_bare(file.getvalue(), stripped(file.getvalue(), load(file.getvalue())))
+    _assert_bare(file.getvalue(), strip_metadata(file.getvalue(), load(file.getvalue())))
 
 
 @pytest.mark.parametrize("kind", ["TIFF", "BMP", "GIF", "WEBP", "JPEG2000", "PPM"])
@@ -117,7 +117,7 @@ def test_other_kinds_are_kept_as_png(smooth_film: Callable[..., NDArray[Any]], k
     options: dict[str, Any] = {"exif": _exif(3)} if kind in ("TIFF", "WEBP") else {}
     options |= {"comment": SECRETS[3]} if kind == "GIF" else {}
     data = _encoded(smooth_film(4), kind, **options)
-    kept = stripped(data, load(data))
+    kept = strip_metadata(data, load(data))
     assert kept.startswith(b"\x89PNG")
     _assert_bare(data, kept)
 
@@ -126,7 +126,7 @@ def test_other_kinds_are_kept_as_png(smooth_film: Callable[..., NDArray[Any]], k
 def test_deep_tiff(smooth_film: Callable[..., NDArray[Any]], photometric: int) -> None:
     data = _encoded(smooth_film(5, deep=True), "TIFF", tiffinfo={262: photometric, 270: SECRETS[0], 315: SECRETS[2]})
     assert SECRETS[0].encode() in data
-    _assert_bare(data, stripped(data, load(data)))
+    _assert_bare(data, strip_metadata(data, load(data)))
 
 
 def test_a_file_that_the_walk_does_not_understand_is_kept_as_its_pixels(
@@ -135,8 +135,8 @@ def test_a_file_that_the_walk_does_not_understand_is_kept_as_its_pixels(
     data = _encoded(smooth_film(6), "JPEG", comment=SECRETS[0].encode())
     at = data.index(b"\xff\xdb")
     odd = data[:at] + b"\x00" + data[at:]  # a byte between two segments, which decoders pass over
-    assert stripped(odd, load(odd)).startswith(b"\x89PNG")
-    _assert_bare(odd, stripped(odd, load(odd)))
+    assert strip_metadata(odd, load(odd)).startswith(b"\x89PNG")
+    _assert_bare(odd, strip_metadata(odd, load(odd)))
 
 
 @pytest.mark.real
@@ -148,6 +148,6 @@ def test_real_films(real_data: Path) -> None:
     for path in films[:: max(1, len(films) // 60)]:
         data = path.read_bytes()
         before = load(data)
-        kept = stripped(data, before)
+        kept = strip_metadata(data, before)
         np.testing.assert_array_equal(before.pixels, load(kept).pixels, err_msg=path.name)
         assert kept[:3] == data[:3], "wrapped anew, not encoded anew"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pneumoscope.web.config import WebConfig
-from pneumoscope.web.intake.zips import BadZip, members
+from pneumoscope.server.config import WebConfig
+from pneumoscope.server.intake.upload import BadZip, members
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,8 @@ pytest.importorskip("playwright.sync_api")
 
 from PIL import Image
 
-from pneumoscope.films.phantom import Kind, draw_phantom
-from pneumoscope.web.config import WebConfig
+from pneumoscope.phantom.draw import Kind, draw_phantom
+from pneumoscope.server.config import WebConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

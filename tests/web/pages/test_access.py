@@ -90,9 +90,9 @@ def test_the_theme_follows_the_system_until_it_is_chosen(look: Look) -> None:
 def test_templates_hold_no_inline_script_and_no_inline_style() -> None:
     import re
 
-    import pneumoscope.web
+    import pneumoscope.server
 
-    folder = Path(pneumoscope.web.__file__).parent / "templates"
+    folder = Path(pneumoscope.server.__file__).parent / "templates"
     for path in folder.glob("*.html"):
         text = path.read_text("utf-8")
         assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+\s*=\s*\"", text), path.name
@@ -101,9 +101,9 @@ def test_templates_hold_no_inline_script_and_no_inline_style() -> None:
 def test_every_script_is_a_file_of_ours() -> None:
     import re
 
-    import pneumoscope.web
+    import pneumoscope.server
 
-    folder = Path(pneumoscope.web.__file__).parent
+    folder = Path(pneumoscope.server.__file__).parent
     for path in [*folder.glob("templates/*.html"), *folder.glob("static/**/*.js"), *folder.glob("static/**/*.css")]:
         text = path.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"(?:src|href)=\"https?:|import[^;]*\"https?:|url\([\"']?https?:|@import", text), path.name

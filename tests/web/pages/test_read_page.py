@@ -11,7 +11,7 @@ pytest.importorskip("playwright.sync_api")
 
 from playwright.sync_api import Page, Route, expect
 
-from pneumoscope.bundle import find_bundle, read_bundle
+from pneumoscope.model.bundle import find_bundle, read_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ pytest.importorskip("playwright.sync_api")
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from pneumoscope.films import load
+from pneumoscope.films.load import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pneumoscope.films import load
-from pneumoscope.web.pictures.draw import size_as_read
-from pneumoscope.web.pictures.thumbnail import thumbnail
-from pneumoscope.web.pictures.thumbnails import Thumbnails
+from pneumoscope.films.load import load
+from pneumoscope.server.pictures import Thumbnails, size_as_read, thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from starlette.testclient import TestClient
 
-    from pneumoscope.web.context import Context
+    from pneumoscope.server.context import Context
 
 
 def _opened(data: bytes) -> Image.Image:

@@ -15,12 +15,12 @@ pytest.importorskip("axe_playwright_python")
 import httpx
 from PIL import Image
 
-from pneumoscope.bundle import write_bundle
-from pneumoscope.web.config import WebConfig
-from pneumoscope.worklist import open_worklist
-from pneumoscope.worklist.blobs import LocalBlobs
-from pneumoscope.worklist.drawn import fill
-from pneumoscope.worklist.records import NewFilm, NewReading
+from pneumoscope.model.bundle import write_bundle
+from pneumoscope.server.config import WebConfig
+from pneumoscope.server.store.blobs import LocalBlobs
+from pneumoscope.server.store.demo_data import add_synthetic_studies
+from pneumoscope.server.store.records import NewFilm, NewReading
+from pneumoscope.server.store.worklist import open_worklist
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-    from pneumoscope.bundle import BundleMeta
-    from pneumoscope.web.context import Context
+    from pneumoscope.model.schema import BundleMeta
+    from pneumoscope.server.context import Context
 
     RunRoom = Callable[[WebConfig], AbstractContextManager[Any]]
 
@@ -70,7 +70,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
     def made(count: int) -> Path:
         folder = tmp_path_factory.mktemp("data")
         worklist = open_worklist(f"sqlite:///{folder / 'worklist.sqlite'}", LocalBlobs(folder / "films"))
-        fill(worklist, count, days=20)
+        add_synthetic_studies(worklist, count, days=20)
         worklist.close()
         return folder
 

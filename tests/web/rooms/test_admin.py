@@ -129,8 +129,10 @@ def test_retention_is_set_and_written_down(empty_room: Room, look: Look) -> None
 
 
 def test_a_password_in_an_address_is_not_shown() -> None:
-    from pneumoscope.web.config import WebConfig
-    from pneumoscope.web.pages.configured import configured
+    from pneumoscope.server.config import WebConfig
+    from pneumoscope.server.pages.admin import effective_settings
 
-    shown = {each.variable: each.value for each in configured(WebConfig(database="postgresql://me:secret@host/db"))}
+    shown = {
+        each.variable: each.value for each in effective_settings(WebConfig(database="postgresql://me:secret@host/db"))
+    }
     assert shown["PNEUMOSCOPE_WEB_DATABASE"] == "postgresql://me:...@host/db"

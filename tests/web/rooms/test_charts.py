@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pneumoscope.bundle import Rate
-from pneumoscope.web.charts import (
+from pneumoscope.model.schema import Rate
+from pneumoscope.server.charts import (
     Column,
     Line,
     Outlined,
@@ -17,12 +17,14 @@ from pneumoscope.web.charts import (
     RateRow,
     columns,
     lines,
+    number,
     outlined,
     plane,
     rate_rows,
     share_bar,
+    tag,
+    ticks,
 )
-from pneumoscope.web.charts.svg import number, tag, ticks
 
 share = st.floats(0, 1)
 
@@ -103,7 +105,7 @@ rates = st.tuples(st.integers(0, 50), st.integers(1, 50)).map(lambda kn: (min(kn
 
 @given(st.lists(rates, min_size=1, max_size=8))
 def test_rows_of_rates_hold_their_intervals(found: list[tuple[int, int]]) -> None:
-    from pneumoscope.statistics.proportions import wilson
+    from pneumoscope.stats.proportions import wilson
 
     rows = []
     for k, n in found:
@@ -114,7 +116,7 @@ def test_rows_of_rates_hold_their_intervals(found: list[tuple[int, int]]) -> Non
 
 @given(st.lists(st.tuples(rates, rates), min_size=1, max_size=6))
 def test_the_plane_holds_its_points(found: list[tuple[tuple[int, int], tuple[int, int]]]) -> None:
-    from pneumoscope.statistics.proportions import wilson
+    from pneumoscope.stats.proportions import wilson
 
     def rate(k: int, n: int) -> Rate:
         one = wilson(k, n)

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from playwright.sync_api import Page, expect
 
-from pneumoscope.web.pages.dashboard import agreements, by_step
-from pneumoscope.web.pages.drifting import REFERENCE, watch
-from pneumoscope.worklist import open_worklist
-from pneumoscope.worklist.blobs import LocalBlobs
-from pneumoscope.worklist.figures import Agreement, DayCount
-from pneumoscope.worklist.records import NewFilm, NewReading
+from pneumoscope.server.pages.dashboard import agreements, by_step
+from pneumoscope.server.pages.drift import REFERENCE, drift_panel
+from pneumoscope.server.store.blobs import LocalBlobs
+from pneumoscope.server.store.records import NewFilm, NewReading
+from pneumoscope.server.store.usage import Agreement, DailyReadings
+from pneumoscope.server.store.worklist import open_worklist
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from pneumoscope.worklist import Worklist
+    from pneumoscope.server.store.worklist import Worklist
 
     Look = Callable[..., Page]
     Room = Any
@@ -63,7 +63,7 @@ def test_agreement_counts_by_call_with_wilsons_interval() -> None:
 
 
 def test_a_year_is_drawn_in_weeks_and_loses_no_film() -> None:
-    days = [DayCount(date(2025, 1, 1) + timedelta(days=i), i % 5, i % 2) for i in range(365)]
+    days = [DailyReadings(date(2025, 1, 1) + timedelta(days=i), i % 5, i % 2) for i in range(365)]
     steps = by_step(days)
     assert len(steps) == 53
     assert sum(read for _, read, _ in steps) == sum(day.read for day in days)
@@ -119,14 +119,14 @@ def test_darker_films_raise_the_alarm_and_the_same_ones_do_not(room: Room, tmp_p
     chance = np.random.default_rng(4)
     kept = Kept(tmp_path, known.sha256)
     kept.films(chance.random(REFERENCE), 0.5)
-    assert watch(kept.worklist, known, 90).compared[0].missing
+    assert drift_panel(kept.worklist, known, 90).compared[0].missing
     kept.films(chance.random(150), 0.5)
-    same = watch(kept.worklist, known, 90)
+    same = drift_panel(kept.worklist, known, 90)
     assert (same.compared[0].reference, same.compared[0].now) == (REFERENCE, 150)
     assert same.alarms == ()
     assert "is as before" in same.watched[0].sentence
     kept.films(chance.random(150), 0.3)
-    changed = {each.name: each for each in watch(kept.worklist, known, 90).watched}
+    changed = {each.name: each for each in drift_panel(kept.worklist, known, 90).watched}
     assert changed["Brightness"].drift.alarm
     assert not changed["Probability of pneumonia"].drift.alarm
     assert "Brightness has changed" in changed["Brightness"].sentence
@@ -140,7 +140,7 @@ def test_the_alarm_stands_at_the_top_of_the_page(
     shot: Callable[..., None],
     serve: Callable[[Path, Path], Iterator[Room]],
 ) -> None:
-    from pneumoscope.bundle import read_bundle
+    from pneumoscope.model.bundle import read_bundle
 
     chance = np.random.default_rng(5)
     kept = Kept(tmp_path, read_bundle(bundle)[2])

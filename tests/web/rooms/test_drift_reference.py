@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from pneumoscope.bundle import Reference, read_bundle, write_bundle
-from pneumoscope.statistics.drift import LEAST, quantiles_of
-from pneumoscope.web.pages.drifting import REFERENCE, watch
-from pneumoscope.worklist import open_worklist
-from pneumoscope.worklist.blobs import LocalBlobs
-from pneumoscope.worklist.records import NewFilm, NewReading
+from pneumoscope.model.bundle import read_bundle, write_bundle
+from pneumoscope.model.schema import DriftBaseline
+from pneumoscope.server.pages.drift import REFERENCE, drift_panel
+from pneumoscope.server.store.blobs import LocalBlobs
+from pneumoscope.server.store.records import NewFilm, NewReading
+from pneumoscope.server.store.worklist import open_worklist
+from pneumoscope.stats.drift import MIN_FILMS, quantiles_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from playwright.sync_api import Page
 
-    from pneumoscope.bundle import BundleMeta
-    from pneumoscope.worklist import Worklist
+    from pneumoscope.model.schema import BundleMeta
+    from pneumoscope.server.store.worklist import Worklist
 
     Look = Callable[..., Page]
     Serve = Callable[[Path, Path], Iterator[Any]]
@@ -47,11 +48,11 @@ def drawn(count: int, seed: int, *, ill: float = 0.74, darker: float = 0.0) -> t
     return score, statistics
 
 
-def reference_of(size: tuple[int, int] = (1300, 1600), *, square: bool = False) -> Reference:
+def reference_of(size: tuple[int, int] = (1300, 1600), *, square: bool = False) -> DriftBaseline:
     score, statistics = drawn(522, 0)
     if square:
         statistics["aspect"][:] = 1
-    return Reference(
+    return DriftBaseline(
         on="522 validation films of 264 patients",
         films=522,
         finding=386,
@@ -119,14 +120,14 @@ def kept(tmp_path: Path) -> Iterator[Kept]:
 
 def test_the_first_films_are_compared_already(kept: Kept, tiny_meta: BundleMeta) -> None:
     known: Any = Bundled(replace(tiny_meta, reference=reference_of()), kept.sha256)
-    kept.films(LEAST - 1, 1)
-    (part,) = watch(kept.worklist, known, 30).compared
-    assert part.missing == f"In these days there are {LEAST - 1} films; {LEAST} are needed."
+    kept.films(MIN_FILMS - 1, 1)
+    (part,) = drift_panel(kept.worklist, known, 30).compared
+    assert part.missing == f"In these days there are {MIN_FILMS - 1} films; {MIN_FILMS} are needed."
     assert part.watched == ()
     kept.films(120, 2)
-    found = watch(kept.worklist, known, 30)
+    found = drift_panel(kept.worklist, known, 30)
     (part,) = found.compared
-    assert (part.own, part.reference, part.now, part.missing) == (True, 522, 120 + LEAST - 1, "")
+    assert (part.own, part.reference, part.now, part.missing) == (True, 522, 120 + MIN_FILMS - 1, "")
     assert [each.key for each in part.watched] == ["probability", "mean", "std", "p1", "p99", "sharpness", "aspect"]
     assert (found.alarms, found.heading, found.advice) == ((), "", "")
     assert "139 films against 522" in part.watched[0].sentence
@@ -143,7 +144,7 @@ def test_a_scanner_is_told_from_other_patients(tmp_path: Path, tiny_meta: Bundle
         one = Kept(tmp_path / name, "cd" * 32)
         one.films(150, 3, **given)
         known: Any = Bundled(meta, one.sha256)
-        moved[name] = watch(one.worklist, known, 30)
+        moved[name] = drift_panel(one.worklist, known, 30)
         one.worklist.close()
     keys = {name: {each.key for each in found.watched if each.drift.alarm} for name, found in moved.items()}
     assert keys == {"patients": {"probability"}, "scanner": {"mean", "p99"}}
@@ -159,13 +160,13 @@ def test_what_small_square_copies_cannot_tell_is_compared_with_the_first_films(
     """Else every whole film would differ from them: it is sharper than any copy, and no square."""
     known: Any = Bundled(replace(tiny_meta, reference=reference_of((224, 224), square=True)), kept.sha256)
     kept.films(REFERENCE - 50, 4)
-    own, first = watch(kept.worklist, known, 30).compared
+    own, first = drift_panel(kept.worklist, known, 30).compared
     assert {"sharpness", "aspect"}.isdisjoint(each.key for each in own.watched)
     assert f"this bundle has met {REFERENCE - 50}." in first.missing
     assert "do not tell of sharpness and shape: they have fewer pixels a side than the 256" in first.about
     assert first.about.endswith("all have the same shape.")
     kept.films(50 + 60, 5)
-    own, first = watch(kept.worklist, known, 30).compared
+    own, first = drift_panel(kept.worklist, known, 30).compared
     assert (own.now, first.now, first.missing) == (REFERENCE + 60, 60, "")
     assert {each.key for each in first.watched} == {"sharpness", "aspect"}
     assert {each.key for each in own.watched} == {"probability", "mean", "std", "p1", "p99"}

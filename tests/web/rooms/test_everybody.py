@@ -83,7 +83,7 @@ def test_axe_finds_nothing_and_nothing_is_too_wide(
 
 
 def query(**asked: Any) -> Any:
-    from pneumoscope.worklist.records import Query
+    from pneumoscope.server.store.records import Query
 
     return Query(**asked)
 

@@ -8,8 +8,9 @@ from urllib.parse import parse_qsl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pneumoscope.web.pages.filters import CALLS, ORDERS, REFUSALS, Filters, views
-from pneumoscope.web.pages.words import SOURCES, VERDICTS, percent
+from pneumoscope.reports.summary import percent
+from pneumoscope.server.pages.wording import SOURCES, VERDICTS
+from pneumoscope.server.pages.worklist import CALLS, ORDERS, REFUSALS, Filters, views
 
 day = st.dates().map(lambda found: found.isoformat())
 filters = st.builds(

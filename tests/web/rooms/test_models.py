@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import Page, expect
 
-from pneumoscope.bundle import Figure, Rate, find_bundle, read_bundle, shipped_bundles, write_bundle
-from pneumoscope.web.pages.model_card import confusions, held_out
+from pneumoscope.model.bundle import find_bundle, read_bundle, shipped_bundles, write_bundle
+from pneumoscope.model.schema import BundleMetric, Rate
+from pneumoscope.server.pages.models import confusions, held_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pneumoscope.bundle import Band, BundleMeta
+    from pneumoscope.model.schema import BundleMeta, ThreeWayPoint
 
     Look = Callable[..., Page]
     Room = Any
@@ -35,7 +36,9 @@ def test_import_compare_and_put_in_use(
     empty_room: Room, look: Look, tmp_path: Path, tiny_graph: bytes, tiny_meta: BundleMeta
 ) -> None:
     other = tmp_path / "other.onnx"
-    write_bundle(other, tiny_graph, replace(tiny_meta, name="other", version="2", figures={"AUC": Figure(0.8, 50)}))
+    write_bundle(
+        other, tiny_graph, replace(tiny_meta, name="other", version="2", figures={"AUC": BundleMetric(0.8, 50)})
+    )
     page = look(empty_room, "/models")
     page.get_by_label("ONNX file with a bundle's metadata").set_input_files(str(other))
     page.get_by_role("button", name="Import").click()
@@ -83,7 +86,7 @@ def test_what_is_no_bundle_is_refused_with_a_reason(empty_room: Room, look: Look
     assert len(empty_room.context.bundles.all()) == len(shipped_bundles()) + 1
 
 
-def test_confusions_are_counted_from_the_rates(tiny_meta: BundleMeta, tiny_band: Band) -> None:
+def test_confusions_are_counted_from_the_rates(tiny_meta: BundleMeta, tiny_band: ThreeWayPoint) -> None:
     found = {each.title: each for each in confusions(replace(tiny_meta, band=tiny_band))}
     assert found["screening"].rows == (("with pneumonia", (10, 90)), ("without pneumonia", (90, 10)))
     three = found["three-way"]

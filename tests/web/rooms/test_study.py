@@ -128,15 +128,14 @@ def test_a_refused_film_has_a_reason_and_no_number(room: Room, look: Look) -> No
 
 def test_the_card_says_what_the_reports_say(room: Room, look: Look) -> None:
     """One source of words: the sentences of the page are those of the PDF, the HTML report and FHIR."""
-    from pneumoscope.reading import meaning
-    from pneumoscope.reports.given import Given
+    from pneumoscope.model.decide import summarize_operating_point
     from pneumoscope.reports.json import from_dict
-    from pneumoscope.reports.said import say
+    from pneumoscope.reports.summary import ReportContext, summarize
 
     study = room.send(111, "said.png")
     row = room.context.worklist.studies.detail(study).readings[0]
     point = room.context.bundles.get().meta.operating_points[0]
-    said = say(from_dict(row.document), Given(meaning=meaning(point)))
+    said = summarize(from_dict(row.document), ReportContext(meaning=summarize_operating_point(point)))
     assert said.meaning
     assert said.pattern
     page = look(room, f"/studies/{study}")

@@ -37,7 +37,7 @@ def test_the_first_page_is_drawn_by_the_server_and_more_comes_below(room: Room, 
 def test_what_is_counted_to_an_end_says_so_and_the_list_goes_on(
     room: Room, look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pneumoscope.web.pages.worklist._COUNTED", 60)
+    monkeypatch.setattr("pneumoscope.server.pages.worklist._COUNTED", 60)
     page = look(room, "/worklist")
     expect(page.locator("#count")).to_have_text("60 or more studies")
     page.get_by_role("link", name="Show 50 more").click()

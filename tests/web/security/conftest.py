@@ -18,23 +18,23 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
 from fastapi.testclient import TestClient
 
-from pneumoscope.web.api.problems import install as install_error_handlers
-from pneumoscope.web.config import WebConfig
-from pneumoscope.web.pages.assets import router as assets_router
-from pneumoscope.web.security import Admin, Reader, Writer  # noqa: TC001 - FastAPI reads the annotations
-from pneumoscope.web.security.api import router as accounts_router
-from pneumoscope.web.security.install import first_run, install
-from pneumoscope.web.security.pages import router as login_router
-from pneumoscope.web.security.passwords import Passwords
-from pneumoscope.web.security.state import Guards, guards_of
-from pneumoscope.worklist import Worklist, open_worklist
-from pneumoscope.worklist.blobs import LocalBlobs
+from pneumoscope.server.api.accounts import router as accounts_router
+from pneumoscope.server.app import first_run_code, install_auth
+from pneumoscope.server.auth.identity import Admin, Reader, Writer  # noqa: TC001 - FastAPI reads the annotations
+from pneumoscope.server.auth.passwords import Passwords
+from pneumoscope.server.auth.state import AuthState, auth_state
+from pneumoscope.server.config import WebConfig
+from pneumoscope.server.error_responses import install_error_handlers
+from pneumoscope.server.pages.login import router as login_router
+from pneumoscope.server.pages.render import assets_router
+from pneumoscope.server.store.blobs import LocalBlobs
+from pneumoscope.server.store.worklist import Worklist, open_worklist
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from pneumoscope.web.context import Context
+    from pneumoscope.server.context import Context
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 PASSWORD = "a lamp beside the film"  # noqa: S105 - of nobody
@@ -68,8 +68,8 @@ class Room:
     code: str | None
 
     @property
-    def guards(self) -> Guards:
-        return guards_of(self.app)
+    def guards(self) -> AuthState:
+        return auth_state(self.app)
 
     def user(self, name: str = "ada", role: str = "reader", password: str = PASSWORD) -> str:
         self.worklist.users.create(name, self.guards.passwords.hash(password), role=cast("object", role), by="test")  # type: ignore[arg-type]
@@ -164,8 +164,8 @@ def small_app(config: WebConfig, worklist: Worklist, clock: Clock) -> FastAPI:
         return "ok"
 
     install_error_handlers(app)
-    install(app, cast("Context", app.state.context))
-    guards = guards_of(app)
+    install_auth(app, cast("Context", app.state.context))
+    guards = auth_state(app)
     guards.passwords, guards.now, guards.least_seconds = quick(), clock, 0.0
     return app
 
@@ -196,7 +196,7 @@ def open_room(tmp_path: Path, clock: Clock, empty: Path) -> Iterator[Callable[..
         worklist = open_worklist(f"sqlite:///{kept}", LocalBlobs(tmp_path), clock=clock)
         opened.append(worklist)
         app = small_app(config, worklist, clock)
-        return Room(app, worklist, clock, first_run(app))
+        return Room(app, worklist, clock, first_run_code(app))
 
     yield opens
     for worklist in opened:

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from pneumoscope.errors import ConfigError
-from pneumoscope.web.config import WebConfig
-from pneumoscope.web.security.addresses import by_https, caller, foreign_origin, host_allowed, key_of
-from pneumoscope.web.security.policy import Policy
+from pneumoscope.server.auth.policy import Policy, client_address, foreign_origin, host_allowed, is_https, rate_key
+from pneumoscope.server.config import WebConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +23,7 @@ BEHIND = Policy.of(WebConfig(host="0.0.0.0", trusted_proxies="10.0.0.5, 10.1.0.0
 def come(peer: str | None, *passed: str, policy: Policy = BEHIND) -> str:
     scope = {"client": None if peer is None else (peer, 1)}
     headers = Headers(raw=[(b"x-forwarded-for", each.encode()) for each in passed])
-    return str(caller(scope, headers, policy))
+    return str(client_address(scope, headers, policy))
 
 
 @pytest.mark.parametrize(
@@ -52,20 +51,20 @@ def test_only_a_known_proxy_is_believed(peer: str | None, passed: tuple[str, ...
 @given(st.lists(st.text(st.characters(codec="latin-1"), max_size=20), max_size=5))
 def test_no_header_makes_a_stranger_somebody_else(passed: list[str]) -> None:
     headers = Headers(raw=[(b"x-forwarded-for", each.encode("latin-1")) for each in passed])
-    assert str(caller({"client": ("203.0.113.9", 1)}, headers, BEHIND)) == "203.0.113.9"
+    assert str(client_address({"client": ("203.0.113.9", 1)}, headers, BEHIND)) == "203.0.113.9"
 
 
 def test_https_is_told_by_a_known_proxy_alone() -> None:
     told = Headers({"x-forwarded-proto": "https"})
-    assert by_https({"client": ("10.0.0.5", 1), "scheme": "http"}, told, BEHIND)
-    assert not by_https({"client": ("203.0.113.9", 1), "scheme": "http"}, told, BEHIND)
-    assert by_https({"client": ("203.0.113.9", 1), "scheme": "https"}, Headers({}), BEHIND)
-    assert by_https({"client": None, "scheme": "http"}, Headers({}), replace(BEHIND, https=True))
+    assert is_https({"client": ("10.0.0.5", 1), "scheme": "http"}, told, BEHIND)
+    assert not is_https({"client": ("203.0.113.9", 1), "scheme": "http"}, told, BEHIND)
+    assert is_https({"client": ("203.0.113.9", 1), "scheme": "https"}, Headers({}), BEHIND)
+    assert is_https({"client": None, "scheme": "http"}, Headers({}), replace(BEHIND, https=True))
 
 
 def test_an_ipv6_network_counts_as_one_place() -> None:
-    assert key_of(caller({"client": ("2001:db8::1", 1)}, Headers({}), BEHIND)) == "2001:0db8:0000:0000/64"
-    assert key_of(None) == "unknown"
+    assert rate_key(client_address({"client": ("2001:db8::1", 1)}, Headers({}), BEHIND)) == "2001:0db8:0000:0000/64"
+    assert rate_key(None) == "unknown"
 
 
 @given(st.text(max_size=60))

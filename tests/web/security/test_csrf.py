@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pneumoscope.web.security.bodies import csrf_in_parts
+from pneumoscope.server.auth.limits import csrf_in_parts
 
 if TYPE_CHECKING:
     from tests.web.security.conftest import Room, Visitor

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from fastapi.testclient import TestClient
 
-from pneumoscope.web.security.door import is_public
-from pneumoscope.web.security.headers import CONTENT_SECURITY_POLICY
+from pneumoscope.server.auth.error_middleware import CONTENT_SECURITY_POLICY
+from pneumoscope.server.auth.middleware import is_public
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,7 +160,7 @@ def test_bodies_have_a_limit_told_or_not(open_room: Callable[..., Room]) -> None
 
 
 def test_what_fails_inside_tells_nothing_but_its_number(room: Room, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.ERROR, "pneumoscope.web"):
+    with caplog.at_level(logging.ERROR, "pneumoscope.server"):
         program = room.visitor(browser=False, local=True).http.get("/api/v1/fails")
         person = room.visitor(local=True).http.get("/api/v1/fails", headers={"Accept": "text/html"})
     for answer in (program, person):

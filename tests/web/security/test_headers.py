@@ -11,7 +11,7 @@ from fastapi import FastAPI, Response
 from fastapi.testclient import TestClient
 
 from pneumoscope.reports.html import policy
-from pneumoscope.web.security.headers import CONTENT_SECURITY_POLICY, SecurityHeaders
+from pneumoscope.server.auth.error_middleware import CONTENT_SECURITY_POLICY, SecurityHeaders
 
 if TYPE_CHECKING:
     from tests.web.security.conftest import Room

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pneumoscope.web.security.limits import Buckets
+from pneumoscope.server.auth.limits import RateLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 )
 def test_never_more_than_burst_and_rate_allow(steps: list[float], rate: float, burst: int) -> None:
     now = 0.0
-    buckets = Buckets(rate, burst, clock=lambda: now)
+    buckets = RateLimiter(rate, burst, clock=lambda: now)
     taken = 0
     for step in steps:
         now += step
@@ -36,13 +36,13 @@ def test_never_more_than_burst_and_rate_allow(steps: list[float], rate: float, b
 
 
 def test_one_does_not_take_from_another() -> None:
-    buckets = Buckets(1, 2, clock=lambda: 0.0)
+    buckets = RateLimiter(1, 2, clock=lambda: 0.0)
     assert [bool(buckets.take("a")) for _ in range(3)] == [False, False, True]
     assert buckets.take("b") == 0
 
 
 def test_the_memory_is_bounded() -> None:
-    buckets = Buckets(1, 2, size=100, clock=lambda: 0.0)
+    buckets = RateLimiter(1, 2, size=100, clock=lambda: 0.0)
     for number in range(10_000):
         buckets.take(str(number))
     assert len(buckets) == 100

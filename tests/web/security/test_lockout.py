@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 from argon2 import PasswordHasher
 
-from pneumoscope.web.security.denial import Denied
-from pneumoscope.web.security.limits import Buckets
-from pneumoscope.web.security.login import FREE, log_in, pause
-from pneumoscope.web.security.passwords import Passwords
+from pneumoscope.server.auth.identity import Denied
+from pneumoscope.server.auth.limits import RateLimiter
+from pneumoscope.server.auth.login import FREE_ATTEMPTS, lockout, log_in
+from pneumoscope.server.auth.passwords import Passwords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -28,7 +28,7 @@ T = TypeVar("T")
 @pytest.fixture
 def patient(ward: Room) -> Room:
     """Counts tries by user alone."""
-    ward.guards.tries = Buckets(1e6, 1e6)
+    ward.guards.tries = RateLimiter(1e6, 1e6)
     return ward
 
 
@@ -43,7 +43,7 @@ def guess(room: Room, name: str = "ada", password: str = "not the password") -> 
 
 
 def test_a_user_is_locked_out_for_a_growing_time(patient: Room) -> None:
-    for _ in range(FREE):
+    for _ in range(FREE_ATTEMPTS):
         assert guess(patient) == 401
     assert patient.visitor().log_in() == 401  # right, but locked
     patient.clock.on(seconds=29)
@@ -60,15 +60,15 @@ def test_a_user_is_locked_out_for_a_growing_time(patient: Room) -> None:
 
 
 def test_the_time_grows_to_an_hour_and_no_further() -> None:
-    times = [pause(failures).total_seconds() for failures in range(40)]
-    assert times[:FREE] == [0] * FREE
-    assert times[FREE : FREE + 4] == [30, 60, 120, 240]
+    times = [lockout(failures).total_seconds() for failures in range(40)]
+    assert times[:FREE_ATTEMPTS] == [0] * FREE_ATTEMPTS
+    assert times[FREE_ATTEMPTS : FREE_ATTEMPTS + 4] == [30, 60, 120, 240]
     assert times == sorted(times)
     assert times[-1] == 3600
 
 
 def test_a_lock_outlives_a_restart(patient: Room, open_room: Callable[..., Room]) -> None:
-    for _ in range(FREE):
+    for _ in range(FREE_ATTEMPTS):
         guess(patient)
     again = open_room(host="0.0.0.0")  # noqa: S104 - nothing listens
     assert again.visitor().log_in() == 401
@@ -76,17 +76,17 @@ def test_a_lock_outlives_a_restart(patient: Room, open_room: Callable[..., Room]
 
 
 def test_tries_while_locked_do_not_lengthen_the_lock(patient: Room) -> None:
-    for _ in range(FREE + 20):
+    for _ in range(FREE_ATTEMPTS + 20):
         guess(patient)
     row = patient.worklist.users.get("ada")
     assert row is not None
-    assert row.failures == FREE
+    assert row.failures == FREE_ATTEMPTS
     patient.clock.on(seconds=31)
     assert patient.visitor().log_in() == 303
 
 
 def test_an_administrator_ends_a_lock(patient: Room) -> None:
-    for _ in range(FREE):
+    for _ in range(FREE_ATTEMPTS):
         guess(patient)
     grace = patient.visitor()
     grace.log_in("grace")
@@ -97,7 +97,7 @@ def test_an_administrator_ends_a_lock(patient: Room) -> None:
 def test_the_answer_is_the_same_whatever_is_wrong(patient: Room) -> None:
     patient.user("shut", "reader")
     patient.worklist.users.set_active("shut", False, by="test")
-    for _ in range(FREE + 1):
+    for _ in range(FREE_ATTEMPTS + 1):
         guess(patient, "grace")
     seen = set()
     for name in ("ada", "nobody", "shut", "grace", "' OR 1=1 --", "a" * 900):
@@ -136,10 +136,10 @@ def test_a_hundred_guesses_at_once_are_not_a_hundred_checks(patient: Room) -> No
 
     answers = run(attack())
     assert all(isinstance(answer, Denied) for answer in answers)
-    assert len(checked) <= FREE
+    assert len(checked) <= FREE_ATTEMPTS
     row = worklist.users.get("ada")
     assert row is not None
-    assert row.failures <= FREE
+    assert row.failures <= FREE_ATTEMPTS
 
 
 def test_a_flood_of_names_is_turned_away_and_leaves_nothing_behind(patient: Room) -> None:
@@ -158,7 +158,7 @@ def test_a_flood_of_names_is_turned_away_and_leaves_nothing_behind(patient: Room
 
 def test_two_servers_on_one_store_count_together(patient: Room, open_room: Callable[..., Room]) -> None:
     other = open_room(host="0.0.0.0")  # noqa: S104 - nothing listens
-    for number in range(FREE):
+    for number in range(FREE_ATTEMPTS):
         guess(patient if number % 2 else other)
     assert patient.visitor().log_in() == other.visitor().log_in() == 401
 

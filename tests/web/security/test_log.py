@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pneumoscope.web.security.audit import record
-from pneumoscope.web.security.who import Identity
+from pneumoscope.server.auth.audit import record_audit
+from pneumoscope.server.auth.identity import Identity
 
 if TYPE_CHECKING:
     from tests.web.security.conftest import Room
@@ -48,7 +48,7 @@ def test_an_administrator_reads_it_in_pages(ward: Room) -> None:
     grace = ward.visitor()
     grace.log_in("grace")
     for number in range(7):
-        record(ward.app.state.context, "node", "film.read", f"study:{number}", bundle="standard 0.2.0")
+        record_audit(ward.app.state.context, "node", "film.read", f"study:{number}", bundle="standard 0.2.0")
     seen: list[str] = []
     cursor: str | None = ""
     while cursor is not None:
@@ -81,5 +81,5 @@ def test_it_says_whether_it_is_whole(ward: Room) -> None:
 
 def test_a_tokens_doing_names_the_token(ward: Room) -> None:
     who = Identity("ada", "reader", frozenset({"read"}), "token", "", token="t1")  # noqa: S106
-    entry = record(ward.app.state.context, who, "report.export", "study:7", format="pdf")
+    entry = record_audit(ward.app.state.context, who, "report.export", "study:7", format="pdf")
     assert (entry.actor, entry.detail) == ("ada", {"format": "pdf", "token": "t1"})

@@ -6,7 +6,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from pneumoscope.errors import UsageError
-from pneumoscope.web.security.passwords import LEAST, MOST, Passwords, check_rules
+from pneumoscope.server.auth.passwords import MAX_LENGTH, MIN_LENGTH, Passwords, check_rules
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_bad_ones(bad: str) -> None:
 
 
 def test_the_least_length_is_ten() -> None:
-    assert LEAST == 10
+    assert MIN_LENGTH == 10
     check_rules("abcdefghik", "ada")
     with pytest.raises(UsageError):
         check_rules("abcdefghi", "ada")
@@ -60,8 +60,8 @@ def test_what_is_no_hash_opens_nothing(passwords: Passwords) -> None:
 
 
 def test_a_password_of_megabytes_costs_no_more(passwords: Passwords) -> None:
-    kept = passwords.hash("a" * MOST)
-    assert passwords.check("a" * MOST, kept)
+    kept = passwords.hash("a" * MAX_LENGTH)
+    assert passwords.check("a" * MAX_LENGTH, kept)
     assert not passwords.check("a" * 5_000_000, kept)
 
 

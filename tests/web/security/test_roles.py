@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pneumoscope.web.security.who import ROLES, Identity, scopes_of
+from pneumoscope.server.auth.identity import ROLES, Identity, scopes_of
 
 if TYPE_CHECKING:
     from tests.web.security.conftest import Room, Visitor

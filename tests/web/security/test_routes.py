@@ -9,12 +9,11 @@ import pytest
 from fastapi import routing
 from fastapi.testclient import TestClient
 
-from pneumoscope.web.app import create_app
-from pneumoscope.web.config import WebConfig
-from pneumoscope.web.security import who
-from pneumoscope.web.security.door import is_public
-from pneumoscope.web.security.install import first_run
-from pneumoscope.web.security.state import guards_of
+from pneumoscope.server.app import create_app, first_run_code
+from pneumoscope.server.auth import identity as who
+from pneumoscope.server.auth.middleware import is_public
+from pneumoscope.server.auth.state import auth_state
+from pneumoscope.server.config import WebConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -84,7 +83,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
     config = WebConfig(host="0.0.0.0", data=tmp_path_factory.mktemp("data"), workers=1, requests_per_minute=0)  # noqa: S104
     app = create_app(config)
     with TestClient(app, base_url="http://127.0.0.1", client=("192.0.2.9", 50000), follow_redirects=False) as client:
-        yield Whole(app, client, ways(app), first_run(app))
+        yield Whole(app, client, ways(app), first_run_code(app))
 
 
 def test_there_are_routes(whole: Whole) -> None:
@@ -119,7 +118,7 @@ def test_what_is_an_administrators_asks_for_one(whole: Whole) -> None:
 
 
 def test_nobody_reaches_any_of_them(whole: Whole) -> None:
-    guards = guards_of(whole.app)
+    guards = auth_state(whole.app)
     worklist = whole.app.state.context.worklist
     for users in (False, True):
         if users and worklist.users.count() == 0:
@@ -151,12 +150,12 @@ ODD = (
 @pytest.mark.parametrize("odd", ODD)
 def test_ids_that_are_none_are_refused_everywhere(whole: Whole, odd: str) -> None:
     worklist = whole.app.state.context.worklist
-    from pneumoscope.web.security import sessions
+    from pneumoscope.server.auth import sessions
 
-    guards = guards_of(whole.app)
+    guards = auth_state(whole.app)
     if worklist.users.count() == 0:
         worklist.users.create("grace", guards.passwords.hash("a lamp beside the film"), role="admin", by="test")
-    secret = sessions.begin(worklist, "grace", guards.policy, now=guards.now())
+    secret = sessions.begin_session(worklist, "grace", guards.policy, now=guards.now())
     cookie = {"Cookie": f"pneumoscope_session={secret}"}
     csrf = whole.client.get("/api/v1/session", headers=cookie).json()["csrf"]
     tried = 0

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pneumoscope.web.security.keys import digest
-from pneumoscope.web.security.pages import safe_target
+from pneumoscope.server.auth.tokens import token_hash
+from pneumoscope.server.pages.login import safe_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ def test_the_store_never_sees_the_cookie(ward: Room) -> None:
     ada = ward.visitor()
     ada.log_in()
     secret = ada.session()
-    session = ward.worklist.sessions.get(digest(secret))
+    session = ward.worklist.sessions.get(token_hash(secret))
     assert session is not None
     assert secret not in repr(session)
 
@@ -74,7 +74,7 @@ def test_a_session_cannot_be_fixed_beforehand(ward: Room) -> None:
     assert answer.status_code == 303
     fresh = answer.cookies["pneumoscope_session"]
     assert fresh != planted
-    assert ward.worklist.sessions.get(digest(planted)) is None  # what the other one holds is worth nothing now
+    assert ward.worklist.sessions.get(token_hash(planted)) is None  # what the other one holds is worth nothing now
 
 
 def test_a_made_up_cookie_is_nobody(ward: Room) -> None:

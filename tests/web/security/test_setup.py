@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pneumoscope.web.security.firstrun import FirstRun
-from pneumoscope.web.security.install import first_run
+from pneumoscope.server.app import first_run_code
+from pneumoscope.server.auth.state import SetupCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ def test_the_code_makes_one_administrator_and_lets_them_in(new: Room) -> None:
     )
     assert (again.status_code, again.headers["location"]) == (303, "/login")
     assert new.worklist.users.count() == 1
-    assert first_run(new.app) is None
+    assert first_run_code(new.app) is None
     assert not new.guards.first.open
 
 
@@ -66,7 +66,7 @@ def test_wrong_codes_are_counted(new: Room) -> None:
     assert [send(visitor, code=f"AAAA-AAAA-AAAA-AAA{i}") for i in range(5)] == [403] * 5
     assert send(visitor, code=new.code or "") == 403  # the right one comes too late
     assert "no code that works" in visitor.http.get("/setup").text
-    code = first_run(new.app)  # the server was started again
+    code = first_run_code(new.app)  # the server was started again
     assert send(new.visitor(address="192.0.2.8"), code=code or "") == 303
     assert new.actions().count("setup.failed") == 6
 
@@ -93,7 +93,7 @@ def test_without_the_value_of_the_page_nothing_is_done(new: Room) -> None:
 
 def test_the_code_gets_old() -> None:
     now = [0.0]
-    first = FirstRun(clock=lambda: now[0])
+    first = SetupCode(clock=lambda: now[0])
     assert not first.check("")
     code = first.issue()
     now[0] = 29 * 60
@@ -103,7 +103,7 @@ def test_the_code_gets_old() -> None:
 
 
 def test_codes_differ_and_the_old_one_ends() -> None:
-    first = FirstRun()
+    first = SetupCode()
     codes = [first.issue() for _ in range(50)]
     assert len(set(codes)) == 50
     assert all(len(code) == 19 and code.count("-") == 3 for code in codes)
@@ -132,12 +132,12 @@ def test_on_this_machine_who_has_no_token_makes_no_user(room: Room) -> None:
 def test_two_at_one_moment_make_one(new: Room) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    from pneumoscope.errors import Taken
+    from pneumoscope.errors import Conflict
 
     def make(name: str) -> bool:
         try:
             new.worklist.users.create_first(name, "hash", by="setup")
-        except Taken:
+        except Conflict:
             return False
         return True
 

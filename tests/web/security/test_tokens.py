@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pneumoscope.web.security.keys import digest, is_token, new_token
+from pneumoscope.server.auth.tokens import is_token, new_token, token_hash
 
 if TYPE_CHECKING:
     from tests.web.security.conftest import Room
@@ -32,7 +32,7 @@ def test_a_token_is_shown_once_and_kept_as_a_hash(ward: Room) -> None:
     token = made["token"]
     assert is_token(token)
     assert made["prefix"] == token[:13]
-    known = ward.worklist.tokens.get(digest(token))
+    known = ward.worklist.tokens.get(token_hash(token))
     assert known is not None
     assert token not in repr(known)
     assert token[len(made["prefix"]) :] not in repr(ward.worklist.audit.page(limit=500).items)

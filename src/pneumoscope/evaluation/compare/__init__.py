@@ -1,1 +1,1 @@
-"""Several systems on the same films: the table of models, which differences are real, and where they disagree."""
+"""Several systems on the same films: metrics by system, which differences are real, disagreements."""

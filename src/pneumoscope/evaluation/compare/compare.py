@@ -1,4 +1,4 @@
-"""A comparison, readable from top to bottom: match the films, judge each system, test the pairs, find the disputes."""
+"""One comparison from top to bottom: match films, compute metrics, test pairs, list disagreements."""
 
 from __future__ import annotations
 
@@ -10,23 +10,29 @@ import numpy as np
 
 from pneumoscope import __version__
 from pneumoscope.errors import UsageError
-from pneumoscope.evaluation.compare.disputes import disputes_of
-from pneumoscope.evaluation.compare.figures_of import families_of, row_of, seed_pairs_of
-from pneumoscope.evaluation.compare.match import Matched, match
-from pneumoscope.evaluation.compare.pairs import FIGURES, agreements_of, pairs_of, tested_pairs
-from pneumoscope.evaluation.compare.result import Comparison, Row
+from pneumoscope.evaluation.compare.matching import MatchedTables, find_disagreements, match_tables
+from pneumoscope.evaluation.compare.result import Comparison, SystemMetrics
+from pneumoscope.evaluation.compare.significance import (
+    TESTED_METRICS,
+    pair_agreements,
+    paired_tests,
+    seed_groups,
+    seed_tests,
+    system_metrics,
+    tested_pairs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pneumoscope.evaluation.compare.system import System
+    from pneumoscope.evaluation.compare.systems import ComparedSystem
 
-__all__ = ["SORTS", "Compared", "compare"]
+__all__ = ["SORTS", "ComparisonOutput", "compare"]
 
-SORTS = (*FIGURES, "films a second", "parameters", "minutes")
+SORTS = (*TESTED_METRICS, "films a second", "parameters", "minutes")
 """What the rows can be sorted by: figures and speed from the best down, sizes and times from the least up."""
 
-_PLAIN = (
+_LIMITATIONS = (
     "A test on one set of films says what would change with other films of this kind. What would change with another "
     "seed of training it cannot say: train each network with several seeds for that.",
     "Recall, specificity, precision, F1 and accuracy are those at each system's own threshold; AUC needs none.",
@@ -35,7 +41,7 @@ _PLAIN = (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Compared:
+class ComparisonOutput:
     """The result, with the films it was made of.
 
     Attributes:
@@ -44,11 +50,11 @@ class Compared:
     """
 
     result: Comparison
-    matched: Matched
+    matched: MatchedTables
 
 
 def compare(
-    systems: Sequence[System],
+    systems: Sequence[ComparedSystem],
     *,
     preset: str = "balanced",
     sort: str = "AUC",
@@ -56,7 +62,7 @@ def compare(
     draws: int = 2000,
     seed: int = 0,
     progress: bool = False,
-) -> Compared:
+) -> ComparisonOutput:
     """Compare systems on the films that all of them have.
 
     Args:
@@ -79,13 +85,13 @@ def compare(
         raise UsageError(
             f"there is no system {reference!r}", where="--reference", remedy=f"The systems are: {', '.join(names)}"
         )
-    matched = match({system.name: system.table for system in systems})
+    matched = match_tables({system.name: system.table for system in systems})
     rows = [
-        row_of(system, matched.tables[system.name], matched.patients, preset, draws=draws, seed=seed)
+        system_metrics(system, matched.tables[system.name], matched.patients, preset, draws=draws, seed=seed)
         for system in systems
     ]
     thresholds = {row.name: row.threshold for row in rows}
-    families = families_of(rows)
+    families = seed_groups(rows)
     pairs, against = tested_pairs(names, reference)
     truth = matched.truth
     result = Comparison(
@@ -100,22 +106,22 @@ def compare(
         reference=against,
         rows=tuple(sorted(rows, key=lambda row: _place(row, sort))),
         families=families,
-        seed_pairs=seed_pairs_of(rows, families),
-        pairs=pairs_of(matched, thresholds, pairs, draws=draws, seed=seed, progress=progress),
-        agreements=agreements_of(matched, thresholds, pairs),
-        disputes=disputes_of(matched, thresholds),
+        seed_pairs=seed_tests(rows, families),
+        pairs=paired_tests(matched, thresholds, pairs, draws=draws, seed=seed, progress=progress),
+        agreements=pair_agreements(matched, thresholds, pairs),
+        disputes=find_disagreements(matched, thresholds),
         unmatched=matched.unmatched,
         warnings=tuple(_warnings(systems, matched)),
-        limits=_PLAIN,
+        limits=_LIMITATIONS,
         draws=draws,
         seed=seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         software=f"pneumoscope {__version__}",
     )
-    return Compared(result, matched)
+    return ComparisonOutput(result, matched)
 
 
-def _place(row: Row, sort: str) -> tuple[bool, float, str]:
+def _place(row: SystemMetrics, sort: str) -> tuple[bool, float, str]:
     """The best first, and what has no such figure last."""
     if sort in {"parameters", "minutes"}:
         value = getattr(row, sort)
@@ -124,7 +130,7 @@ def _place(row: Row, sort: str) -> tuple[bool, float, str]:
     return value is None, -(value or 0.0), row.name
 
 
-def _films(systems: Sequence[System], matched: Matched) -> str:
+def _films(systems: Sequence[ComparedSystem], matched: MatchedTables) -> str:
     """Which films, in words."""
     told = list(dict.fromkeys(system.part or system.table.films for system in systems))
     parts = {"test": "held-out test films", "val": "validation films"}
@@ -132,7 +138,7 @@ def _films(systems: Sequence[System], matched: Matched) -> str:
     return f"{words}, {len(matched.truth):,} that all systems have"
 
 
-def _warnings(systems: Sequence[System], matched: Matched) -> list[str]:
+def _warnings(systems: Sequence[ComparedSystem], matched: MatchedTables) -> list[str]:
     """What a reader must know before believing a figure."""
     found = []
     for system in systems:

@@ -1,4 +1,4 @@
-"""What a comparison says: plain numbers, with a schema and a version.
+"""The result of a comparison: plain numbers with a schema and a version.
 
 The JSON is a contract. A change that an old reader would misunderstand raises ``SCHEMA_VERSION``.
 """
@@ -8,20 +8,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pneumoscope.evaluation.document import json_schema, to_json
+from pneumoscope.evaluation.serialization import json_schema, to_json
 from pneumoscope.settings import NOTICE
-from pneumoscope.statistics.metrics import Metric  # noqa: TC001 - msgspec reads the annotations
+from pneumoscope.stats.metrics import Metric  # noqa: TC001 - msgspec reads the annotations
 
 __all__ = [
     "SCHEMA_VERSION",
-    "Agreement",
     "Comparison",
-    "Dispute",
-    "Family",
-    "Pair",
-    "Row",
-    "Spread",
-    "Unmatched",
+    "Disagreement",
+    "PairAgreement",
+    "PairedTest",
+    "SeedGroup",
+    "SeedSpread",
+    "SystemMetrics",
+    "UnmatchedFilm",
     "schema",
 ]
 
@@ -29,7 +29,7 @@ SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SystemMetrics:
     """One system: what it is, and its figures on the films that all systems have.
 
     Attributes:
@@ -91,7 +91,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class SeedSpread:
     """A figure over the seeds of a family: what training again would change."""
 
     name: str
@@ -102,7 +102,7 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class SeedGroup:
     """Runs that differ in their seed alone.
 
     Attributes:
@@ -113,11 +113,11 @@ class Family:
 
     name: str
     runs: tuple[str, ...]
-    figures: tuple[Spread, ...]
+    figures: tuple[SeedSpread, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class PairedTest:
     """Whether two systems differ in a figure, on the same films.
 
     Attributes:
@@ -151,7 +151,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class PairAgreement:
     """How often the calls of two systems at their thresholds are right, on the same films."""
 
     first: str
@@ -163,7 +163,7 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
-class Dispute:
+class Disagreement:
     """A film that the systems do not all call alike.
 
     Attributes:
@@ -187,7 +187,7 @@ class Dispute:
 
 
 @dataclass(frozen=True, slots=True)
-class Unmatched:
+class UnmatchedFilm:
     """A film that not every system has: it is in no figure of this comparison.
 
     Attributes:
@@ -241,13 +241,13 @@ class Comparison:
     preset: str
     sorted_by: str
     reference: str
-    rows: tuple[Row, ...]
-    families: tuple[Family, ...] = ()
-    seed_pairs: tuple[Pair, ...] = ()
-    pairs: tuple[Pair, ...] = ()
-    agreements: tuple[Agreement, ...] = ()
-    disputes: tuple[Dispute, ...] = ()
-    unmatched: tuple[Unmatched, ...] = ()
+    rows: tuple[SystemMetrics, ...]
+    families: tuple[SeedGroup, ...] = ()
+    seed_pairs: tuple[PairedTest, ...] = ()
+    pairs: tuple[PairedTest, ...] = ()
+    agreements: tuple[PairAgreement, ...] = ()
+    disputes: tuple[Disagreement, ...] = ()
+    unmatched: tuple[UnmatchedFilm, ...] = ()
     warnings: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
     draws: int = 2000

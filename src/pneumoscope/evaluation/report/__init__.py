@@ -1,5 +1,1 @@
-"""What people read of a judgement: the report, the model card, the reporting sheets. No script, no request."""
-
-from pneumoscope.evaluation.report.page import write_report
-
-__all__ = ["write_report"]
+"""What people read of an evaluation: the report, the model card, the reporting guidelines. No script, no request."""

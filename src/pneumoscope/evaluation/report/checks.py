@@ -1,22 +1,29 @@
-"""The sections on stress and on the evidence."""
+"""Report sections on robustness and on the explanation sanity checks."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pneumoscope.evaluation.report import words
-from pneumoscope.evaluation.report.blocks import Block, Cell, Notes, Row, Section, Table, Text
+from pneumoscope.evaluation.report import formatting as words
+from pneumoscope.evaluation.report.engine import Block, Cell, Notes, Row, Section, Table, Text
 
 if TYPE_CHECKING:
-    from pneumoscope.evaluation.report.drawings import Album
-    from pneumoscope.evaluation.report.facts import Facts
-    from pneumoscope.evaluation.sanity.result import Blanking, LungEvidence, Phantoms, Places, Randomised, SanityResult
-    from pneumoscope.statistics.metrics import Metric
+    from pneumoscope.evaluation.explanation.result import (
+        ExplanationResult,
+        LungEvidence,
+        Masking,
+        MeanMaps,
+        ParameterRandomization,
+        PointingGame,
+    )
+    from pneumoscope.evaluation.report.context import ReportContext
+    from pneumoscope.evaluation.report.figures import FigureSet
+    from pneumoscope.stats.metrics import Metric
 
-__all__ = ["evidence_section", "stress_section"]
+__all__ = ["explanation_section", "robustness_section"]
 
 
-def stress_section(facts: Facts, album: Album) -> Section:
+def robustness_section(facts: ReportContext, album: FigureSet) -> Section:
     """How the figures fall as films get worse."""
     title = "Stress: films made worse on purpose"
     stress = facts.stress
@@ -93,7 +100,7 @@ def _mean(metric: Metric | None) -> Cell:
     return Cell(words.NO_VALUE, faint=True)
 
 
-def evidence_section(facts: Facts, album: Album) -> Section:
+def explanation_section(facts: ReportContext, album: FigureSet) -> Section:
     """Whether the evidence deserves its name."""
     title = "Is the evidence evidence?"
     sanity = facts.sanity
@@ -107,32 +114,32 @@ def evidence_section(facts: Facts, album: Album) -> Section:
             "logit. That it adds up is so by construction. These checks ask whether it also lies where it should."
         ),
         *album.get("evidence"),
-        *_randomised(sanity.randomised, album),
-        *_perturbations(sanity, album),
-        *_lungs(sanity.lungs, facts.finding),
-        *_places(sanity.places, album),
-        *_blanking(sanity.blanking),
-        *_phantoms(sanity.phantoms),
+        *_parameter_randomization(sanity.randomised, album),
+        *_deletion_insertion(sanity, album),
+        *_lung_share(sanity.lungs, facts.finding),
+        *_mean_map(sanity.places, album),
+        *_masking(sanity.blanking),
+        *_pointing_game(sanity.phantoms),
     ]
     if sanity.limits:
         blocks.append(Notes("What these checks cannot say", sanity.limits))
     return Section("evidence", title, tuple(blocks))
 
 
-def _randomised(found: Randomised | None, album: Album) -> list[Block]:
+def _parameter_randomization(found: ParameterRandomization | None, album: FigureSet) -> list[Block]:
     if found is None or not found.stages:
         return []
     last = found.stages[-1]
     verdict = "Passed: the map hangs on what was learned." if found.passed else "Not passed."
     text = (
         f"{verdict} With all {found.weights:,} weight arrays shuffled, the mean absolute rank correlation of the map "
-        f"with that of the network as it is comes to {_told(last.size)}. Maps of two different films have a rank "
-        f"correlation of {_told(found.between_films)}."
+        f"with that of the network as it is comes to {_with_interval(last.size)}. Maps of two different films have a rank "
+        f"correlation of {_with_interval(found.between_films)}."
     )
     return [Text(text, "plain" if found.passed else "warn", "Shuffled weights"), *album.get("randomised")]
 
 
-def _perturbations(sanity: SanityResult, album: Album) -> list[Block]:
+def _deletion_insertion(sanity: ExplanationResult, album: FigureSet) -> list[Block]:
     if not sanity.perturbations:
         return []
     rows = [
@@ -160,7 +167,7 @@ def _perturbations(sanity: SanityResult, album: Album) -> list[Block]:
     ]
 
 
-def _lungs(found: LungEvidence | None, finding: str) -> list[Block]:
+def _lung_share(found: LungEvidence | None, finding: str) -> list[Block]:
     if found is None:
         return []
     names = ("all films", f"with {finding}", f"without {finding}")
@@ -174,7 +181,7 @@ def _lungs(found: LungEvidence | None, finding: str) -> list[Block]:
     return [Table("lungs", caption, ("Evidence", "Share"), tuple(rows), wide=False)]
 
 
-def _places(found: Places | None, album: Album) -> list[Block]:
+def _mean_map(found: MeanMaps | None, album: FigureSet) -> list[Block]:
     if found is None:
         return []
     rows = (
@@ -208,7 +215,7 @@ def _places(found: Places | None, album: Album) -> list[Block]:
     return [*album.get("mean-evidence"), Table("places", caption, ("Figure", "Value"), rows, wide=False)]
 
 
-def _blanking(found: Blanking | None) -> list[Block]:
+def _masking(found: Masking | None) -> list[Block]:
     if found is None:
         return []
     presets = tuple(found.clean.recall)
@@ -233,7 +240,7 @@ def _blanking(found: Blanking | None) -> list[Block]:
     ]
 
 
-def _phantoms(found: Phantoms | None) -> list[Block]:
+def _pointing_game(found: PointingGame | None) -> list[Block]:
     if found is None:
         return []
     rows = (
@@ -269,7 +276,7 @@ def _phantoms(found: Phantoms | None) -> list[Block]:
     return [text, Table("phantoms", caption, ("Figure", "Value", "By chance"), rows)]
 
 
-def _told(metric: Metric) -> str:
+def _with_interval(metric: Metric) -> str:
     if metric.value is None:
         return words.NO_VALUE
     return f"{words.value(metric)} ({words.interval(metric)})" if metric.low is not None else words.value(metric)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pneumoscope.bundle import BundleMeta
+    from pneumoscope.model.schema import BundleMeta
 
 __all__ = [
     "Member",

@@ -1,12 +1,24 @@
-"""The sections on the films themselves: the failures, some samples, who was refused, and how they flowed."""
+"""Report sections on the films: participant flow, errors, samples, and their pictures."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import base64
+import io
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from pneumoscope.evaluation.report import words
-from pneumoscope.evaluation.report.blocks import (
+import numpy as np
+from PIL import Image
+
+from pneumoscope.data.pixels import open_film
+from pneumoscope.errors import FilmError
+from pneumoscope.evaluation.figures.films import DIVERGING
+from pneumoscope.evaluation.predictions import display_path
+from pneumoscope.evaluation.report import formatting as words
+from pneumoscope.evaluation.report.engine import (
     Block,
+    Box,
     Cell,
     Diagram,
     Gallery,
@@ -16,25 +28,167 @@ from pneumoscope.evaluation.report.blocks import (
     Section,
     Table,
     Text,
+    flow_svg,
 )
-from pneumoscope.evaluation.report.diagram import Box, flow_svg
-from pneumoscope.evaluation.report.drawn_checks import draw_samples
-from pneumoscope.evaluation.report.pictures import Viewer, random_rows
-from pneumoscope.evaluation.shown import shown_path
+from pneumoscope.evaluation.report.figures import draw_samples
+from pneumoscope.model.bundle import read_bundle
+from pneumoscope.model.evidence import finding_evidence
+from pneumoscope.model.preprocess import PreprocessSpec, prepare_film
+from pneumoscope.model.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pneumoscope.evaluation.report.drawings import Album
-    from pneumoscope.evaluation.report.facts import Facts
-    from pneumoscope.evaluation.report.pictures import SeenFilm
+    from numpy.typing import NDArray
 
-__all__ = ["failure_section", "films_section", "flow", "sample_blocks"]
+    from pneumoscope.evaluation.report.context import ReportContext
+    from pneumoscope.evaluation.report.figures import FigureSet
+    from pneumoscope.types.evidence import Evidence
+    from pneumoscope.types.radiograph import Radiograph
+
+__all__ = [
+    "FilmView",
+    "FilmViewer",
+    "error_analysis_section",
+    "films_section",
+    "participant_flow",
+    "random_rows",
+    "sample_blocks",
+]
+
+_SIDE, _GAP, _QUALITY = 232, 4, 78  # pixels of each half of a gallery picture; JPEG quality
+_LIFT = 0.36  # how far black is lifted below the evidence: on black no colour could be told
+_OPACITY = 0.78
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FilmView:
+    """One film, read again.
+
+    Attributes:
+        row: In the table.
+        pixels: As the network saw it, uint8 [S, S]; without a bundle, squared and stretched in the usual way.
+        evidence: Where the finding speaks from; None without a bundle.
+        jpeg: The film, and beside it (with a bundle) the film with its evidence, as base64; empty unless asked for.
+    """
+
+    row: int
+    pixels: NDArray[np.uint8]
+    evidence: Evidence | None
+    jpeg: str = ""
+
+
+class FilmViewer:
+    """Reads single films of the table again; a film that is gone or changed is left out, and the reason kept.
+
+    Attributes:
+        missing: Reason by row, for the films that could not be shown.
+    """
+
+    def __init__(self, facts: ReportContext) -> None:
+        self._table, self._meta, self._session = facts.table, facts.meta, None
+        if facts.bundle is not None and facts.table.root:
+            graph, self._meta, _ = read_bundle(facts.bundle)
+            self._session = Session(graph, self._meta, where=facts.bundle)
+        self.missing: dict[int, str] = {}
+
+    def see(self, rows: Iterable[int], *, pictures: bool = False) -> list[FilmView]:
+        """Films by their rows, in their order.
+
+        Args:
+            rows: Of the table.
+            pictures: Give each its picture too, all in one scale of colours.
+        """
+        found, films = [], {}
+        for row in rows:
+            try:
+                film = self._open(int(row))
+                found.append(self._one(int(row), film))
+            except FilmError as error:
+                self.missing[int(row)] = error.what
+                continue
+            if pictures:
+                films[int(row)] = _thumbnail(film)
+        if not pictures:
+            return found
+        reach = _colour_limit(found)
+        return [replace(one, jpeg=_side_by_side(films[one.row], one.evidence, reach)) for one in found]
+
+    def _open(self, row: int) -> Radiograph:
+        if not self._table.root:
+            raise FilmError("the films are not at hand", where=self._table.paths[row])
+        return open_film(Path(self._table.root), self._table.paths[row])
+
+    def _one(self, row: int, film: Radiograph) -> FilmView:
+        if self._session is None or self._meta is None:
+            return FilmView(row, prepare_film(film, PreprocessSpec()).pixels, None)
+        seen = prepare_film(film, self._meta.preprocess)
+        logits, maps = self._session.run(seen.pixels)
+        evidence = finding_evidence(maps, logits, self._meta, seen.frame, seen.lungs)
+        return FilmView(row, seen.pixels, evidence)
+
+
+def random_rows(facts: ReportContext, most: int) -> list[int]:
+    """Rows of a random draw, the classes taking turns; the judgement's seed makes it the same every time."""
+    generator = np.random.default_rng(facts.judgement.seed)
+    labels = facts.table.labels
+    shuffled = generator.permutation(len(labels))
+    turns = np.zeros(len(labels), dtype=np.int64)
+    for c in np.unique(labels):
+        of_class = shuffled[labels[shuffled] == c]
+        turns[of_class] = np.arange(len(of_class))
+    chosen = np.lexsort((labels, turns))[:most]
+    return [int(row) for row in chosen]
+
+
+def _colour_limit(seen: Iterable[FilmView]) -> float:
+    """One end of the colour scale for all films: their 98th percentile of strength, at least 1 (log-odds)."""
+    values = [np.abs(film.evidence.map).ravel() for film in seen if film.evidence is not None]
+    return max(1.0, float(np.quantile(np.concatenate(values), 0.98))) if values else 1.0
+
+
+def _thumbnail(film: Radiograph) -> tuple[NDArray[np.float32], float]:
+    """The film for the eye, float32 [H, W] from 0 to 1 between its 0.5 and 99.5 percentiles, and how it was scaled."""
+    scale = _SIDE / max(film.rows, film.columns)
+    size = (max(1, round(film.columns * scale)), max(1, round(film.rows * scale)))
+    raw = Image.fromarray(film.pixels if film.pixels.dtype == np.uint8 else film.pixels.astype(np.float32))
+    grey = np.asarray(raw.resize(size, Image.Resampling.BOX), dtype=np.float32)
+    black, white = np.percentile(grey, (0.5, 99.5))
+    return np.clip((grey - black) / max(float(white - black), 1e-6), 0, 1).astype(np.float32), scale
+
+
+def _side_by_side(film: tuple[NDArray[np.float32], float], evidence: Evidence | None, reach: float) -> str:
+    """The film and the film with its evidence, as the base64 of a JPEG. What is drawn here no network sees."""
+    grey, scale = film
+    plain = np.repeat(grey[..., None], 3, axis=2)
+    parts: list[NDArray[np.floating[Any]]] = [plain]
+    if evidence is not None:
+        values = _upsampled_evidence(evidence, grey.shape, scale)
+        shade = DIVERGING(0.5 + 0.5 * np.clip(values / reach, -1, 1))[..., :3]
+        opacity = _OPACITY * np.clip(np.abs(values) / reach, 0, 1)[..., None] ** 0.8
+        laid = (_LIFT + (1 - _LIFT) * plain) * (1 - opacity) + shade * opacity
+        parts += [np.ones((len(grey), _GAP, 3)), laid]
+    out = io.BytesIO()
+    both = np.rint(255 * np.concatenate(parts, axis=1)).astype(np.uint8)
+    Image.fromarray(both).save(out, "JPEG", quality=_QUALITY, optimize=True)
+    return base64.b64encode(out.getvalue()).decode("ascii")
+
+
+def _upsampled_evidence(evidence: Evidence, shape: tuple[int, ...], scale: float) -> NDArray[np.float32]:
+    """The map over the drawn film, 0 where the network did not look: float32 [H, W]."""
+    top, left, bottom, right = (round(edge * scale) for edge in evidence.frame)
+    smooth = Image.fromarray(evidence.map.astype(np.float32)).resize(
+        (max(1, right - left), max(1, bottom - top)), Image.Resampling.BILINEAR
+    )
+    whole = Image.new("F", (shape[1], shape[0]))
+    whole.paste(smooth, (left, top))
+    return np.asarray(whole, dtype=np.float32)
+
 
 _WORST, _SAMPLES, _LISTED = 8, 12, 30
 
 
-def failure_section(facts: Facts, viewer: Viewer) -> Section:
+def error_analysis_section(facts: ReportContext, viewer: FilmViewer) -> Section:
     """The surest mistakes at the first operating point, with their evidence."""
     title = "Failures: the surest mistakes"
     point = facts.first
@@ -70,13 +224,13 @@ def failure_section(facts: Facts, viewer: Viewer) -> Section:
     return Section("failures", title, tuple(blocks))
 
 
-def _film(facts: Facts, row: int, seen: SeenFilm | None, viewer: Viewer) -> GalleryFilm:
+def _film(facts: ReportContext, row: int, seen: FilmView | None, viewer: FilmViewer) -> GalleryFilm:
     table = facts.table
     truth, score = table.classes[table.labels[row]], float(table.score[row])
     p = ", ".join(
         f"{name} {100 * float(x):.1f}\u00a0%" for name, x in zip(table.classes, table.probabilities[row], strict=True)
     )
-    path = shown_path(table.paths[row])
+    path = display_path(table.paths[row])
     more = ""
     if seen is None:
         more = f"No picture: {viewer.missing.get(row, 'the film is not at hand')}."
@@ -91,17 +245,17 @@ def _film(facts: Facts, row: int, seen: SeenFilm | None, viewer: Viewer) -> Gall
     return GalleryFilm(path, "" if seen is None else seen.jpeg, alt, truth, said, more)
 
 
-def sample_blocks(facts: Facts, viewer: Viewer, album: Album) -> tuple[Block, ...]:
+def sample_blocks(facts: ReportContext, viewer: FilmViewer, album: FigureSet) -> tuple[Block, ...]:
     """Inputs and outputs of a random draw."""
     draw_samples(facts, viewer.see(random_rows(facts, _SAMPLES)), album)
     return album.get("samples")
 
 
-def films_section(facts: Facts, samples: tuple[Block, ...], training: tuple[Block, ...]) -> Section:
+def films_section(facts: ReportContext, samples: tuple[Block, ...], training: tuple[Block, ...]) -> Section:
     """Which films came in, which were refused, and what some of them look like."""
     judgement = facts.judgement
     counts = judgement.counts
-    boxes = flow(facts)
+    boxes = participant_flow(facts)
     steps = tuple(" ".join((f"{box.title}.", *(f"{line}." for line in (*box.lines, *box.aside)))) for box in boxes)
     rows = [
         Row(name, (Cell(f"{number:,}"), Cell(f"{100 * number / counts.films:.1f} %")))
@@ -119,7 +273,7 @@ def films_section(facts: Facts, samples: tuple[Block, ...], training: tuple[Bloc
     ]
     if judgement.refused:
         shown = judgement.refused[:_LISTED]
-        listed = tuple(Row(shown_path(f.path), (Cell(f.label), Cell(f.code), Cell(f.reason))) for f in shown)
+        listed = tuple(Row(display_path(f.path), (Cell(f.label), Cell(f.code), Cell(f.reason))) for f in shown)
         rest = len(judgement.refused) - len(shown)
         caption = (
             "Refused films: no probability, and in no "
@@ -130,7 +284,7 @@ def films_section(facts: Facts, samples: tuple[Block, ...], training: tuple[Bloc
     return Section("films", "The films", tuple(blocks))
 
 
-def _strata(facts: Facts) -> Iterable[Block]:
+def _strata(facts: ReportContext) -> Iterable[Block]:
     """What the table knows of the films, counted."""
     from collections import Counter  # noqa: PLC0415
 
@@ -144,7 +298,7 @@ def _strata(facts: Facts) -> Iterable[Block]:
         yield Notes("", ("Age, sex, view and source of the films are not known to the table.",))
 
 
-def flow(facts: Facts) -> tuple[Box, ...]:
+def participant_flow(facts: ReportContext) -> tuple[Box, ...]:
     """From the data set to the calls."""
     counts, finding = facts.judgement.counts, facts.finding
     total = counts.films + counts.refused

@@ -1,4 +1,4 @@
-"""The report of an evaluation: figures, one page, a model card, and the reporting sheets."""
+"""The report of an evaluation: figures, one page, a model card, and the reporting guidelines."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pneumoscope.bundle import read_bundle
-from pneumoscope.evaluation.report.facts import Facts
-from pneumoscope.evaluation.report.render import environment, render
-from pneumoscope.evaluation.report.summary import summary_of
+from pneumoscope.evaluation.report.context import ReportContext
+from pneumoscope.evaluation.report.engine import render, report_environment
+from pneumoscope.evaluation.report.performance import summary_of
+from pneumoscope.model.bundle import read_bundle
 from pneumoscope.storage import make_folder, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from os import PathLike
 
-    from pneumoscope.evaluation.figures.threshold import ReaderPoint
-    from pneumoscope.evaluation.finished import FinishedRun
-    from pneumoscope.evaluation.judgement import Judgement
+    from pneumoscope.evaluation.explanation.result import ExplanationResult
+    from pneumoscope.evaluation.figures.discrimination import ReaderPoint
     from pneumoscope.evaluation.predictions import PredictionTable
-    from pneumoscope.evaluation.sanity.result import SanityResult
-    from pneumoscope.evaluation.stress.result import StressResult
+    from pneumoscope.evaluation.result import EvaluationResult
+    from pneumoscope.evaluation.robustness.result import RobustnessResult
+    from pneumoscope.evaluation.training_run import FinishedRun
 
 __all__ = ["write_report"]
 
@@ -31,10 +31,10 @@ _REPORT, _CARD, _SHEETS = "report.html", "model-card", "reporting-sheets"
 def write_report(
     folder: str | PathLike[str],
     table: PredictionTable,
-    judgement: Judgement,
+    judgement: EvaluationResult,
     *,
-    stress: StressResult | None = None,
-    sanity: SanityResult | None = None,
+    stress: RobustnessResult | None = None,
+    sanity: ExplanationResult | None = None,
     readers: Sequence[ReaderPoint] = (),
     bundle: str | PathLike[str] | None = None,
     run: FinishedRun | None = None,
@@ -64,12 +64,12 @@ def write_report(
         BundleError: The bundle cannot be used.
         StorageError: The disk is full or the folder cannot be written.
     """
-    environment()  # says no at once if it cannot be drawn, and not after a minute of figures
+    report_environment()  # says no at once if it cannot be drawn, and not after a minute of figures
     path = None if bundle is None else Path(bundle)
     meta, digest = None, ""
     if path is not None:
         _, meta, digest = read_bundle(path)
-    facts = Facts(table, judgement, meta, path, digest, stress, sanity, tuple(readers), run)
+    facts = ReportContext(table, judgement, meta, path, digest, stress, sanity, tuple(readers), run)
     target = make_folder(folder)
     pages, pictures = _report(facts, target, step)
     step("model card and sheets")
@@ -78,29 +78,40 @@ def write_report(
     return [*pages, *pictures]
 
 
-def _report(facts: Facts, target: Path, step: Callable[[str], None]) -> tuple[list[Path], list[Path]]:
+def _report(facts: ReportContext, target: Path, step: Callable[[str], None]) -> tuple[list[Path], list[Path]]:
     # matplotlib waits until a report is written.
-    from pneumoscope.evaluation.report.checks import evidence_section, stress_section  # noqa: PLC0415
-    from pneumoscope.evaluation.report.drawings import Album, draw_performance  # noqa: PLC0415
-    from pneumoscope.evaluation.report.drawn_checks import draw_checks, draw_training  # noqa: PLC0415
-    from pneumoscope.evaluation.report.films import failure_section, films_section, sample_blocks  # noqa: PLC0415
-    from pneumoscope.evaluation.report.performance import performance_sections  # noqa: PLC0415
-    from pneumoscope.evaluation.report.pictures import Viewer  # noqa: PLC0415
-    from pneumoscope.evaluation.report.summary import limits_section, method_section  # noqa: PLC0415
+    from pneumoscope.evaluation.report.checks import explanation_section, robustness_section  # noqa: PLC0415
+    from pneumoscope.evaluation.report.figures import (  # noqa: PLC0415  # noqa: PLC0415
+        FigureSet,
+        draw_performance,
+        draw_robustness_and_explanation,
+        draw_training,
+    )
+    from pneumoscope.evaluation.report.films import (  # noqa: PLC0415
+        FilmViewer,
+        error_analysis_section,
+        films_section,
+        sample_blocks,
+    )
+    from pneumoscope.evaluation.report.performance import (  # noqa: PLC0415
+        limits_section,
+        method_section,
+        performance_sections,
+    )
 
-    album = Album(make_folder(target / "figures"), step)
-    viewer = Viewer(facts)
+    album = FigureSet(make_folder(target / "figures"), step)
+    viewer = FilmViewer(facts)
     draw_performance(facts, album)
-    draw_checks(facts, album)
+    draw_robustness_and_explanation(facts, album)
     draw_training(facts, album)
     step("films")
     samples = sample_blocks(facts, viewer, album)
-    failures = failure_section(facts, viewer)
+    failures = error_analysis_section(facts, viewer)
     step("page")
     sections = [
         *performance_sections(facts, album),
-        stress_section(facts, album),
-        evidence_section(facts, album),
+        robustness_section(facts, album),
+        explanation_section(facts, album),
         failures,
         films_section(facts, samples, album.get("curves")),
         limits_section(facts),
@@ -135,9 +146,9 @@ def _beside(target: Path) -> tuple[str, ...]:
     )
 
 
-def _card(facts: Facts, target: Path) -> list[Path]:
-    from pneumoscope.evaluation.report.card import card_sections, data_flow  # noqa: PLC0415
-    from pneumoscope.evaluation.report.diagram import flow_svg, standing_alone  # noqa: PLC0415
+def _card(facts: ReportContext, target: Path) -> list[Path]:
+    from pneumoscope.evaluation.report.engine import flow_svg, standalone_svg  # noqa: PLC0415
+    from pneumoscope.evaluation.report.model_card import card_sections, data_flow  # noqa: PLC0415
 
     sections = card_sections(facts)
     title = facts.judgement.system or "a system without a name"
@@ -148,15 +159,15 @@ def _card(facts: Facts, target: Path) -> list[Path]:
         write_atomically(file, _tidy(render(f"card.{kind}.j2", **context)))
         written.append(file)
     drawing = make_folder(target / "figures") / "data_flow.svg"
-    write_atomically(drawing, standing_alone(flow_svg(data_flow(facts), "data-flow", "Data flow")))
+    write_atomically(drawing, standalone_svg(flow_svg(data_flow(facts), "data-flow", "Data flow")))
     return [*written, drawing]
 
 
-def _sheets(facts: Facts, target: Path) -> list[Path]:
-    from pneumoscope.evaluation.report.sheets import fill_sheets  # noqa: PLC0415
+def _sheets(facts: ReportContext, target: Path) -> list[Path]:
+    from pneumoscope.evaluation.report.guidelines import fill_guidelines  # noqa: PLC0415
 
     context = {
-        "sheets": fill_sheets(facts),
+        "sheets": fill_guidelines(facts),
         "system": facts.judgement.system or "a system without a name",
         "lead": summary_of(facts).lead,
         "foot": _foot(facts),
@@ -169,7 +180,7 @@ def _sheets(facts: Facts, target: Path) -> list[Path]:
     return written
 
 
-def _foot(facts: Facts) -> str:
+def _foot(facts: ReportContext) -> str:
     parts = [facts.software or "pneumoscope", facts.judgement.created]
     return ", ".join(part for part in parts if part)
 

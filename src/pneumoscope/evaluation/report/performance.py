@@ -1,25 +1,252 @@
-"""The sections on how good the calls and the probabilities are."""
+"""Report sections on performance: summary, discrimination, calibration, clinical utility, subgroups, limits."""
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pneumoscope.evaluation.report import words
-from pneumoscope.evaluation.report.blocks import Block, Cell, Row, Section, Table, Text
+from pneumoscope.evaluation.report import formatting as words
+from pneumoscope.evaluation.report.engine import Block, Cell, Notes, Row, Section, Table, Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pneumoscope.evaluation.figures.threshold import ReaderPoint
-    from pneumoscope.evaluation.judgement import AtFixedRate, PrevalenceCurve, Subgroup
-    from pneumoscope.evaluation.report.drawings import Album
-    from pneumoscope.evaluation.report.facts import Facts
-    from pneumoscope.statistics.proportions import Interval
+    from pneumoscope.evaluation.figures.discrimination import ReaderPoint
+    from pneumoscope.evaluation.report.context import ReportContext
+    from pneumoscope.evaluation.report.figures import FigureSet
+    from pneumoscope.evaluation.result import FixedRateMetric, OperatingPointMetrics, PrevalenceCurve, Subgroup
+    from pneumoscope.stats.metrics import Metric
+    from pneumoscope.stats.proportions import Proportion
 
-__all__ = ["performance_sections", "several_groups"]
+__all__ = [
+    "KeyFigure",
+    "PointSummary",
+    "Summary",
+    "limits_section",
+    "method_section",
+    "not_computed",
+    "performance_sections",
+    "several_groups",
+    "summary_of",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFigure:
+    """One figure in large: its name, value, interval and counts."""
+
+    name: str
+    value: str
+    interval: str
+    counts: str
+
+
+@dataclass(frozen=True, slots=True)
+class PointSummary:
+    """One operating point: its figures, recall first, and what they mean in plain words."""
+
+    preset: str
+    threshold: str
+    keys: tuple[KeyFigure, ...]
+    plain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The first screen.
+
+    Attributes:
+        title: Of the page.
+        lead: What was judged on which films, in a sentence.
+        facts: Short lines: classes, patients, refused films.
+        points: The frozen operating points.
+        overall: Figures without a threshold.
+        optimistic: The best threshold of these films, in one sentence; empty if there is none.
+        missing: What could not be computed, each in a line.
+    """
+
+    title: str
+    lead: str
+    facts: tuple[str, ...]
+    points: tuple[PointSummary, ...]
+    overall: tuple[KeyFigure, ...]
+    optimistic: str
+    missing: tuple[str, ...]
+
+
+def summary_of(facts: ReportContext) -> Summary:
+    """The first screen of a judgement."""
+    judgement, finding = facts.judgement, facts.finding
+    counts = judgement.counts
+    system = judgement.system or "This system"
+    begun = f"The {system[4:]}" if system.startswith("the ") else system  # "the table theirs.csv"
+    lead = (
+        f"{begun} was judged on {words.counted(counts.films, 'film')}: {counts.positives:,} with {finding} and "
+        f"{counts.negatives:,} without."
+    )
+    lines = [f"Films: {judgement.films}."] if judgement.films else []
+    lines.append("Classes: " + ", ".join(f"{name} {number:,}" for name, number in counts.by_class.items()) + ".")
+    lines.append(
+        f"{words.counted(counts.patients, 'patient')}; the intervals allow for films of one patient."
+        if counts.patients is not None
+        else "Patients are not known: each film counts as one, and the intervals may be too narrow."
+    )
+    if counts.refused:
+        lines.append(f"{words.counted(counts.refused, 'film')} refused: without a probability, and in no figure.")
+    return Summary(
+        title=f"How well {system} reads" if judgement.system else "How well it reads",
+        lead=lead,
+        facts=tuple(lines),
+        points=tuple(_point(facts, point) for point in judgement.points),
+        overall=_overall(facts),
+        optimistic=_best_threshold_note(facts),
+        missing=not_computed(facts),
+    )
+
+
+def _point(facts: ReportContext, point: OperatingPointMetrics) -> PointSummary:
+    found = {metric.name: metric for metric in point.metrics}
+    names = ("recall", "specificity", "precision")
+    keys = tuple(_rate_key(name, found[name]) for name in names if name in found)
+    return PointSummary(point.preset, f"{point.threshold:.3g}", keys, _plain(found, facts.finding))
+
+
+def _rate_key(name: str, metric: Metric) -> KeyFigure:
+    return KeyFigure(words.label(name), words.percent(metric), words.percent_interval(metric), words.counts(metric))
+
+
+def _plain(found: dict[str, Metric], finding: str) -> str:
+    """Of 100 films, so many."""
+    parts = []
+    recall, specificity = found.get("recall"), found.get("specificity")
+    if recall is not None and recall.value is not None and recall.low is not None and recall.high is not None:
+        parts.append(
+            f"Of 100 films with {finding} it calls about {100 * recall.value:.0f} ({100 * recall.low:.0f} to "
+            f"{100 * recall.high:.0f})."
+        )
+    if (
+        specificity is not None
+        and specificity.value is not None
+        and specificity.low is not None
+        and specificity.high is not None
+    ):
+        parts.append(
+            f"Of 100 films without, it wrongly calls about {100 * (1 - specificity.value):.0f} "
+            f"({100 * (1 - specificity.high):.0f} to {100 * (1 - specificity.low):.0f})."
+        )
+    return " ".join(parts)
+
+
+def _overall(facts: ReportContext) -> tuple[KeyFigure, ...]:
+    judgement = facts.judgement
+    keys = [
+        KeyFigure(words.label(name), words.value(metric), words.interval(metric), words.counts(metric))
+        for name in ("AUC", "average precision", "Brier", "ECE")
+        if (metric := judgement.metric(name)) is not None
+    ]
+    over = judgement.over_classes
+    accuracy = None if over is None else next((m for m in over.metrics if m.name == "accuracy"), None)
+    if over is not None and accuracy is not None:
+        keys.insert(
+            1,
+            KeyFigure(
+                f"Accuracy over {len(over.classes)} classes",
+                words.percent(accuracy),
+                words.percent_interval(accuracy),
+                words.counts(accuracy),
+            ),
+        )
+    return tuple(keys)
+
+
+def _best_threshold_note(facts: ReportContext) -> str:
+    best = facts.judgement.best
+    if best is None:
+        return ""
+    found = {metric.name: metric for metric in best.metrics}
+    recall, specificity = found.get("recall"), found.get("specificity")
+    if recall is None or specificity is None or recall.value is None or specificity.value is None:
+        return ""
+    return (
+        f"Beside them, optimistic: with the threshold that is best on these very films ({best.threshold:.3g}) recall "
+        f"would be {words.percent(recall)} and specificity {words.percent(specificity)}. It was chosen with the "
+        "answers at hand, and promises nothing for other films."
+    )
+
+
+def not_computed(facts: ReportContext) -> tuple[str, ...]:
+    """What these films, or what was asked for, could not give."""
+    judgement = facts.judgement
+    lines = []
+    lines += [f"{words.label(m.name)}: {_why(m)}." for m in judgement.overall if m.value is None]
+    for point in judgement.points:
+        lines += [f"{words.label(m.name)} at {point.preset}: {_why(m)}." for m in point.metrics if m.value is None]
+    if not judgement.points:
+        lines.append("Calls: the system brings no threshold.")
+    if not facts.both_kinds:
+        lines.append("ROC, precision-recall and decision curve: the films are all of one kind.")
+    if not judgement.subgroups:
+        lines.append("Subgroups: nothing is known by which to group the films.")
+    if facts.stress is None:
+        lines.append("Stress: no corruption sweep was made.")
+    if facts.sanity is None:
+        lines.append("Evidence: its checks were not made.")
+    if not facts.readers:
+        lines.append("Readers: nobody read these films for comparison.")
+    return tuple(lines)
+
+
+def _why(metric: Metric) -> str:
+    return metric.why or f"{words.NO_VALUE} on these films"
+
+
+def limits_section(facts: ReportContext) -> Section:
+    """What the figures cannot say."""
+    blocks: list[Block] = []
+    if facts.judgement.limits:
+        blocks.append(Notes("Of these figures", facts.judgement.limits))
+    blocks.append(Notes("What was not computed", not_computed(facts)))
+    if facts.meta is not None and facts.meta.intended_use:
+        blocks.append(Notes("What the bundle is for", (facts.meta.intended_use,)))
+    return Section("limits", "Limits", tuple(blocks))
+
+
+def method_section(facts: ReportContext, names: tuple[str, ...]) -> Section:
+    """How it was made, so that it can be made again."""
+    judgement = facts.judgement
+    percent = f"{100 * judgement.confidence:g} %"
+    lines = [
+        f"Intervals are {percent}: Wilson for proportions (widened where films share a patient), DeLong (by patient "
+        f"where patients are known) for AUC, and {judgement.draws:,} bootstrap draws of whole patients for the rest, "
+        f"from seed {judgement.seed}.",
+        "A film is called when its probability is at or above the threshold. Thresholds are the system's own; where "
+        "each was chosen stands beside it.",
+        "Subgroups are tested against the other films of their kind, with Holm's correction over all tests.",
+    ]
+    made = []
+    if facts.meta is not None:
+        made.append(f"Bundle {facts.meta.name} {facts.meta.version}, sha256 {facts.bundle_sha256}.")
+        if facts.meta.provenance.manifest_sha256:
+            made.append(f"Trained on the films of the manifest {facts.meta.provenance.manifest_sha256}.")
+    if judgement.software:
+        made.append(f"Judged by {facts.software}{f' on {judgement.created}' if judgement.created else ''}.")
+    if judgement.seconds:
+        steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in judgement.seconds.items())
+        made.append(f"Time: {steps}.")
+    blocks: list[Block] = [
+        Text(
+            "Each figure of this page stands in the JSON beside it, and each picture in the folder figures, as SVG "
+            "and PNG."
+        ),
+        Notes("Statistics", tuple(lines)),
+        Notes("Made from", tuple(made)) if made else Text(""),
+        Notes("Beside this page", names) if names else Text(""),
+    ]
+    return Section("method", "How this was made", tuple(b for b in blocks if not isinstance(b, Text) or b.words))
+
 
 _AT = ("recall", "specificity", "precision", "NPV", "F1", "accuracy", "balanced accuracy", "MCC", "Cohen's kappa")
 _RANKS = frozenset({"AUC", "average precision"})
@@ -38,20 +265,20 @@ _THREE_WAY = {
 }
 
 
-def performance_sections(facts: Facts, album: Album) -> list[Section]:
+def performance_sections(facts: ReportContext, album: FigureSet) -> list[Section]:
     """From the operating points to the subgroups, in the order of the page; what cannot be shown is left out."""
     made = [
-        _points(facts, album),
-        _ranking(facts, album),
+        _operating_points(facts, album),
+        _discrimination(facts, album),
         _classes(facts, album),
         _calibration(facts, album),
-        _elsewhere(facts, album),
+        _clinical_utility(facts, album),
         _subgroups(facts, album),
     ]
     return [section for section in made if section is not None]
 
 
-def _points(facts: Facts, album: Album) -> Section:
+def _operating_points(facts: ReportContext, album: FigureSet) -> Section:
     judgement = facts.judgement
     if not judgement.points and judgement.best is None:
         text = Text("No threshold was frozen for this system, and none was chosen here: there are no calls to judge.")
@@ -102,7 +329,7 @@ def _points(facts: Facts, album: Album) -> Section:
     return Section("points", "At the frozen operating points", tuple(blocks))
 
 
-def _ranking(facts: Facts, album: Album) -> Section:
+def _discrimination(facts: ReportContext, album: FigureSet) -> Section:
     judgement = facts.judgement
     blocks: list[Block] = []
     rows = [
@@ -116,29 +343,30 @@ def _ranking(facts: Facts, album: Album) -> Section:
         blocks.append(Text("These films are all of one kind, so that there is no curve.", "warn"))
     blocks += album.get("roc", "precision-recall")
     if facts.readers:
-        blocks.append(_readers(facts.readers))
+        blocks.append(_reader_table(facts.readers))
     if judgement.fixed:
-        blocks.append(_fixed(judgement.fixed))
+        blocks.append(_fixed_rate_table(judgement.fixed))
     return Section("ranking", f"Telling films with {facts.finding} from those without", tuple(blocks))
 
 
-def _readers(readers: Sequence[ReaderPoint]) -> Table:
+def _reader_table(readers: Sequence[ReaderPoint]) -> Table:
     """What persons made of the same films; a reader counts for the films that they read."""
     rows = [
-        Row(reader.name, tuple(_rate(rate) for rate in (reader.sensitivity, reader.specificity))) for reader in readers
+        Row(reader.name, tuple(_rate_cell(rate) for rate in (reader.sensitivity, reader.specificity)))
+        for reader in readers
     ]
     caption = "Persons who read the same films (a film that one did not read is not counted for them)"
     return Table("readers", caption, ("Reader", "Recall (sensitivity)", "Specificity"), tuple(rows))
 
 
-def _rate(rate: Interval) -> Cell:
+def _rate_cell(rate: Proportion) -> Cell:
     if not rate.known:
         return Cell(words.NO_VALUE, ("0 of 0",), faint=True)
     more = (f"{words.number(rate.low)} to {words.number(rate.high)}", f"{rate.k:,} of {rate.n:,}")
     return Cell(words.number(rate.value), more)
 
 
-def _fixed(all_of_them: tuple[AtFixedRate, ...]) -> Table:
+def _fixed_rate_table(all_of_them: tuple[FixedRateMetric, ...]) -> Table:
     """A row for each rate that is held, a column for each height at which it is."""
     targets = tuple(dict.fromkeys(one.target for one in all_of_them))
     rows = []
@@ -151,7 +379,7 @@ def _fixed(all_of_them: tuple[AtFixedRate, ...]) -> Table:
     return Table("fixed", caption, ("Figure", *(f"at least {target:g}" for target in targets)), tuple(rows))
 
 
-def _classes(facts: Facts, album: Album) -> Section | None:
+def _classes(facts: ReportContext, album: FigureSet) -> Section | None:
     over = facts.judgement.over_classes
     if over is None:
         return None
@@ -177,7 +405,7 @@ def _classes(facts: Facts, album: Album) -> Section | None:
     return Section("classes", f"All {count} classes", tuple(blocks))
 
 
-def _calibration(facts: Facts, album: Album) -> Section:
+def _calibration(facts: ReportContext, album: FigureSet) -> Section:
     rows = [
         Row(words.label(m.name), (words.cell(m),), words.meaning(m.name, facts.finding))
         for m in facts.judgement.overall
@@ -192,7 +420,7 @@ def _calibration(facts: Facts, album: Album) -> Section:
     return Section("calibration", "Whether the probabilities mean what they say", tuple(blocks))
 
 
-def _elsewhere(facts: Facts, album: Album) -> Section | None:
+def _clinical_utility(facts: ReportContext, album: FigureSet) -> Section | None:
     judgement = facts.judgement
     if not judgement.prevalence and judgement.decision is None:
         return None
@@ -241,7 +469,7 @@ def _at_prevalence(curve: PrevalenceCurve, prevalence: float) -> tuple[Cell | No
     return at("ppv"), at("npv")
 
 
-def _subgroups(facts: Facts, album: Album) -> Section:
+def _subgroups(facts: ReportContext, album: FigureSet) -> Section:
     judgement = facts.judgement
     if not judgement.subgroups:
         text = Text("The table knows nothing of the films by which they could be grouped: no source, age, sex or view.")

@@ -1,1 +1,1 @@
-"""The search for good hyper-parameters: trials on folds of some patients, and other patients to judge the winner."""
+"""Hyper-parameter search by Optuna, with patients held out that no trial has seen."""

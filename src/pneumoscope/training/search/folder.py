@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pneumoscope.errors import TrainingError, UsageError
-from pneumoscope.storage import make_folder, storing, write_atomically
-from pneumoscope.training.folder import RUN_FILES
-from pneumoscope.training.ownership import OwnFiles
+from pneumoscope.storage import make_folder, storage_errors, write_atomically
+from pneumoscope.training.folder import RUN_FILES, OwnFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,7 +154,7 @@ class SearchFolder:
             yield
             return
         lock = self.path / ".lock"
-        with storing(lock), lock.open("w") as file:
+        with storage_errors(lock), lock.open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

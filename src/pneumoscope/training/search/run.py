@@ -1,4 +1,4 @@
-"""A whole search, readable from top to bottom: films -> folds -> trials -> winner -> judgement."""
+"""A whole search, readable from top to bottom: films -> folds -> trials -> winner -> held-out evaluation."""
 
 from __future__ import annotations
 
@@ -9,42 +9,178 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 import optuna
+import pyarrow.parquet as pq
 import torch
 from optuna.trial import TrialState
 
 from pneumoscope.errors import ConfigError, TrainingError
+from pneumoscope.networks.registry import build
 from pneumoscope.settings import NOTICE, Settings
+from pneumoscope.stats.bootstrap import bootstrap
+from pneumoscope.stats.roc import delong, recall_at_specificity
 from pneumoscope.storage import write_atomically
-from pneumoscope.training.search.check import check_space
-from pneumoscope.training.search.database import open_study
-from pneumoscope.training.search.films import hold_out
+from pneumoscope.training.run import train
 from pneumoscope.training.search.folder import SearchFolder
-from pneumoscope.training.search.judge import judge
-from pneumoscope.training.search.propose import Proposals, points_of, pruner
-from pneumoscope.training.search.record import Outer, SearchRecord, write_record
-from pneumoscope.training.search.screen import Screen
-from pneumoscope.training.search.trial import Trying
-from pneumoscope.training.search.work import Work, best_of
+from pneumoscope.training.search.record import OuterEvaluation, SearchProgress, SearchRecord, write_record
+from pneumoscope.training.search.study import Proposals, open_study, points_of, pruner
+from pneumoscope.training.search.trial import TrialContext, hold_out
+from pneumoscope.training.search.worker import Worker, best_trial_of
+from pneumoscope.training.setup import preprocess_spec_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pneumoscope.dataset import Manifest
-    from pneumoscope.training.config import TrainConfig
-    from pneumoscope.training.search.films import SearchFilms
-    from pneumoscope.training.search.plan import SearchPlan
-    from pneumoscope.training.search.space import Space
+    from numpy.typing import NDArray
 
-__all__ = ["Where", "search"]
+    from pneumoscope.data.manifest import Manifest
+    from pneumoscope.training.config import TrainConfig
+    from pneumoscope.training.search.space import SearchPlan, Space
+    from pneumoscope.training.search.trial import SearchFilms
+
+__all__ = ["CheckedSpace", "StudyLocation", "check_space", "evaluate_winner", "evaluated_on_test", "search"]
+
+_OPTION = "network.options."
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedSpace:
+    """A space whose ends can all be built.
+
+    Attributes:
+        space: It.
+        start: The point of the configuration that the search starts from; None if the space does not hold it.
+        epochs: The most that a trial can have.
+    """
+
+    space: Space
+    start: dict[str, Any] | None
+    epochs: int
+
+
+def check_space(space: Space, base: TrainConfig, classes: int, *, drop: bool = False) -> CheckedSpace:
+    """Build what lies at each end of each range, and at each choice.
+
+    Args:
+        space: What is to be searched.
+        base: The configuration that the search starts from.
+        classes: Of the films.
+        drop: Leave out options that the network has not, as for the space that comes with pneumoscope.
+
+    Raises:
+        ConfigError: A value that the configuration, the network or the preprocessing does not take.
+    """
+    size = preprocess_spec_for(base).size
+    network = build(base.network.name, classes=classes, size=size, options=base.network.options)
+    options = network.options
+    if drop:
+        space = space.without(
+            {key for key in space.dimensions if key.startswith(_OPTION) and key.removeprefix(_OPTION) not in options}
+        )
+    del network
+    epochs = base.optim.epochs
+    for key, dimension in space.dimensions.items():
+        for end in dimension.ends:
+            config = space.config(base, {key: end})
+            epochs = max(epochs, config.optim.epochs)
+            if not key.startswith(("network.", "data.")):
+                continue
+            try:
+                made = preprocess_spec_for(config)
+                if key.startswith("network.") or key == "data.size":
+                    build(config.network.name, classes=classes, size=made.size, options=config.network.options)
+            except ConfigError as error:
+                raise ConfigError(
+                    f"{end!r} cannot be used ({error.what})",
+                    where=f"{space.where}, space.{key}",
+                    remedy=error.remedy or "Change the range or the list",
+                ) from error
+    return CheckedSpace(space, space.start(base, options=options, size=size), epochs)
+
+
+_DRAWS = 2000
+
+
+def evaluate_winner(
+    manifest: Manifest, out: Path, config: TrainConfig, plan: SearchPlan, *, progress: bool = True
+) -> OuterEvaluation:
+    """Train the winner as ``pneumoscope train`` would, and take the objective on its test films.
+
+    Its train part is learned from, its val part chooses the epoch and the thresholds; together these are the films
+    that the trials chose by.
+
+    Args:
+        manifest: All films.
+        out: Folder of the run; a run that was killed is gone on with.
+        config: The winner's.
+        plan: Names the objective.
+        progress: Show bars.
+
+    Raises:
+        TrainingError: Learning failed.
+        StorageError: The disk is full; the run can be gone on with.
+    """
+    run = train(manifest, out, config, progress=progress)
+    table = pq.read_table(run.folder.predictions).to_pydict()
+    rows = np.flatnonzero(np.array(table["part"]) == "test")
+    classes = [kind for kind in run.meta.classes if kind.positive]
+    score = np.sum([np.array(table[f"p_{kind.name}"])[rows] for kind in classes], axis=0)
+    truth = np.isin(np.array(table["label"])[rows], [kind.name for kind in classes])
+    patients = np.array(table["patient"])[rows]
+    return evaluated_on_test(truth, score, patients, plan, seed=config.seed, sha256=run.meta.graph_sha256)
+
+
+def evaluated_on_test(
+    truth: NDArray[np.bool_],
+    score: NDArray[np.float64],
+    patients: NDArray[np.str_],
+    plan: SearchPlan,
+    *,
+    seed: int,
+    sha256: str,
+) -> OuterEvaluation:
+    """The objective on films, with its interval.
+
+    Args:
+        truth: bool [N], whether a film has the finding.
+        score: float64 [N].
+        patients: str [N].
+        plan: Names the objective.
+        seed: Of the bootstrap.
+        sha256: Of the graph that was judged.
+    """
+    if plan.objective == "auc":
+        area = delong(truth, score, patients)
+        value, low, high, method = area.value, area.low, area.high, "DeLong by patient"
+    else:
+        drawn = bootstrap(
+            lambda labels, scores: recall_at_specificity(labels, scores, plan.specificity),
+            (truth, score),
+            patients,
+            _DRAWS,
+            generator=np.random.default_rng(seed),
+        )
+        value, low, high, method = drawn.value, drawn.low, drawn.high, f"bootstrap over patients, {drawn.draws} draws"
+    return OuterEvaluation(
+        value=value,
+        low=low,
+        high=high,
+        method=method,
+        films=len(truth),
+        patients=len(np.unique(patients)),
+        positives=int(truth.sum()),
+        bundle_sha256=sha256,
+    )
+
 
 _JUDGED = "judged"
 _FEWEST = 8  # complete trials below which an importance says nothing
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class StudyLocation:
     """Where a study is kept, and what this process does for it.
 
     Attributes:
@@ -67,7 +203,7 @@ def search(
     plan: SearchPlan,
     space: Space,
     *,
-    where: Where | None = None,
+    where: StudyLocation | None = None,
     drop: bool = False,
     fresh: bool = False,
     progress: bool = True,
@@ -91,7 +227,7 @@ def search(
         TrainingError: ``out`` holds another search, the search is closed, or no trial could be finished.
         StorageError: The disk is full, or the database is out of reach; the search can be gone on with.
     """
-    where = where or Where()
+    where = where or StudyLocation()
     if config.seed < 0:
         raise ConfigError(f"a seed is 0 or more, not {config.seed}", where="seed", remedy="Give --seed 0")
     films = hold_out(manifest, config, plan.folds)
@@ -106,7 +242,7 @@ def search(
         storage = where.storage or f"sqlite:///{folder.database}"
         ending = pruner(plan, checked.epochs)
         with (
-            _hushed(),
+            _optuna_quiet(),
             open_study(storage, name, {"search": digest}, ending, heartbeat=where.heartbeat) as study,
         ):
             study.sampler = Proposals.of(study, plan, checked.space, points, config.seed)
@@ -118,9 +254,9 @@ def search(
                     where=folder.path,
                     remedy="Begin another search with --set data.split_seed=1, so that other patients judge",
                 )
-            trying = Trying(films, plan, config.seed, folder.trials)
-            with Screen(goal, plan.sought, shown=progress) as screen:
-                work = Work(
+            trying = TrialContext(films, plan, config.seed, folder.trials)
+            with SearchProgress(goal, plan.sought, shown=progress) as screen:
+                work = Worker(
                     study=study,
                     space=checked.space,
                     base=config,
@@ -140,7 +276,7 @@ def search(
                 if where.worker:
                     return record
                 raise TrainingError(
-                    f"none of the {len(record.trials)} trials was finished{_why(record)}",
+                    f"none of the {len(record.trials)} trials was finished{_first_failure(record)}",
                     where=folder.path,
                     remedy="Narrow the space, or let more trials run: --trials",
                 )
@@ -152,10 +288,10 @@ def search(
             closed = closed or {"trials": goal, "outer": None}
             study.set_user_attr(_JUDGED, closed)
             if closed["outer"] is None:
-                outer = judge(manifest, folder.winner, winner, plan, progress=progress)
+                outer = evaluate_winner(manifest, folder.winner, winner, plan, progress=progress)
                 study.set_user_attr(_JUDGED, {**closed, "outer": msgspec.to_builtins(outer)})
             else:
-                outer = msgspec.convert(closed["outer"], Outer)
+                outer = msgspec.convert(closed["outer"], OuterEvaluation)
             record = msgspec.structs.replace(record, outer=outer, optimism=best.value - outer.value)
             write_record(record, folder.record, folder.table)
             return record
@@ -187,10 +323,10 @@ def _record(  # noqa: PLR0917 - each is a part of the record
     plan: SearchPlan,
     space: Space,
     study: optuna.Study,
-    work: Work,
+    work: Worker,
 ) -> SearchRecord:
     trials = work.records()
-    best = best_of(trials)
+    best = best_trial_of(trials)
     return SearchRecord(
         study=study.study_name,
         sought=plan.sought,
@@ -227,13 +363,13 @@ def _best_text(record: SearchRecord, winner: TrainConfig) -> str:
     )
 
 
-def _why(record: SearchRecord) -> str:
+def _first_failure(record: SearchRecord) -> str:
     reasons = [trial.reason for trial in record.trials if trial.reason]
     return f" ({reasons[0]})" if reasons else ""
 
 
 @contextmanager
-def _hushed() -> Iterator[None]:
+def _optuna_quiet() -> Iterator[None]:
     """Optuna tells of each trial in its own words; the search's own line says what matters."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)

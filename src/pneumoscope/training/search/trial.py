@@ -1,10 +1,10 @@
-"""One configuration, tried: a network for each fold, judged on the patients that it has not learned from."""
+"""One trial: a configuration, with a network for each fold, evaluated on the patients held out."""
 
 from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import lightning
@@ -12,26 +12,134 @@ import msgspec
 import numpy as np
 import torch
 
-from pneumoscope.errors import TrainingError
-from pneumoscope.statistics.discrimination import roc_auc
-from pneumoscope.statistics.fixed import recall_at_specificity
+from pneumoscope.data.cache import Cache
+from pneumoscope.data.manifest import Manifest
+from pneumoscope.data.split import Split, k_folds
+from pneumoscope.errors import ConfigError, DatasetError, TrainingError
+from pneumoscope.settings import Settings
+from pneumoscope.stats.roc import recall_at_specificity, roc_auc
 from pneumoscope.storage import make_folder, write_atomically
-from pneumoscope.training.callbacks import read_history
-from pneumoscope.training.fit import Parts, fit
-from pneumoscope.training.module import predict
-from pneumoscope.training.objective import finding_logit
-from pneumoscope.training.plan import network_of, spec_of
+from pneumoscope.training.fit import TrainingData, fit, read_history
+from pneumoscope.training.learner import finding_logit, predict
 from pneumoscope.training.search.folder import TRIAL_FILES
+from pneumoscope.training.setup import network_for, preprocess_spec_for, split_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pneumoscope.training.config import TrainConfig
-    from pneumoscope.training.search.films import SearchFilms
-    from pneumoscope.training.search.plan import SearchPlan
+    from numpy.typing import NDArray
 
-__all__ = ["FoldScore", "Trying", "derived_seed", "run_trial", "tidy"]
+    from pneumoscope.model.preprocess import PreprocessSpec
+    from pneumoscope.training.config import TrainConfig
+    from pneumoscope.training.search.space import SearchPlan
+
+__all__ = [
+    "FoldScore",
+    "SearchFilms",
+    "TrialContext",
+    "derived_seed",
+    "hold_out",
+    "remove_spent_checkpoints",
+    "run_trial",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class SearchFilms:
+    """The films of a search. A trial gets ``learning`` and nothing else, so that it cannot see who judges.
+
+    Attributes:
+        learning: A manifest of the films that choose: the train and val parts of ``outer``.
+        folds: Of ``learning``, by patient.
+        outer: The split of the whole manifest; its test part judges the winner.
+        judges: Patients of that test part.
+    """
+
+    learning: Manifest
+    folds: list[Split]
+    outer: Split
+    judges: int
+    _images: dict[str, NDArray[np.uint8]] = field(default_factory=dict, repr=False)
+
+    @property
+    def positive(self) -> NDArray[np.bool_]:
+        """Bool [N]: which of the learning films have the finding."""
+        return np.array(self.learning.positive)[self.learning.targets]
+
+    def images(self, spec: PreprocessSpec) -> NDArray[np.uint8]:
+        """The learning films as a network sees them: uint8 [N, S, S], decoded once for each spec."""
+        if spec.sha256 not in self._images:
+            folder = Settings.from_environment().cache.expanduser()
+            self._images[spec.sha256] = Cache.build(self.learning, spec, folder, progress=False).images
+        return self._images[spec.sha256]
+
+
+def hold_out(manifest: Manifest, config: TrainConfig, folds: int) -> SearchFilms:
+    """Put the patients who judge aside, and deal the others out to folds.
+
+    The patients who judge are the test part of ``pneumoscope train`` with the same configuration, so that the
+    winner's run is judged on just these films.
+
+    Args:
+        manifest: All films.
+        config: Its ``data`` says how the judges are chosen.
+        folds: K.
+
+    Raises:
+        ConfigError: The configuration leaves no film to judge by.
+        DatasetError: There are too few patients, or a part has films of one kind only.
+    """
+    if config.data.folds:
+        raise ConfigError(
+            "a search makes its own folds",
+            where="data.folds",
+            remedy="Leave data.folds at 0; give --folds for the search",
+        )
+    if not config.data.keep_official and config.data.fractions[2] <= 0:
+        raise ConfigError(
+            "no films are left to judge the winner by",
+            where="data.fractions",
+            remedy="Give the third part something, like data.fractions=[0.8,0.1,0.1]",
+        )
+    if not any(manifest.positive) or all(manifest.positive):
+        raise DatasetError(
+            f"of the classes {', '.join(manifest.classes)} none is named like a normal one",
+            where=manifest.root,
+            remedy="Name the class without the finding normal, negative, healthy or no finding",
+        )
+    outer = split_for(manifest, config)
+    rows = np.sort(np.concatenate([outer.parts["train"], outer.parts["val"]]))
+    learning = Manifest([manifest.films[row] for row in rows.tolist()], manifest.root)
+    if learning.classes != manifest.classes:
+        missing = ", ".join(sorted(set(manifest.classes) - set(learning.classes)))
+        raise DatasetError(
+            f"all films of {missing} are among those that judge",
+            where=manifest.root,
+            remedy="Give films of more patients, or another data.split_seed",
+        )
+    test = outer.parts["test"]
+    films = SearchFilms(
+        learning=learning,
+        folds=k_folds(learning, folds, config.data.split_seed),
+        outer=outer,
+        judges=len({manifest.films[row].patient for row in test.tolist()}),
+    )
+    truth = np.array(manifest.positive)[manifest.targets]
+    _both_kinds("the films that judge", truth[test], manifest)
+    for number, fold in enumerate(films.folds, start=1):
+        _both_kinds(f"fold {number} of {folds}", films.positive[fold.parts["val"]], manifest)
+        _both_kinds(f"the films outside fold {number} of {folds}", films.positive[fold.parts["train"]], manifest)
+    return films
+
+
+def _both_kinds(whose: str, truth: NDArray[np.bool_], manifest: Manifest) -> None:
+    if truth.all() or not truth.any():
+        raise DatasetError(
+            f"{whose}: {len(truth)} films, all of them {'with' if truth.any() else 'without'} the finding",
+            where=manifest.root,
+            remedy="Give films of more patients, or ask for fewer folds or a larger test part",
+        )
 
 
 class FoldScore(msgspec.Struct, frozen=True):
@@ -57,7 +165,7 @@ class FoldScore(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trying:
+class TrialContext:
     """What is the same for all trials of a search.
 
     Attributes:
@@ -84,7 +192,7 @@ def derived_seed(seed: int, *place: int) -> int:
 
 
 def run_trial(
-    trying: Trying, index: int, config: TrainConfig, tell: Callable[[int, int, float, bool], None]
+    trying: TrialContext, index: int, config: TrainConfig, tell: Callable[[int, int, float, bool], None]
 ) -> list[FoldScore]:
     """Learn and judge one network a fold; go on where an earlier start of the same trial was killed.
 
@@ -129,12 +237,12 @@ def run_trial(
                 (place / "history.csv").unlink(missing_ok=True)
                 score = _run_fold(trying, fold, seeded, place, tell)
             write_atomically(done, msgspec.json.encode(score))
-        tidy(folder)
+        remove_spent_checkpoints(folder)
         scores.append(score)
     return scores
 
 
-def tidy(folder: Path) -> None:
+def remove_spent_checkpoints(folder: Path) -> None:
     """Take away the checkpoints and logs of a trial's folds that are done with: a search would fill the disk."""
     for fold in folder.glob("fold-*/"):
         for spent in ("checkpoints", "tensorboard"):
@@ -142,14 +250,14 @@ def tidy(folder: Path) -> None:
 
 
 def _run_fold(
-    trying: Trying, fold: int, config: TrainConfig, place: Path, tell: Callable[[int, int, float, bool], None]
+    trying: TrialContext, fold: int, config: TrainConfig, place: Path, tell: Callable[[int, int, float, bool], None]
 ) -> FoldScore:
     manifest, split = trying.films.learning, trying.films.folds[fold]
-    spec = spec_of(config)
-    network = network_of(config, manifest, spec)
+    spec = preprocess_spec_for(config)
+    network = network_for(config, manifest, spec)
     images = trying.films.images(spec)
     val = split.parts["val"]
-    parts = Parts(images, manifest.targets, split.parts["train"], val)
+    parts = TrainingData(images, manifest.targets, split.parts["train"], val)
     started = time.monotonic()
     fitted = fit(
         network, parts, manifest.positive, config, place, watchers=[_Epochs(place / "history.csv", fold, tell)]

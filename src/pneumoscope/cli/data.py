@@ -1,0 +1,267 @@
+"""The verbs of data sets: ``phantom``, ``manifest``, ``audit``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path  # noqa: TC003 - typer reads the signature at run time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pneumoscope.cli.console import progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pneumoscope.data.audit.label_noise import OutOfFoldPredictions
+    from pneumoscope.data.audit.report import AuditReport
+    from pneumoscope.data.manifest import Manifest
+    from pneumoscope.data.split import Split
+
+__all__ = ["audit", "manifest", "phantom"]
+
+
+def phantom(
+    out: Annotated[Path, typer.Argument(help="The folder to write to; it is made when it is not there.")],
+    *,
+    count: Annotated[int, typer.Option("--count", "-n", help="How many films.")] = 60,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed draws other children.")] = 0,
+    size: Annotated[int, typer.Option("--size", help="Height of each film, in pixels.")] = 512,
+) -> None:
+    """Draw chest films of nobody, with known lesions, in the public data set's layout.
+
+    Run the same command again after an interruption, and it goes on where it was.
+
+    Example: pneumoscope phantom phantoms --count 600 --size 256
+    """
+    from collections import Counter
+
+    from pneumoscope.phantom.write import plan_phantoms, write_phantoms
+
+    plan_phantoms(count, seed=seed, size=size)  # a wrong argument is told before a bar is shown
+    with progress(count) as bar:
+        films = write_phantoms(
+            out, count=count, seed=seed, size=size, tick=lambda: bar.advance(bar.task_ids[0]) if bar else None
+        )
+    kinds = ", ".join(f"{number} {kind}" for kind, number in Counter(film.kind for film in films).items())
+    patients = len({film.patient for film in films})
+    typer.echo(f"{out}: {len(films)} films of {patients} patients ({kinds})")
+
+
+class LabelScheme(StrEnum):
+    """What is told apart."""
+
+    pattern = "pattern"
+    binary = "binary"
+
+
+def manifest(
+    data: Annotated[Path, typer.Argument(help="A folder of films, a table of them, or a MedMNIST .npz file.")],
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The Parquet file to write.")],
+    source: Annotated[str | None, typer.Option(help="The layout, if it should not be found out.")] = None,
+    labels: Annotated[
+        LabelScheme, typer.Option(help="Keep all classes, or take bacterial and viral for pneumonia.")
+    ] = LabelScheme.pattern,
+    limit: Annotated[int | None, typer.Option(min=2, help="Take only so many films, spread over the set.")] = None,
+    problems: Annotated[int, typer.Option(min=0, help="List so many of the files that were left out.")] = 10,
+) -> None:
+    """List the films of a data set with their classes and patients, and say what cannot be read.
+
+    Example: pneumoscope manifest chest_xray --out chest.parquet
+    """
+    from rich.table import Table
+
+    from pneumoscope.cli.console import output, show
+    from pneumoscope.data.scan import scan
+
+    found = scan(data, source=source, labels=labels.value, progress=True, limit=limit)
+    found.save(out)
+    table = Table("class", "films", "patients")
+    for name, count in found.counts().items():
+        patients = len({film.patient for film in found.films if film.label == name})
+        table.add_row(name, str(count), str(patients))
+    table.add_section()
+    table.add_row("all", str(len(found)), str(len(found.patients)))
+    show(table)
+    copies = len(found) - len({film.sha256 for film in found.films})
+    lines = [
+        f"root: {found.root}",
+        f"source: {', '.join(sorted({film.source for film in found.films}))}",
+        f"exact copies of another film: {copies}",
+        f"sha256: {found.sha256}",
+    ]
+    if found.problems:
+        lines.append(f"left out: {len(found.problems)} files")
+        lines.extend(f"  {path}: {reason}" for path, reason in found.problems[:problems])
+        if len(found.problems) > problems:
+            lines.append("  ... all of them stand in the manifest")
+    lines.append(f"written: {out}")
+    for line in lines:
+        output().print(line, markup=False, soft_wrap=True)
+
+
+_LEAK = 4
+"""Exit code where a copy or a patient is on both sides of a split."""
+
+
+def audit(  # noqa: PLR0917 - typer makes them options
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A folder of labelled films, a table of them, a .npz file, or a saved manifest (.parquet)."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder for the page and its files; else audit.")
+    ] = None,
+    split: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A split of these films (split.json); else the parts of the folder count."),
+    ] = None,
+    part: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only films of this part: train, val or test. Repeatable.")
+    ] = None,
+    predictions: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Out-of-fold predictions of an image model, one table a fold. Repeatable."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A bundle to read the films with; refused if it was trained on them.")
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="The layout, if it should not be found out.")] = None,
+    labels: Annotated[
+        str, typer.Option(help="pattern keeps all classes; binary takes bacterial and viral for pneumonia.")
+    ] = "pattern",
+    clusters: Annotated[
+        int | None, typer.Option(min=1, help="Number of acquisition clusters; chosen without this.")
+    ] = None,
+    folds: Annotated[int, typer.Option(min=2, help="Of the cross-validations, by patient.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of audit.json and stop.")] = False,
+) -> None:
+    """Audit labelled films: copies, leaks between parts, odd files, shortcuts, likely wrong labels.
+
+    Writes DIR/audit.html for people, audit.json and films.parquet for programs. Started again after a kill, it goes on
+    where it stopped. Needs the extra `audit`.
+
+    Exit code 0: no leak; 4: a copy or a patient is in several parts; 2: wrong usage; 5: disk full.
+
+    Example: pneumoscope audit chest_xray --out audit
+    """
+    from time import perf_counter
+
+    from pneumoscope.cli.console import require_packages
+    from pneumoscope.errors import UsageError
+
+    if schema:
+        _print_schema()
+        return
+    require_packages("sklearn", "cleanlab", "jinja2", "pyarrow", "scipy", needed_for="an audit", extra="audit")
+    if data is None:
+        raise UsageError("no data was given", remedy="Give a folder of labelled films")
+    if predictions and model:
+        raise UsageError("predictions and a bundle were given", remedy="Give --predictions or --model")
+    from pneumoscope.cli.console import silence_libraries
+    from pneumoscope.data.audit.run import audit as run_audit
+    from pneumoscope.data.audit.run import film_parts
+    from pneumoscope.evaluation.audit_page import write_audit
+    from pneumoscope.storage import make_folder
+
+    out = make_folder(out or "audit")  # a place that cannot be written is told before the work
+    start = perf_counter()
+    with silence_libraries():
+        manifest = _load_manifest(data, source, labels)
+        scanned = perf_counter() - start
+        parts = film_parts(manifest, _split(split, manifest))
+        manifest, parts = _only(manifest, parts, part or [])
+        found = run_audit(
+            manifest,
+            parts=parts,
+            split=split.name if split else "",
+            predictions=_predictions(predictions or [], model, manifest),
+            folds=folds,
+            k=clusters,
+            seed=seed,
+            progress=True,
+            seconds={"scan": scanned},
+        )
+        written = write_audit(found, out)
+    _print_findings(found.report, written)
+    if found.report.leaks.found:
+        raise typer.Exit(_LEAK)
+
+
+def _print_schema() -> None:
+    import json
+
+    from pneumoscope.data.audit.report import report_schema
+
+    typer.echo(json.dumps(report_schema(), indent=2))
+
+
+def _load_manifest(data: Path, source: str | None, labels: str) -> Manifest:
+    from pneumoscope.data.manifest import Manifest, is_manifest
+    from pneumoscope.data.scan import scan
+    from pneumoscope.errors import UsageError
+
+    if labels not in {"pattern", "binary"}:
+        raise UsageError(f"there are no labels {labels!r}", remedy="Give --labels pattern or --labels binary")
+    if data.is_file() and is_manifest(data):
+        return Manifest.load(data)
+    return scan(data, source=source, labels="binary" if labels == "binary" else "pattern", progress=True)
+
+
+def _split(path: Path | None, manifest: Manifest) -> Split | None:
+    from pneumoscope.data.split import Split
+
+    return None if path is None else Split.load(path, manifest)
+
+
+def _only(manifest: Manifest, parts: Sequence[str], wanted: list[str]) -> tuple[Manifest, tuple[str, ...]]:
+    """The films of some parts."""
+    from pneumoscope.data.manifest import Manifest
+    from pneumoscope.errors import UsageError
+
+    if not wanted:
+        return manifest, tuple(parts)
+    known = sorted({part for part in parts if part})
+    if missing := [part for part in wanted if part not in known]:
+        raise UsageError(
+            f"no film is of the part {', '.join(missing)}",
+            where=manifest.root,
+            remedy=f"Parts are {', '.join(known)}" if known else "The films have no parts: leave --part out",
+        )
+    places = [place for place, part in enumerate(parts) if part in wanted]
+    films = tuple(manifest.films[place] for place in places)
+    return Manifest(films, manifest.root, manifest.problems), tuple(parts[place] for place in places)
+
+
+def _predictions(tables: list[Path], model: str | None, manifest: Manifest) -> OutOfFoldPredictions | None:
+    if tables:
+        from pneumoscope.data.audit.label_noise import read_predictions
+
+        return read_predictions(tables, manifest)
+    if model is not None:
+        from pneumoscope.evaluation.audit_predictions import bundle_predictions
+
+        return bundle_predictions(model, manifest, progress=True)
+    return None
+
+
+def _print_findings(report: AuditReport, written: Sequence[Path]) -> None:
+    """The verdicts in the terminal, and where the files are."""
+    from rich.table import Table
+
+    from pneumoscope.cli.console import output, show
+    from pneumoscope.evaluation.audit_page import cards
+    from pneumoscope.settings import NOTICE
+
+    table = Table("asked", "found", "", title=f"{report.films:,} films of {report.patients:,} patients")
+    table.title_justify = "left"
+    for card in cards(report):
+        table.add_row(card.title, card.value, card.more)
+    show(table)
+    for path in written:
+        output().print(str(path), markup=False, soft_wrap=True)
+    output().print(NOTICE)

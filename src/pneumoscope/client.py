@@ -1,0 +1,595 @@
+"""A typed client of a pneumoscope server on this or another machine."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+import msgspec
+
+from pneumoscope.errors import MissingExtra, PneumoscopeError, UnreadableFilm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    import httpx
+
+__all__ = [
+    "Busy",
+    "Client",
+    "Evidence",
+    "Film",
+    "Finding",
+    "Model",
+    "Pattern",
+    "Problem",
+    "Reading",
+    "Refusal",
+    "Software",
+    "Stored",
+    "StoredFilm",
+    "StoredReading",
+    "Study",
+    "StudyDetail",
+    "Unreachable",
+    "Verdict",
+    "parse_reading",
+]
+
+
+class Problem(PneumoscopeError):
+    """An answer that is an error (RFC 9457).
+
+    Attributes:
+        status: Of HTTP.
+        kind: The code for programs: "busy", "not-found", "too-large", ...
+    """
+
+    code = "problem"
+
+    def __init__(self, what: str, *, status: int, kind: str, where: str | None = None, remedy: str = "") -> None:
+        super().__init__(what, where=where, remedy=remedy)
+        self.status, self.kind = status, kind
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive a trip between processes."""
+        return (_rebuilt_problem, (type(self), (self.what, self.status, self.kind, self.where, self.remedy)))
+
+
+class Busy(Problem):
+    """The queue stayed full for as long as the client was willing to wait."""
+
+
+class Unreachable(PneumoscopeError):
+    """The reading room does not answer."""
+
+    code = "unreachable"
+
+
+def _rebuilt_problem(kind_of: type[Problem], parts: tuple[str, int, str, str | None, str]) -> Problem:
+    what, status, kind, where, remedy = parts
+    return kind_of(what, status=status, kind=kind, where=where, remedy=remedy)
+
+
+class Film(msgspec.Struct, frozen=True):
+    """Which film was read."""
+
+    path: str
+    sha256: str | None
+    format: str | None
+    rows: int | None
+    columns: int | None
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why a film was not read."""
+
+    code: str
+    reason: str
+    remedy: str
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """The call at an operating point; ``name`` is its key in the JSON: "pneumonia"."""
+
+    probability: float
+    threshold: float
+    preset: str
+    call: str
+    lower: float | None = None
+    name: str = "pneumonia"
+
+
+class Pattern(msgspec.Struct, frozen=True):
+    """The pattern: a radiographic impression, not microbiology."""
+
+    call: str | None
+    set: tuple[str, ...]
+    coverage: float | None
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """Share of the evidence by zone, and in the lungs."""
+
+    zones: dict[str, float]
+    in_lungs: float | None
+
+
+class Model(msgspec.Struct, frozen=True):
+    """Which bundle read."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+class Software(msgspec.Struct, frozen=True):
+    """Which program read."""
+
+    name: str
+    version: str
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """The Reading; a refused one has no numbers. ``document`` is the JSON as it came."""
+
+    film: Film
+    status: Literal["read", "refused"]
+    refusal: Refusal | None
+    mended: tuple[str, ...]
+    warnings: tuple[str, ...]
+    probabilities: dict[str, float] | None
+    finding: Finding | None
+    pattern: Pattern | None
+    evidence: Evidence | None
+    model: Model | None
+    software: Software
+    notice: str
+    document: dict[str, Any]
+
+
+_NOT_IN_JSON = frozenset({"finding", "document"})
+
+
+def parse_reading(document: dict[str, Any]) -> Reading:
+    """The Reading of its JSON; the finding's object stands there under its own name.
+
+    Raises:
+        msgspec.ValidationError: It is no Reading.
+    """
+    known = set(Reading.__struct_fields__) - _NOT_IN_JSON
+    others = [key for key in document if key not in known]
+    name = others[0] if len(others) == 1 else "pneumonia"
+    found = document.get(name)
+    plain = {key: value for key, value in document.items() if key in known}
+    finding = None if found is None else {**found, "name": name}
+    return msgspec.convert({**plain, "finding": finding, "document": document}, Reading)
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """What became of one film that was sent.
+
+    Attributes:
+        name: Of the film.
+        reading: Its reading; None if the server met a problem with this film.
+        study: Id of the study; None if it was not stored.
+        reading_id: Likewise.
+        problem: What went wrong, in words.
+    """
+
+    name: str
+    reading: Reading | None
+    study: str | None
+    reading_id: str | None
+    problem: str = ""
+
+
+class Study(msgspec.Struct, frozen=True):
+    """A line of the worklist."""
+
+    id: str
+    label: str
+    source: str
+    received: datetime
+    changed: int
+    films: int
+    status: str
+    call: str | None
+    probability: float | None
+    pattern: str | None
+    refusal: str | None
+    verdict: str | None
+    corrected_to: str | None
+    lead: str
+    bundle: str
+    note: str
+
+
+class StoredFilm(msgspec.Struct, frozen=True):
+    """A film of a study."""
+
+    sha256: str
+    study: str
+    position: int
+    name: str
+    format: str | None
+    rows: int | None
+    columns: int | None
+    received: datetime
+    facts: dict[str, str]
+    kept: bool
+
+
+class StoredReading(msgspec.Struct, frozen=True):
+    """A reading of a study; ``document`` is the Reading's JSON."""
+
+    id: str
+    film: str
+    study: str
+    bundle: str
+    preset: str | None
+    seconds: float
+    by: str
+    created: datetime
+    forced: bool
+    document: dict[str, Any] = msgspec.field(name="reading")
+
+    @property
+    def reading(self) -> Reading:
+        """The Reading."""
+        return parse_reading(self.document)
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a person said of a study."""
+
+    id: str
+    study: str
+    by: str
+    created: datetime
+    kind: str
+    corrected_to: str | None
+    comment: str
+
+
+class StudyDetail(msgspec.Struct, frozen=True):
+    """All that is known of a study."""
+
+    study: Study
+    films: tuple[StoredFilm, ...]
+    readings: tuple[StoredReading, ...]
+    verdicts: tuple[Verdict, ...]
+
+
+_T = TypeVar("_T")
+_PAGE = 200
+
+
+class Client:
+    """A reading room, asked from Python.
+
+        >>> with Client("http://127.0.0.1:8000") as room:
+        ...     reading = room.read("film.jpeg")
+        ...     print(reading.finding.call)
+
+    Args:
+        url: Of the reading room; also as ``pneumoscope serve`` prints it, with the local token in it.
+        token: An API token, or the local token of a reading room where nobody has an account yet.
+        timeout: Seconds for one answer.
+        patience: Seconds to go on trying while the queue is full.
+        transport: In place of the network, for tests.
+
+    Raises:
+        MissingExtra: httpx is not installed.
+    """
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8000",
+        token: str | None = None,
+        *,
+        timeout: float = 60.0,
+        patience: float = 120.0,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        try:
+            import httpx  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise MissingExtra.named("httpx", extra="client", needed_for="the client") from error
+        url, inside = _split(url)
+        token = token or inside
+        headers = {"User-Agent": "pneumoscope-client"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        self._httpx = httpx
+        self._patience = patience
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, transport=transport)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def read(
+        self,
+        film: str | PathLike[str] | bytes,
+        *,
+        name: str | None = None,
+        bundle: str | None = None,
+        preset: str | None = None,
+        coverage: float | None = None,
+        mend: bool = True,
+        force: bool = False,
+        store: bool = True,
+    ) -> Reading:
+        """Read one film.
+
+        Args:
+            film: A path, or the bytes of a file.
+            name: What to call it; a path is called by its last part.
+            bundle: Its name; the one in use without it.
+            preset: The operating point; the bundle's own without it.
+            coverage: Of the pattern's prediction set.
+            mend: Whether turned, inverted and tilted films and wide borders are put right.
+            force: Read what the gate refuses too.
+            store: Keep the film and the reading in the worklist.
+
+        Raises:
+            Problem: The server says no.
+            Busy: The queue stayed full.
+            UnreadableFilm: The path cannot be read.
+        """
+        chosen = {"bundle": bundle, "preset": preset, "coverage": coverage, "mend": mend, "force": force}
+        data, called = _film_bytes(film, name)
+        answer = self._ask("POST", "/api/v1/read", query=_query(name=called, store=store, **chosen), content=data)
+        return parse_reading(answer.json())
+
+    def send(
+        self,
+        film: str | PathLike[str] | bytes,
+        *,
+        name: str | None = None,
+        bundle: str | None = None,
+        preset: str | None = None,
+    ) -> Stored:
+        """Read one film and keep it; as ``read``, with the ids of the study and of the reading."""
+        data, called = _film_bytes(film, name)
+        query = _query(name=called, bundle=bundle, preset=preset)
+        answer = self._ask("POST", "/api/v1/read", query=query, content=data)
+        study = answer.headers.get("location", "").rpartition("/")[2] or None
+        reading = parse_reading(answer.json())
+        return Stored(reading.film.path, reading, study, answer.headers.get("x-pneumoscope-reading"))
+
+    def send_zip(
+        self, path: str | PathLike[str], *, bundle: str | None = None, preset: str | None = None
+    ) -> list[Stored]:
+        """Read and keep the films of a zip.
+
+        Raises:
+            Problem: The server does not take the zip.
+        """
+        data, _ = _film_bytes(path, None)
+        answer = self._ask("POST", "/api/v1/read", query=_query(bundle=bundle, preset=preset), content=data)
+        return [_stored(item) for item in answer.json()["readings"]]
+
+    def studies(
+        self,
+        *,
+        order: str | None = None,
+        call: str | None = None,
+        status: str | None = None,
+        source: str | None = None,
+        verdict: str | None = None,
+        refusal: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        text: str | None = None,
+    ) -> Iterator[Study]:
+        """The worklist, page after page as it is needed.
+
+        Args:
+            order: "newest" or "urgency".
+            call: "pneumonia", "no pneumonia" or "indeterminate".
+            status: "read" or "refused".
+            source: "web", "api", "node" or "import".
+            verdict: "none", "agree" or "correct".
+            refusal: The code.
+            since: Received at or after.
+            until: Received before.
+            text: Words of the label, the note or the name.
+
+        Raises:
+            Problem: The server says no.
+        """
+        query = _query(
+            order=order,
+            call=call,
+            status=status,
+            source=source,
+            verdict=verdict,
+            refusal=refusal,
+            since=None if since is None else since.isoformat(),
+            until=None if until is None else until.isoformat(),
+            q=text,
+            limit=_PAGE,
+        )
+        while True:
+            page = self._ask("GET", "/api/v1/studies", query=query).json()
+            yield from msgspec.convert(page["items"], list[Study])
+            if page["next"] is None:
+                return
+            query["cursor"] = page["next"]
+
+    def study(self, study: str) -> StudyDetail:
+        """All that is known of a study.
+
+        Raises:
+            Problem: There is none.
+        """
+        return self._typed("GET", f"/api/v1/studies/{study}", StudyDetail)
+
+    def read_again(
+        self, study: str, *, bundle: str | None = None, preset: str | None = None
+    ) -> tuple[StoredReading, ...]:
+        """Read the films of a study again, with another bundle or preset.
+
+        Raises:
+            Problem: There is no such study, or its films were not kept.
+        """
+        query = _query(bundle=bundle, preset=preset)
+        return self._typed("POST", f"/api/v1/studies/{study}/readings", tuple[StoredReading, ...], query=query)
+
+    def verdict(self, study: str, kind: str, *, corrected_to: str | None = None, comment: str = "") -> Verdict:
+        """Say what a person says of a study: "agree", or "correct" and to which class.
+
+        Raises:
+            Problem: There is no such study, or the verdict makes no sense.
+        """
+        body = {"kind": kind, "corrected_to": corrected_to, "comment": comment}
+        return self._typed("POST", f"/api/v1/studies/{study}/verdicts", Verdict, json=body)
+
+    def note(self, study: str, text: str) -> Study:
+        """Write the note of a study, in place of the one before.
+
+        Raises:
+            Problem: There is no such study.
+        """
+        return self._typed("PATCH", f"/api/v1/studies/{study}", Study, json={"note": text})
+
+    def delete(self, study: str) -> None:
+        """Delete a study with its films, readings and verdicts; for administrators.
+
+        Raises:
+            Problem: There is no such study, or you may not.
+        """
+        self._ask("DELETE", f"/api/v1/studies/{study}")
+
+    def report(self, study: str, form: str = "pdf") -> bytes:
+        """The report of a study: "json", "html", "pdf", "fhir" or "dcm".
+
+        Raises:
+            Problem: There is no such study, or the server cannot write this form.
+        """
+        content: bytes = self._ask("GET", f"/api/v1/studies/{study}/report.{form}").content
+        return content
+
+    def bundles(self) -> dict[str, Any]:
+        """Which bundles there are, and which one is in use."""
+        found: dict[str, Any] = self._ask("GET", "/api/v1/bundles").json()
+        return found
+
+    def ready(self) -> bool:
+        """Whether the server is ready to read."""
+        try:
+            return bool(self._http.get("/readyz").status_code == 200)
+        except self._httpx.HTTPError:
+            return False
+
+    def _typed(
+        self,
+        method: str,
+        path: str,
+        kind: type[_T],
+        *,
+        query: dict[str, str] | None = None,
+        json: dict[str, Any] | None = None,
+    ) -> _T:
+        return msgspec.convert(self._ask(method, path, query=query, json=json).json(), kind)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, str] | None = None,
+        json: dict[str, Any] | None = None,
+        content: bytes | None = None,
+    ) -> httpx.Response:
+        """Ask, and ask again as long as the server says that it is busy.
+
+        Nothing is done twice by that: the same film is answered from the worklist.
+        """
+        end = time.monotonic() + self._patience
+        while True:
+            try:
+                answer = self._http.request(method, path, params=query, json=json, content=content)
+            except self._httpx.HTTPError as error:
+                raise Unreachable(
+                    f"the reading room does not answer ({type(error).__name__})",
+                    where=str(self._http.base_url),
+                    remedy="Check the address, and whether it runs",
+                ) from error
+            wait = _retry_after(answer)
+            if wait is None or time.monotonic() + wait > end:
+                break
+            time.sleep(wait)
+        if answer.status_code >= 400:
+            raise _problem_of(answer)
+        return answer
+
+
+def _retry_after(answer: httpx.Response) -> float | None:
+    """Seconds to wait before asking again; None if the answer stands."""
+    after = answer.headers.get("retry-after", "")
+    return max(0.1, float(after)) if answer.status_code in (429, 503) and after.isdecimal() else None
+
+
+def _problem_of(answer: httpx.Response) -> Problem:
+    try:
+        said = answer.json()
+    except ValueError:
+        said = {}
+    said = said if isinstance(said, dict) else {}
+    kind = Busy if answer.status_code in (429, 503) else Problem
+    return kind(
+        str(said.get("detail") or f"the server answered {answer.status_code}"),
+        status=answer.status_code,
+        kind=str(said.get("code") or "problem"),
+        remedy=str(said.get("remedy") or ""),
+    )
+
+
+def _stored(item: dict[str, Any]) -> Stored:
+    reading = None if item["reading"] is None else parse_reading(item["reading"])
+    return Stored(item["name"], reading, item["study"], item["reading_id"], item.get("problem", {}).get("detail", ""))
+
+
+def _query(**values: str | float | bool | None) -> dict[str, str]:
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def _film_bytes(film: str | PathLike[str] | bytes, name: str | None) -> tuple[bytes, str | None]:
+    """The bytes of a film and what it is called.
+
+    Raises:
+        UnreadableFilm: The path cannot be read.
+    """
+    if isinstance(film, bytes):
+        return film, name
+    path = Path(fspath(film))
+    try:
+        return path.read_bytes(), name or path.name
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UnreadableFilm(f"the file cannot be read ({reason})", where=path, remedy="Check the path") from error
+
+
+def _split(url: str) -> tuple[str, str | None]:
+    """An address as the server prints it, without the token; and the token."""
+    parts = urlsplit(url)
+    found = parse_qs(parts.query).get("token", [None])[0]
+    return (url, None) if found is None else (urlunsplit((*parts[:3], "", "")), found)

@@ -1,0 +1,1 @@
+"""From labelled films to a manifest, a split by patient, and a cache of decoded films."""

@@ -1,0 +1,1 @@
+"""Explanation sanity checks: whether the evidence map deserves its name."""

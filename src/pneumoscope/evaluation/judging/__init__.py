@@ -1,1 +1,0 @@
-"""The parts of a judgement, one file each; ``pneumoscope.evaluation.judge`` puts them together."""

@@ -1,0 +1,1 @@
+"""Films corrupted on purpose: how the metrics fall with the severity."""

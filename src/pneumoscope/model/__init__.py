@@ -1,0 +1,1 @@
+"""The bundle and the reader: preprocessing, the graph, calibration, decision, evidence."""

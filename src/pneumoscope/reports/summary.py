@@ -1,0 +1,316 @@
+"""A reading in words and the few numbers that a page shows: the summary that every report and every page uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from pneumoscope.reports.table import plain
+from pneumoscope.types.reading import INDETERMINATE
+
+if TYPE_CHECKING:
+    from pneumoscope.types.operating_point import OperatingPointSummary, Proportion
+    from pneumoscope.types.radiograph import Radiograph
+    from pneumoscope.types.reading import Finding, Pattern, Reading
+
+__all__ = [
+    "PATTERN_CAVEAT",
+    "PRELIMINARY_NOTE",
+    "SIDES_NOTE",
+    "ReportContext",
+    "Summary",
+    "Tone",
+    "capitalize_first",
+    "describe_operating_point",
+    "percent",
+    "summarize",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportContext:
+    """Each part may be missing: the report is then made without it, and says so where it matters.
+
+    Attributes:
+        film: The picture as it was read (mended: ``gate.remended``), for the formats that show it.
+        meaning: Of the operating point, in the words of a report (``reading.meaning``).
+        source: The film's file as it was kept. Where it is DICOM, reports refer to it and are filed in its study.
+        created: When the film was read, aware; now, without it.
+        finding: What a refused reading was about, which does not say so itself.
+    """
+
+    film: Radiograph | None = None
+    meaning: OperatingPointSummary | None = None
+    source: bytes | None = None
+    created: datetime | None = None
+    finding: str = "pneumonia"
+
+    def when(self) -> datetime:
+        """When the film was read, in UTC, to the second.
+
+        Raises:
+            ValueError: The time has no zone.
+        """
+        moment = datetime.now(UTC) if self.created is None else self.created
+        if moment.tzinfo is None:
+            raise ValueError("the time of a report needs a zone")
+        return moment.astimezone(UTC).replace(microsecond=0)
+
+
+PATTERN_CAVEAT = "A pattern is a radiographic impression, not microbiology: it does not name the germ."
+SIDES_NOTE = "R, L: as if facing the patient."
+PRELIMINARY_NOTE = "Preliminary: read by a program, not confirmed by a person."
+
+Tone: TypeAlias = Literal["called", "absent", "open", "refused", "forced"]
+
+_FORCED = "forced: "
+_SEX = {"F": "female", "M": "male", "O": "other"}
+_AGE = {"D": "day", "W": "week", "M": "month", "Y": "year"}
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A reading in words and the few numbers that a page draws; nothing here knows of HTML or of paper.
+
+    Attributes:
+        film: The name of its file without its folders, which may tell of people; without what is not printable.
+        headline: The call, or that the film was refused.
+        tone: What the headline is: "called", "absent", "open" or "refused"; "forced" if the gate refused the film and
+            it was read all the same, so that the call looks like no call to rely on.
+        lead: One or two sentences under it: where the call was made, or why the film was refused.
+        remedy: What to do about a refusal; empty if it was read.
+        meaning: What the operating point means, sentence by sentence; empty if it is not known, or does not hold since
+            the reading was forced.
+        name: Of the finding; empty if refused.
+        probability: Of the finding; None if refused.
+        marks: Thresholds of the call, rising, those within [0, 1].
+        classes: Name and probability, in the bundle's order; empty if refused.
+        against: Those of the classes that are not the finding.
+        pattern: What it looks like and its set, sentence by sentence; empty without a pattern.
+        evidence: Where the evidence lies, one sentence; empty if refused.
+        zones: Share by zone; empty if refused or if nothing speaks for the finding.
+        mended: What was put right before reading.
+        warnings: What a person should know; that the reading was forced stands in the lead.
+        facts: What stands at the end: name and value.
+        notice: Research use only.
+    """
+
+    film: str
+    headline: str
+    tone: Tone
+    lead: str
+    remedy: str
+    meaning: tuple[str, ...]
+    name: str
+    probability: float | None
+    marks: tuple[float, ...]
+    classes: tuple[tuple[str, float], ...]
+    against: tuple[str, ...]
+    pattern: tuple[str, ...]
+    evidence: str
+    zones: dict[str, float]
+    mended: tuple[str, ...]
+    warnings: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    notice: str
+
+
+def summarize(reading: Reading, given: ReportContext) -> Summary:
+    """Put a reading into words.
+
+    Args:
+        reading: Read or refused; of a refused one no number is said.
+        given: Its picture's facts, the meaning of its operating point, its time.
+    """
+    found, refusal = reading.finding, reading.refusal
+    zones = {} if reading.evidence is None else reading.evidence.zones
+    forced = next((text for text in reading.warnings if text.startswith(_FORCED)), "")
+    if refusal is not None or found is None:
+        headline, lead = "Refused", f"No reading was made: {refusal.reason}." if refusal else "No reading was made."
+    else:
+        headline = f"{capitalize_first(found.call)}{' (forced)' if forced else ''}"
+        lead = f"{_forced(forced)}{_threshold_sentence(found)}"
+    return Summary(
+        film=plain(_file_name(reading.film.path)),
+        headline=headline,
+        tone=_tone(found, forced),
+        lead=plain(lead),
+        remedy=plain(f"{refusal.remedy}.") if refusal and refusal.remedy else "",
+        meaning=() if forced else _operating_point_sentences(given.meaning, found),
+        name=found.name if found else "",
+        probability=found.probability if found else None,
+        marks=() if found is None else tuple(m for m in (found.lower, found.threshold) if m is not None and 0 < m <= 1),
+        classes=() if found is None else tuple((reading.probabilities or {}).items()),
+        against=_negative_classes(reading),
+        pattern=_pattern(reading),
+        evidence=_evidence(reading),
+        zones=zones if any(zones.values()) else {},
+        mended=tuple(plain(_mended(text)) for text in reading.mended),
+        warnings=tuple(plain(text) for text in reading.warnings if text != forced),
+        facts=_provenance(reading, given.film, given.when()),
+        notice=reading.notice,
+    )
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """A share as per cent; what is not quite none or all is not called so. ``web/static/js/dom.js`` does the same."""
+    least = 10.0**-digits
+    if 0 < 100 * value < least / 2:
+        return f"< {least:.{digits}f} %"
+    if 100 - least / 2 <= 100 * value < 100:
+        return f"> {100 - least:.{digits}f} %"
+    return f"{100 * value:.{digits}f} %"
+
+
+def _tone(found: Finding | None, forced: str) -> Tone:
+    if found is None or forced:
+        return "refused" if found is None else "forced"
+    return "called" if found.call == found.name else "open" if found.call == INDETERMINATE else "absent"
+
+
+def _forced(warning: str) -> str:
+    return f"{capitalize_first(warning)}. Nothing vouches for what follows. " if warning else ""
+
+
+def _threshold_sentence(found: Finding) -> str:
+    if found.lower is None:
+        return f"{capitalize_first(found.name)} is called from {percent(found.threshold)} (operating point: {found.preset})."
+    told = [
+        f"no {found.name} below {percent(found.lower)}" if found.lower > 0 else f"no {found.name} is never said",
+        f"{found.name} from {percent(found.threshold)}" if found.threshold <= 1 else f"{found.name} is never called",
+        "indeterminate between",
+    ]
+    return f"{capitalize_first(', '.join(told))} (operating point: {found.preset})."
+
+
+def _operating_point_sentences(meaning: OperatingPointSummary | None, found: Finding | None) -> tuple[str, ...]:
+    if meaning is None or found is None or meaning.preset != found.preset:
+        return ()
+    return describe_operating_point(meaning, found.name)
+
+
+def describe_operating_point(meaning: OperatingPointSummary, name: str) -> tuple[str, ...]:
+    """What an operating point means for the finding of that name, sentence by sentence.
+
+    Counts of 100 first: people understand them better than rates (Gigerenzer and Edwards, BMJ 327 (2003)).
+    """
+    of = _natural_denominator(meaning)
+    calls, wrong = round(of * meaning.sensitivity.value), of - round(of * meaning.specificity.value)
+    first = "On the films that this operating point was chosen on, it"
+    if meaning.left_open is not None:
+        first += (
+            f" left {_count_or_none(round(of * meaning.left_open.value))} of {of} open. Of those that it decided, it"
+        )
+    return (
+        f"{first} called {calls} of {of} with {name} and missed {_count_or_none(of - calls)}; of {of} without {name} it wrongly "
+        f"called {_count_or_none(wrong)}.",
+        f"Sensitivity {_rate_with_interval(meaning.sensitivity)}, specificity {_rate_with_interval(meaning.specificity)}.",
+        plain(f"Chosen on: {meaning.chosen_on}. Other films can differ."),
+    )
+
+
+def _natural_denominator(meaning: OperatingPointSummary) -> int:
+    """Of 100 films, or of 1,000 where 100 would hide that some were missed or wrongly called."""
+    hidden = any(
+        share.k < share.n and round(100 * share.value) == 100 for share in (meaning.sensitivity, meaning.specificity)
+    )
+    return 1000 if hidden else 100
+
+
+def _rate_with_interval(share: Proportion) -> str:
+    return (
+        f"{100 * share.value:.1f} % ({share.k} of {share.n}; 95 % interval {100 * share.low:.1f} to "
+        f"{100 * share.high:.1f} %)"
+    )
+
+
+def _negative_classes(reading: Reading) -> tuple[str, ...]:
+    """A class is not the finding if the others sum to the finding's probability (of rounded numbers, nearly)."""
+    found, shares = reading.finding, reading.probabilities or {}
+    if found is None:
+        return ()
+    whole = sum(shares.values())
+    return tuple(name for name, share in shares.items() if abs(whole - share - found.probability) < 5e-5)
+
+
+def _pattern(reading: Reading) -> tuple[str, ...]:
+    pattern, against = reading.pattern, _negative_classes(reading)
+    if pattern is None:
+        return ()
+    told = [_pattern_sentence(pattern)]
+    if pattern.coverage is not None:
+        inside = ", ".join(pattern.set) or "none: the film is unlike those of every class"
+        told.append(
+            f"Set of classes: {inside}. Such sets are built to hold the true class of {100 * pattern.coverage:g} of "
+            "100 films."
+        )
+        absent = reading.finding is not None and reading.finding.call == f"no {reading.finding.name}"
+        if absent and against and not set(against) & set(pattern.set):
+            told.append("This one does not hold the call: have a second look.")
+    return (*told, PATTERN_CAVEAT)
+
+
+def _pattern_sentence(pattern: Pattern) -> str:
+    if pattern.call is None:
+        return "No pattern is named, since the finding is not called."
+    if pattern.call == INDETERMINATE:
+        return "Indeterminate pattern: the set of classes does not tell one pattern from the others."
+    return f"{capitalize_first(pattern.call)} pattern."
+
+
+def _evidence(reading: Reading) -> str:
+    if reading.evidence is None or reading.finding is None:
+        return ""
+    zones, name = reading.evidence.zones, reading.finding.name
+    if not any(zones.values()):
+        return f"Nowhere on the film does anything speak for {name}."
+    most = max(zones, key=lambda zone: zones[zone])
+    told = f"Most of what speaks for {name} lies in the {most} zone ({100 * zones[most]:.0f} % of it)."
+    inside = reading.evidence.in_lungs
+    return told if inside is None else f"{told} {100 * inside:.0f} % of it lies in the lung fields."
+
+
+def _provenance(reading: Reading, film: Radiograph | None, when: datetime) -> tuple[tuple[str, str], ...]:
+    info, model = reading.film, reading.model
+    size = f", {info.columns} x {info.rows} pixels" if info.rows and info.columns else ""
+    told = {
+        "Read": f"{when:%Y-%m-%d %H:%M} UTC",
+        "Film": f"{info.format or 'unknown format'}{size}",
+        "From the file": "" if film is None else _from_header(film),
+        "sha256 of the film": info.sha256 or "",
+        "Bundle": f"{model.name} {model.version}" if model else "",
+        "sha256 of the bundle": model.sha256 if model else "",
+        "Software": f"{reading.software.name} {reading.software.version}",
+    }
+    return tuple((name, plain(value)) for name, value in told.items() if value)
+
+
+def _from_header(film: Radiograph) -> str:
+    """View, age and sex, as DICOM tells them: what helps to see that it is the right film."""
+    facts = film.facts
+    told = [facts[key] for key in ("Modality", "ViewPosition") if facts.get(key)]
+    age = facts.get("PatientAge", "")
+    if age[:3].isdecimal() and age[3:] in _AGE:
+        told.append(f"{int(age[:3])} {_AGE[age[3:]]}{'' if int(age[:3]) == 1 else 's'}")
+    if facts.get("PatientSex") in _SEX:
+        told.append(_SEX[facts["PatientSex"]])
+    return ", ".join(told)
+
+
+def _file_name(path: str) -> str:
+    """The last part of a path, of this system's or of Windows'."""
+    return path.replace("\\", "/").rstrip("/").rpartition("/")[2] or path
+
+
+def _mended(words: str) -> str:
+    return f"{words} degrees clockwise" if words.startswith("turned ") else words
+
+
+def _count_or_none(number: int) -> str:
+    return str(number) if number else "none"
+
+
+def capitalize_first(text: str) -> str:
+    """With a capital at its beginning, and the rest as it is."""
+    return f"{text[:1].upper()}{text[1:]}"

@@ -1,0 +1,1 @@
+"""The server: films in the browser and by API, a worklist, users."""

@@ -1,0 +1,169 @@
+"""The API of the worklist: studies, verdicts, notes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Response
+from starlette.concurrency import run_in_threadpool
+
+from pneumoscope.errors import Conflict, NotFound
+from pneumoscope.server.api.schemas import (
+    Action,
+    Done,
+    Note,
+    ReadingOut,
+    StudyDetailOut,
+    StudyOut,
+    StudyPage,
+    Verdict,
+    VerdictOut,
+)
+from pneumoscope.server.auth.identity import Admin, Denied, Reader, Writer
+from pneumoscope.server.engine.job import Choice, Film
+from pneumoscope.server.intake.filing import find_stored, new_reading
+from pneumoscope.server.store.records import Query as Wanted
+from pneumoscope.server.store.records import Source
+
+if TYPE_CHECKING:
+    from pneumoscope.server.api.read import Chosen
+    from pneumoscope.server.context import Context, Here
+    from pneumoscope.server.store.records import FilmRow
+
+__all__ = ["Asked", "delete_studies", "read_again", "router", "wanted"]
+
+router = APIRouter(prefix="/api/v1/studies", tags=["studies"])
+
+
+def wanted(  # noqa: PLR0917 - FastAPI gives them by name
+    order: Annotated[Literal["newest", "urgency"], Query()] = "newest",
+    call: Annotated[str | None, Query(max_length=64)] = None,
+    status: Annotated[Literal["read", "refused"] | None, Query()] = None,
+    source: Annotated[Source | None, Query()] = None,
+    verdict: Annotated[Literal["none", "agree", "correct"] | None, Query()] = None,
+    refusal: Annotated[str | None, Query(max_length=64)] = None,
+    since: Annotated[datetime | None, Query(description="Received at or after; without a zone, UTC")] = None,
+    until: Annotated[datetime | None, Query(description="Received before; without a zone, UTC")] = None,
+    q: Annotated[str, Query(max_length=200, description="Words of the label, note, name, or an id")] = "",
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    cursor: Annotated[str | None, Query(max_length=500)] = None,
+) -> Wanted:
+    """Which studies are asked for; the worklist's page has the same names in its address."""
+    return Wanted(
+        order=order,
+        call=call or None,
+        status=status,
+        source=source,
+        verdict=verdict,
+        refusal=refusal or None,
+        since=_aware(since),
+        until=_aware(until),
+        text=q.replace("\x00", " "),
+        limit=limit,
+        cursor=cursor or None,
+    )
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+
+
+Asked = Annotated[Wanted, Depends(wanted)]
+
+
+@router.get("", summary="List studies")
+def studies(here: Here, _: Reader, query: Asked) -> StudyPage:
+    """Newest first or by urgency, filtered; ``next`` is the cursor of the page that follows."""
+    page = here.worklist.studies.page(query)
+    return StudyPage(items=[StudyOut.of(row) for row in page.items], next=page.next)
+
+
+@router.post("/actions", summary="Do one thing to many studies")
+def act(here: Here, who: Writer, action: Action) -> Done:
+    """Agree with their calls, or delete them (administrators). Those that are not there are passed over."""
+    if action.action == "delete":
+        if not who.may("admin"):
+            raise Denied.scope("admin", by_token=who.via == "token")
+        return Done(done=delete_studies(here, action.ids, who.name))
+    done = 0
+    for study in dict.fromkeys(action.ids):
+        try:
+            here.worklist.verdicts.give(study, "agree", by=who.name)
+        except NotFound:
+            continue
+        done += 1
+    return Done(done=done)
+
+
+@router.get("/{study}", summary="Look at a study")
+def detail(here: Here, _: Reader, study: str) -> StudyDetailOut:
+    """All that is known of it: films, readings, verdicts, history."""
+    return StudyDetailOut.of(here.worklist.studies.detail(study))
+
+
+@router.patch("/{study}", summary="Write the note of a study")
+def note(here: Here, who: Writer, study: str, note: Note) -> StudyOut:
+    """In place of the one before."""
+    return StudyOut.of(here.worklist.studies.note(study, note.note, by=who.name))
+
+
+@router.delete("/{study}", summary="Delete a study", status_code=204)
+def delete(here: Here, who: Admin, study: str) -> Response:
+    """With its films, readings and verdicts; the audit log keeps that it happened."""
+    if not delete_studies(here, [study], who.name):
+        raise NotFound("there is no such study")
+    return Response(status_code=204)
+
+
+def delete_studies(here: Context, ids: list[str], by: str) -> int:
+    """Delete studies, and the small pictures of their films; how many were there."""
+    films = []
+    for study in dict.fromkeys(ids):
+        try:
+            films += [film.sha256 for film in here.worklist.studies.detail(study).films]
+        except NotFound:
+            continue
+    done = here.worklist.studies.delete(list(dict.fromkeys(ids)), by=by)
+    here.thumbnails.forget(films)
+    return done
+
+
+@router.post("/{study}/verdicts", summary="Say what a person says", status_code=201)
+def verdict(here: Here, who: Writer, study: str, said: Verdict) -> VerdictOut:
+    """Agree with the call, or correct it to a class; the newest verdict stands in the worklist."""
+    row = here.worklist.verdicts.give(study, said.kind, said.corrected_to, said.comment, by=who.name)
+    return VerdictOut.of(row)
+
+
+@router.post("/{study}/readings", summary="Read the films of a study again")
+async def read_again(here: Here, who: Writer, study: str, chosen: Chosen) -> list[ReadingOut]:
+    """With another bundle, preset or coverage. What was read in just this way before is not read again."""
+    found = await run_in_threadpool(here.worklist.studies.detail, study)
+    await run_in_threadpool(here.engine.reader, chosen)
+    kept = [film for film in found.films if film.bytes > 0]
+    if not kept:
+        raise Conflict(
+            "the films of this study were not kept, because they could not be decoded", remedy="Send them again"
+        )
+    first = True
+    rows = []
+    for film in kept:
+        rows.append(await _again(here, film, chosen, who.name, wait=not first))
+        first = False
+    return rows
+
+
+async def _again(here: Context, film: FilmRow, chosen: Choice, by: str, *, wait: bool) -> ReadingOut:
+    filed = await run_in_threadpool(find_stored, here, film.sha256, chosen)
+    if filed is None:
+        source = Film(lambda: here.worklist.studies.kept(film.sha256), film.name, film.sha256)
+        outcome = await here.engine.read(source, chosen, wait=wait)
+        known = await run_in_threadpool(here.bundles.get, chosen.bundle)
+        reading = new_reading(outcome, chosen, known.meta)
+        row = await run_in_threadpool(
+            lambda: here.worklist.studies.add_reading(film.study, film.sha256, reading, by=by)
+        )
+    else:
+        row = await run_in_threadpool(here.worklist.studies.reading, filed.reading_id)
+    return ReadingOut.of(row)

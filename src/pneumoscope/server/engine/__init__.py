@@ -1,0 +1,1 @@
+"""Reading films: bundles, queue, jobs."""

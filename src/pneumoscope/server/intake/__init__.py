@@ -1,0 +1,1 @@
+"""Films on their way in: bytes, zips, identity, filing."""

@@ -1,0 +1,318 @@
+"""The study page, with the card of a reading.
+
+The Read page shows the very card that the Study page shows: it fetches it when a reading has come (``js/read.js``).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from pneumoscope.errors import NotFound
+from pneumoscope.model.decide import summarize_operating_point
+from pneumoscope.quality.metadata import age_in_years
+from pneumoscope.reports.formats import FORMATS
+from pneumoscope.reports.json import from_dict
+from pneumoscope.reports.summary import ReportContext, capitalize_first, summarize
+from pneumoscope.server.api.studies import delete_studies, read_again
+from pneumoscope.server.engine.job import Choice
+from pneumoscope.server.pages import wording as words
+from pneumoscope.server.pages.errors import PageRoute
+from pneumoscope.server.pages.render import page
+from pneumoscope.server.pages.wording import describe_entries, operating_point_choices, points_of, seconds
+from pneumoscope.server.pages.worklist import Filters
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pneumoscope.model.schema import BundleMeta
+    from pneumoscope.reports.summary import Summary
+    from pneumoscope.server.auth.identity import Admin, Reader, Writer
+    from pneumoscope.server.context import Here
+    from pneumoscope.server.engine.bundles import Bundles
+    from pneumoscope.server.store.records import FilmRow, ReadingRow, StudyDetail
+    from pneumoscope.types.operating_point import OperatingPointSummary
+    from pneumoscope.types.reading import Reading
+
+__all__ = ["Card", "ClassBar", "card", "router"]
+
+_KINDS = {"called": "for", "absent": "against", "open": "open", "forced": "open", "refused": "refused"}
+_FOR_CONSOLE = (
+    (re.compile(r",? or leave out --no-mend"), ""),
+    (re.compile(r"--force gives"), "reading it all the same gives"),
+    (re.compile(r"; --force.*$"), "."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassBar:
+    """One class: its name, its probability, and "for", "second" or "against" for its colour."""
+
+    name: str
+    share: float
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A reading for the eye.
+
+    Attributes:
+        id: Of the reading.
+        kind: "for", "against", "open" or "refused"; a forced call is "open", so that it looks like no call to rely on.
+        call: The call, or "refused".
+        name: Of the finding.
+        said: All that is said of it, as in its reports.
+        preset: Of the operating point; empty if refused.
+        bars: Probabilities of the classes.
+        pattern: The pattern, in one word; empty if there is none.
+        in_lungs: Share of the evidence within the lungs; None if not known.
+        code: Of the refusal; empty if read.
+        remedy: Of the refusal; what is an option on the command line is a button here.
+        warnings: What a person should know, each a sentence.
+        forced: Whether the gate's no was overruled.
+        about: The film's format and size, the bundle, the time that it took, who asked.
+    """
+
+    id: str
+    kind: str
+    call: str
+    name: str
+    said: Summary
+    preset: str
+    bars: tuple[ClassBar, ...]
+    pattern: str
+    in_lungs: float | None
+    code: str
+    remedy: str
+    warnings: tuple[str, ...]
+    forced: bool
+    about: str
+
+
+def card(row: ReadingRow, meta: BundleMeta | None) -> Card:
+    """Put a reading into words.
+
+    Args:
+        row: As it is kept.
+        meta: Of its bundle, of just its version; None if that is not here.
+    """
+    reading = from_dict(row.document)
+    found, refusal = reading.finding, reading.refusal
+    about = (_film(reading), row.bundle, seconds(row.seconds), f"asked by {row.by}")
+    said = summarize(reading, ReportContext(meaning=_meaning(meta, reading), created=row.created))
+    return Card(
+        id=row.id,
+        kind=_KINDS[said.tone],
+        call="refused" if found is None else found.call,
+        name=said.name or (meta.finding if meta else "pneumonia"),
+        said=said,
+        preset="" if found is None else found.preset,
+        bars=_bars(said),
+        pattern=capitalize_first(reading.pattern.call or "") if reading.pattern else "",
+        in_lungs=None if reading.evidence is None else reading.evidence.in_lungs,
+        code=refusal.code if refusal else "",
+        remedy=_for_page(said.remedy),
+        warnings=tuple(_sentence(text) for text in said.warnings),
+        forced=said.tone == "forced",
+        about=", ".join(part for part in about if part),
+    )
+
+
+def _meaning(meta: BundleMeta | None, reading: Reading) -> OperatingPointSummary | None:
+    if meta is None or reading.finding is None:
+        return None
+    preset = reading.finding.preset
+    return next((summarize_operating_point(point) for point in points_of(meta) if point.preset == preset), None)
+
+
+def _bars(said: Summary) -> tuple[ClassBar, ...]:
+    kinds = iter(("for", *("second" for _ in said.classes)))
+    return tuple(
+        ClassBar(name, share, "against" if name in said.against else next(kinds)) for name, share in said.classes
+    )
+
+
+def _film(reading: Reading) -> str:
+    film = reading.film
+    size = f" {film.columns} x {film.rows}" if film.rows and film.columns else ""
+    return f"{film.format or ''}{size}".strip()
+
+
+def _for_page(remedy: str) -> str:
+    """Remedies are written for the command line too; here its options are buttons."""
+    for pattern, words in _FOR_CONSOLE:
+        remedy = pattern.sub(words, remedy)
+    return capitalize_first(remedy)
+
+
+def _sentence(text: str) -> str:
+    return f"{capitalize_first(text)}{'' if text.endswith(('.', '!', '?')) else '.'}"
+
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute, prefix="/studies/{study}")
+
+_COMMENT = 4000  # characters
+_SEX = {"F": "female", "M": "male", "O": "other"}
+
+
+@dataclass(frozen=True, slots=True)
+class FilmShown:
+    """One film: its row, its readings newest first, and what its file tells."""
+
+    row: FilmRow
+    readings: tuple[ReadingRow, ...]
+    facts: dict[str, str]
+
+
+@router.get("")
+def show(request: Request, study: str, here: Here, who: Reader, *, reading: str = "", film: str = "") -> HTMLResponse:
+    """The page; of several films, the one that is asked for, else the one that the summary is of."""
+    latest, _ids = here.worklist.studies.changes_since(2**62)  # before the study: no change falls between the two
+    detail = here.worklist.studies.detail(study)
+    filters = Filters.of(request.query_params)
+    films = tuple(_film_of_study(row, detail) for row in detail.films)
+    shown, chosen = _chosen(films, detail.study.lead, film, reading)
+    metas = _metas(here.bundles)
+    cards = tuple(card(row, metas.get(row.bundle_sha256)) for row in shown.readings)
+    by_id = {one.id: one for one in cards}
+    newest = detail.verdicts[0] if detail.verdicts else None
+    return page(
+        request,
+        who,
+        "study",
+        title=detail.study.label,
+        active="worklist",
+        detail=detail,
+        latest=latest,
+        films=films,
+        film=shown,
+        reading=chosen,
+        card=by_id.get(chosen.id) if chosen else None,
+        cards=cards,
+        rows=dict(zip(by_id, shown.readings, strict=True)),
+        differ=len({one.call for one in cards}) > 1,
+        verdict=newest,
+        answers=words.answers(metas.get(chosen.bundle_sha256) if chosen else None),
+        bundles=[(known, operating_point_choices(known.meta)) for known in here.bundles.all()],
+        in_use=here.bundles.in_use,
+        reports=tuple(FORMATS.values()),
+        history=tuple(describe_entries(entry) for entry in reversed(detail.history)),
+        neighbours=here.worklist.studies.neighbours(study, filters.query()),
+        filters=filters,
+        can_delete=who.may("admin"),
+        say=words,
+    )
+
+
+@router.get("/readings/{reading}/card")
+def one_card(request: Request, study: str, reading: str, here: Here, who: Reader) -> HTMLResponse:
+    """One reading's card, without a page around it: the Read page shows it."""
+    row = here.worklist.studies.reading(reading)
+    if row.study != study:
+        raise NotFound("the study has no such reading")
+    drawn = card(row, _metas(here.bundles).get(row.bundle_sha256))
+    return page(request, who, "reading_card", card=drawn, more=True, say=words)
+
+
+@router.post("/verdict")
+def give_verdict(
+    request: Request,
+    study: str,
+    here: Here,
+    who: Writer,
+    *,
+    kind: Annotated[str, Form()],
+    corrected_to: Annotated[str, Form(max_length=100)] = "",
+    comment: Annotated[str, Form(max_length=_COMMENT)] = "",
+    then: Annotated[str, Form()] = "",
+) -> RedirectResponse:
+    """Agree or correct, then stay, or go to the next study of the worklist."""
+    filters = Filters.of(request.query_params)
+    after = here.worklist.studies.neighbours(study, filters.query()).next if then == "next" else None
+    if kind == "correct":
+        here.worklist.verdicts.give(study, "correct", corrected_to or None, comment.strip(), by=who.name)
+    else:
+        here.worklist.verdicts.give(study, "agree", comment=comment.strip(), by=who.name)
+    return RedirectResponse(filters.url(f"/studies/{after or study}"), status_code=303)
+
+
+@router.post("/again")
+async def again(
+    request: Request,
+    study: str,
+    here: Here,
+    who: Writer,
+    *,
+    chosen: Annotated[str, Form(alias="with", max_length=300)],
+    film: Annotated[str, Form()] = "",
+    force: Annotated[bool, Form()] = False,
+) -> RedirectResponse:
+    """Read the films again, with "bundle|preset", and show the reading of the film that was looked at."""
+    bundle, _, preset = chosen.partition("|")
+    rows = await read_again(here, who, study, Choice(bundle or None, preset or None, force=force))
+    mine = next((row for row in rows if row.film == film), rows[0])
+    search = "&".join(part for part in (f"reading={mine.id}", Filters.of(request.query_params).search()) if part)
+    return RedirectResponse(f"/studies/{study}?{search}", status_code=303)
+
+
+@router.post("/note")
+def write_note(
+    request: Request, study: str, here: Here, who: Writer, *, note: Annotated[str, Form(max_length=_COMMENT)] = ""
+) -> RedirectResponse:
+    """Write the note."""
+    here.worklist.studies.note(study, note.strip(), by=who.name)
+    return RedirectResponse(Filters.of(request.query_params).url(f"/studies/{study}"), status_code=303)
+
+
+@router.post("/delete")
+def delete(request: Request, study: str, here: Here, who: Admin) -> RedirectResponse:
+    """Delete the study; the question was asked before, by the dialog or on the worklist's own page."""
+    filters = Filters.of(request.query_params)
+    deleted = delete_studies(here, [study], who.name)
+    search = "&".join(part for part in (filters.search(cursor=""), f"done=delete&n={deleted}") if part)
+    return RedirectResponse(f"/worklist?{search}", status_code=303)
+
+
+def _film_of_study(row: FilmRow, detail: StudyDetail) -> FilmShown:
+    readings = tuple(reading for reading in detail.readings if reading.film == row.sha256)
+    return FilmShown(row, readings, _facts(row))
+
+
+def _chosen(films: tuple[FilmShown, ...], lead: str, film: str, reading: str) -> tuple[FilmShown, ReadingRow | None]:
+    """The film and the reading that are shown: what was asked for if it is there, else what the summary is of."""
+    for each in films:
+        for row in each.readings:
+            if reading and row.id == reading:
+                return each, row
+    by_name = {each.row.sha256: each for each in films}
+    shown = by_name.get(film) or by_name.get(lead) or films[0]
+    return shown, shown.readings[0] if shown.readings else None
+
+
+def _metas(bundles: Bundles) -> Mapping[str, BundleMeta]:
+    """What the bundles that are here say of themselves, by their hash."""
+    return {known.sha256: known.meta for known in bundles.all()}
+
+
+def _facts(row: FilmRow) -> dict[str, str]:
+    """What is known of a film, in words."""
+    size = f"{row.columns} x {row.rows} pixels" if row.rows and row.columns else ""
+    spacing = f"{row.spacing_mm[0]:.3g} x {row.spacing_mm[1]:.3g} mm a pixel" if row.spacing_mm else ""
+    age = age_in_years(row.facts)
+    of_age = "" if age is None else f"{age:.0f} years" if age >= 2 else f"{12 * age:.0f} months"
+    found = {
+        "File": row.name,
+        "Format": ", ".join(part for part in (row.format or "not recognised", size, spacing) if part),
+        "Kept": words.bytes_of(row.bytes),
+        "Age": of_age,
+        "Sex": _SEX.get(row.facts.get("PatientSex", ""), ""),
+        "View": row.facts.get("ViewPosition", ""),
+        "Modality": row.facts.get("Modality", ""),
+        "sha256": row.sha256,
+    }
+    return {name: value for name, value in found.items() if value}

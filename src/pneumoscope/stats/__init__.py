@@ -1,0 +1,1 @@
+"""Statistics of arrays: numpy and scipy in, small frozen results out; bad arrays raise ValueError."""

@@ -1,1 +1,0 @@
-"""How the shipped lung-field network was learned."""

@@ -1,0 +1,1 @@
+"""The types that everything speaks in: radiograph, reading, evidence, codes. No input or output here."""

@@ -1,0 +1,48 @@
+"""An operating point as a report tells it: sensitivity and specificity with their counts, and on which films."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["OperatingPointSummary", "Proportion"]
+
+
+@dataclass(frozen=True, slots=True)
+class Proportion:
+    """A proportion as it was counted.
+
+    Attributes:
+        value: ``k / n``, in [0, 1].
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+        k: Films that count.
+        n: Films that were asked.
+    """
+
+    value: float
+    low: float
+    high: float
+    k: int
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPointSummary:
+    """An operating point in the words of a report.
+
+    Attributes:
+        preset: Its name, as in the reading.
+        sensitivity: Of the films with the finding, those called; of a three-way point, of those that got a call.
+        specificity: Of the films without it, those not called; likewise.
+        rule: How it was chosen, in words.
+        chosen_on: On which films, in words.
+        left_open: Of all films, those between the two thresholds of a three-way point; None where one threshold
+            decides.
+    """
+
+    preset: str
+    sensitivity: Proportion
+    specificity: Proportion
+    rule: str
+    chosen_on: str
+    left_open: Proportion | None = None

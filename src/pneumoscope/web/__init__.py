@@ -1,1 +1,0 @@
-"""The reading room: a web application and its API."""

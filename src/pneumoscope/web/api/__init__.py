@@ -1,1 +1,0 @@
-"""The REST API under ``/api/v1``, and what a server is asked by machines: health, metrics."""

@@ -1,1 +1,0 @@
-"""From bytes to films: received to a limit, unpacked, without identity, filed."""

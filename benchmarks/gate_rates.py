@@ -22,9 +22,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
-from quality_head.kinds import KINDS, draw_kind
-from quality_head.photographs import GROUNDS, as_photograph
-from quality_head.train import deal_patients
 
 from pneumoscope.data.scan import scan
 from pneumoscope.data.split import make_split
@@ -36,6 +33,9 @@ from pneumoscope.quality.checks import QualityResult, check_quality
 from pneumoscope.quality.spec import shipped_quality_spec
 from pneumoscope.stats.proportions import wilson
 from pneumoscope.types.radiograph import FilmInfo, Radiograph
+from quality_head.kinds import KINDS, draw_kind
+from quality_head.photographs import GROUNDS, as_photograph
+from quality_head.train import deal_patients
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

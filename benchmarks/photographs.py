@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from quality_head.photographs import GROUNDS, as_photograph
 
 from pneumoscope.data.scan import scan
 from pneumoscope.data.split import make_split
@@ -24,6 +23,7 @@ from pneumoscope.model.reader import Reader
 from pneumoscope.model.reader import load as load_reader
 from pneumoscope.stats.roc import roc_auc
 from pneumoscope.types.radiograph import FilmInfo, Radiograph
+from quality_head.photographs import GROUNDS, as_photograph
 
 TILTS = ((3, 10), (10, 20), (20, 44))  # degrees either way
 SHOWN = 12

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from quality_head.kinds import KINDS, draw_kind
 
 from gate_rates import as_film, films, nine, real, share
 from pneumoscope.data.labels import patient_of
@@ -25,6 +24,7 @@ from pneumoscope.films.load import load
 from pneumoscope.quality.checks import check_quality
 from pneumoscope.quality.spec import shipped_quality_spec
 from pneumoscope.training.site.films import LOGIT, LOOSEST, SPREAD, film_strain, fit_quality_limits, limits_at
+from quality_head.kinds import KINDS, draw_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

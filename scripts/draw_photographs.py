@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
-from quality_head.photographs import GROUNDS, as_photograph
 
 from pneumoscope.phantom.draw import KINDS, draw_phantom
 from pneumoscope.quality.checks import check_quality
 from pneumoscope.quality.spec import shipped_quality_spec
 from pneumoscope.types.radiograph import FilmInfo, Radiograph
+from quality_head.photographs import GROUNDS, as_photograph
 
 _TILTS = (-24.0, 17.0, 31.0, 12.0, -38.0, 21.0)
 _SIDE, _GAP, _WORDS = 230, 8, 18

@@ -19,11 +19,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from quality_head.samples import Sampling
-from quality_head.train import deal_patients, train_gate
 
 from pneumoscope.data.scan import scan
 from pneumoscope.data.split import make_split
+from quality_head.samples import Sampling
+from quality_head.train import deal_patients, train_gate
 
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
 

@@ -6,8 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from quality_head import bones, scenes, slices
-from quality_head.photographs import GROUNDS, Ground, as_photograph
 
 from pneumoscope.films.resample import resize
 from pneumoscope.phantom.draw import KINDS, draw_phantom
@@ -15,6 +13,8 @@ from pneumoscope.quality.checks import check_quality
 from pneumoscope.quality.corrections import apply_corrections
 from pneumoscope.quality.spec import shipped_quality_spec
 from pneumoscope.types.radiograph import FilmInfo, Radiograph
+from quality_head import bones, scenes, slices
+from quality_head.photographs import GROUNDS, Ground, as_photograph
 
 
 def picture(gray: np.ndarray) -> Radiograph:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from quality_head.kinds import KINDS, draw_kind
 
 from pneumoscope.phantom.draw import KINDS as PHANTOMS
 from pneumoscope.phantom.draw import draw_phantom
@@ -21,6 +20,7 @@ from pneumoscope.quality.checks import check_quality, score_film
 from pneumoscope.quality.head import quality_head
 from pneumoscope.quality.spec import shipped_quality_spec
 from pneumoscope.types.radiograph import FilmInfo, Radiograph
+from quality_head.kinds import KINDS, draw_kind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from quality_head.photographs import GROUNDS, Ground, as_photograph
 
 from pneumoscope.films.resample import resize_and_stretch
 from pneumoscope.phantom.draw import KINDS, draw_phantom
 from pneumoscope.quality.tilt import background_level, detect_tilted_film
 from pneumoscope.types.radiograph import FilmInfo, Radiograph
+from quality_head.photographs import GROUNDS, Ground, as_photograph
 
 
 def picture(pixels: np.ndarray) -> Radiograph:

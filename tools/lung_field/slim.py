@@ -9,8 +9,6 @@ import onnx
 import torch
 import torch.nn.functional as F  # noqa: N812
 from onnx import numpy_helper
-from quality_head.kinds import KINDS, draw_kind
-from quality_head.samples import film_inputs
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -19,6 +17,8 @@ from lung_field.network import LungField, SlimLungField
 from pneumoscope.data.progress import track_progress
 from pneumoscope.errors import TrainingError
 from pneumoscope.training.augment import apply_augmentation, draw_parameters
+from quality_head.kinds import KINDS, draw_kind
+from quality_head.samples import film_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,1 +1,4 @@
-"""The command ``pneumoscope`` and its verbs, in workflow order. Heavy imports stand inside the verbs, so that ``--help`` is instant."""
+"""The command ``pneumoscope`` and its verbs, in workflow order.
+
+Heavy imports stand inside the verbs, so that ``--help`` is instant.
+"""

@@ -302,9 +302,11 @@ def audit_page(found: Audit) -> str:
     Raises:
         MissingExtra: jinja2 is not installed.
     """
-    environment = template_environment(Path(__file__).parent, extra="audit", needed_for="the audit's page")
+    environment = template_environment(
+        Path(__file__).parent / "report" / "templates", extra="audit", needed_for="the audit's page"
+    )
     environment.filters["plural"] = plural
-    template = environment.get_template("page.html.j2")
+    template = environment.get_template("audit.html.j2")
     report, gallery = found.report, ThumbnailGallery(found.manifest.root)
     return template.render(
         r=report,

@@ -30,7 +30,7 @@ def search_figures(folder: str | PathLike[str]) -> list[Path]:
         DatasetError: Its record is damaged.
         StorageError: The disk is full or the folder cannot be written.
     """
-    from pneumoscope.evaluation.figures.training import (
+    from pneumoscope.evaluation.figures.training import (  # noqa: PLC0415
         SearchDimension,
         TrialPoint,
         search_history,

@@ -296,7 +296,7 @@ def _sample_figures(run: FinishedRun, folder: Path) -> list[Path]:
 
 
 def _part_figures(run: FinishedRun, part: str, folder: Path) -> list[Path]:
-    from pneumoscope.evaluation.figures.calibration import (
+    from pneumoscope.evaluation.figures.calibration import (  # noqa: PLC0415
         reliability_diagram,
         score_histogram,
     )

@@ -66,7 +66,7 @@ class Format:
         """
         self.check()
         module, function = self.home.split(":")
-        made = cast("Callable[[Reading, Given], bytes]", getattr(import_module(module), function))
+        made = cast("Callable[[Reading, ReportContext], bytes]", getattr(import_module(module), function))
         return made(reading, ReportContext() if given is None else given)
 
 

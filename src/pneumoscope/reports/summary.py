@@ -175,7 +175,8 @@ def _forced(warning: str) -> str:
 
 def _threshold_sentence(found: Finding) -> str:
     if found.lower is None:
-        return f"{capitalize_first(found.name)} is called from {percent(found.threshold)} (operating point: {found.preset})."
+        name = capitalize_first(found.name)
+        return f"{name} is called from {percent(found.threshold)} (operating point: {found.preset})."
     told = [
         f"no {found.name} below {percent(found.lower)}" if found.lower > 0 else f"no {found.name} is never said",
         f"{found.name} from {percent(found.threshold)}" if found.threshold <= 1 else f"{found.name} is never called",
@@ -203,9 +204,11 @@ def describe_operating_point(meaning: OperatingPointSummary, name: str) -> tuple
             f" left {_count_or_none(round(of * meaning.left_open.value))} of {of} open. Of those that it decided, it"
         )
     return (
-        f"{first} called {calls} of {of} with {name} and missed {_count_or_none(of - calls)}; of {of} without {name} it wrongly "
+        f"{first} called {calls} of {of} with {name} and missed {_count_or_none(of - calls)}; "
+        f"of {of} without {name} it wrongly "
         f"called {_count_or_none(wrong)}.",
-        f"Sensitivity {_rate_with_interval(meaning.sensitivity)}, specificity {_rate_with_interval(meaning.specificity)}.",
+        f"Sensitivity {_rate_with_interval(meaning.sensitivity)}, "
+        f"specificity {_rate_with_interval(meaning.specificity)}.",
         plain(f"Chosen on: {meaning.chosen_on}. Other films can differ."),
     )
 

@@ -1,4 +1,4 @@
-"""The application: its routers in one list, behind the middleware, opened when the server starts and closed when it stops."""
+"""The application: its routers in one list, behind the middleware, from the server's start to its stop."""
 
 from __future__ import annotations
 

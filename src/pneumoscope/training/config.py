@@ -229,7 +229,8 @@ class AugmentConfig(Section, frozen=True):
         marker_probability: Of that.
         border: Largest width of a painted collimation edge, likewise.
         border_probability: Of that.
-        outside: Share of the films that get another film's surroundings, laid by the lungs (``training/background_swap.py``).
+        outside: Share of the films that get another film's surroundings, laid by the lungs
+            (``training/background_swap.py``).
         guests: How many sit in a batch, as a share of its films (``data.guests``).
         mixup: Largest share of another film that is mixed in, up to 0.5.
         mixup_probability: Of that.

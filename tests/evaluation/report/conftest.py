@@ -161,7 +161,7 @@ def stress() -> RobustnessResult:
 def stress_of(names: dict[str, int]) -> RobustnessResult:
     def cell(name: str, severity: int) -> RobustnessCell:
         points = tuple(
-            RobustnessPoint(preset, t, rate("recall", 196 - 9 * severity, 200), rate("specificity", 95 - 4 * severity, 100),
+            RobustnessPoint(preset, t, rate("recall", 196 - 9 * severity, 200), rate("specificity", 95 - 4 * severity, 100),  # noqa: E501
                         rate("flipped", 6 * severity, 300))
             for preset, t in (("screening", 0.3), ("balanced", 0.7))
         )  # fmt: skip
@@ -217,14 +217,14 @@ def sanity() -> ExplanationResult:
         films=100,
         positives=50,
         negatives=50,
-        randomised=ParameterRandomization(12, 3, tuple(RandomizationStage(k, f"w{k}", metric("correlation", 0.8 / k), metric("size", 0.5))
+        randomised=ParameterRandomization(12, 3, tuple(RandomizationStage(k, f"w{k}", metric("correlation", 0.8 / k), metric("size", 0.5))  # noqa: E501
                                            for k in (1, 2, 4, 8, 12)), metric("between", 0.3)),
         perturbations=(Perturbation("blurred", 40, share, lines, lines, metric("gain", 0.2), metric("gain", 0.1),
                                     metric("reference", 0.05)),),
         phantoms=PointingGame(60, *(metric(f"figure {k}", 0.4) for k in range(9))),
         lungs=LungEvidence(95, 5, (metric("a", 0.6), metric("b", 0.7), metric("c", 0.5)), metric("area", 0.4),
                            rate("mostly", 70, 95)),
-        places=MeanMaps(50, means, metric("alike", 0.2), rate("peak", 9, 50), (3, 4), 17, 144, metric("spread", 0.4), 0.7,
+        places=MeanMaps(50, means, metric("alike", 0.2), rate("peak", 9, 50), (3, 4), 17, 144, metric("spread", 0.4), 0.7,  # noqa: E501
                       metric("edge", 0.1), 0.19),
         blanking=Masking(95, 5, blanked("as they came", ""), (blanked("lungs blanked", "mean of the rest"),)),
         limits=("One seed of shuffled weights.",),

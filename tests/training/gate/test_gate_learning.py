@@ -6,11 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from quality_head import samples as sampling
-from quality_head.kinds import KINDS, SEEN, Kind, draw_kind
-from quality_head.learn import labels_of, learn_head
-from quality_head.samples import Sampling, sample
-from quality_head.train import deal_patients
 
 from pneumoscope.lungs.segmentation import segmenter_input
 from pneumoscope.phantom.draw import draw_phantom
@@ -27,6 +22,11 @@ from pneumoscope.quality.head import (
     WHOLE,
     QualityHead,
 )
+from quality_head import samples as sampling
+from quality_head.kinds import KINDS, SEEN, Kind, draw_kind
+from quality_head.learn import labels_of, learn_head
+from quality_head.samples import Sampling, sample
+from quality_head.train import deal_patients
 
 FILMS = np.random.default_rng(0).random((9, 128, 128), dtype=np.float32)
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
+from pneumoscope.lungs.segmentation import segmenter_input
+from pneumoscope.phantom.draw import draw_phantom
 from quality_head import samples as sampling
 from quality_head.kinds import KINDS, SEEN
 from quality_head.samples import Sampling, film_inputs, sample
 from quality_head.train import Kept
-
-from pneumoscope.lungs.segmentation import segmenter_input
-from pneumoscope.phantom.draw import draw_phantom
 
 if TYPE_CHECKING:
     from pathlib import Path

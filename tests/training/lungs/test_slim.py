@@ -8,15 +8,15 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from torch import nn
+
 from lung_field import slim
 from lung_field.network import LungField, lungs_to_onnx
 from lung_field.slim import large_of, no_films, slimmed
-from quality_head.kinds import KINDS, Kind
-from torch import nn
-
 from pneumoscope.errors import TrainingError
 from pneumoscope.lungs.segmentation import segmenter_input
 from pneumoscope.phantom.draw import draw_phantom
+from quality_head.kinds import KINDS, Kind
 
 FILMS = np.stack([segmenter_input(draw_phantom(seed, "normal", rows=160).radiograph(), 128) for seed in range(6)])
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from quality_head import bones, scenes, slices
 
 from pneumoscope.phantom.draw import draw_phantom
 from pneumoscope.quality.checks import check_quality
@@ -22,6 +21,7 @@ from pneumoscope.training.site.films import (
     limits_at,
 )
 from pneumoscope.types.radiograph import FilmInfo, Radiograph
+from quality_head import bones, scenes, slices
 
 
 def fitted(strains: np.ndarray, patients: np.ndarray | None = None, asked: float = 0.05) -> SiteQualityLimits:

@@ -133,7 +133,8 @@ def _parameter_randomization(found: ParameterRandomization | None, album: Figure
     verdict = "Passed: the map hangs on what was learned." if found.passed else "Not passed."
     text = (
         f"{verdict} With all {found.weights:,} weight arrays shuffled, the mean absolute rank correlation of the map "
-        f"with that of the network as it is comes to {_with_interval(last.size)}. Maps of two different films have a rank "
+        f"with that of the network as it is comes to {_with_interval(last.size)}. Maps of two different films "
+        f"have a rank "
         f"correlation of {_with_interval(found.between_films)}."
     )
     return [Text(text, "plain" if found.passed else "warn", "Shuffled weights"), *album.get("randomised")]

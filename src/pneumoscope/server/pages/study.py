@@ -145,8 +145,8 @@ def _film(reading: Reading) -> str:
 
 def _for_page(remedy: str) -> str:
     """Remedies are written for the command line too; here its options are buttons."""
-    for pattern, words in _FOR_CONSOLE:
-        remedy = pattern.sub(words, remedy)
+    for pattern, replacement in _FOR_CONSOLE:
+        remedy = pattern.sub(replacement, remedy)
     return capitalize_first(remedy)
 
 

@@ -1,9 +1,9 @@
 """Batches from the cache, and films of a target domain without labels that sit in them.
 
 They lend their surroundings (``training/background_swap.py``) and their styles (``MixStyle``) to the films that are
-learned from, and count in the batch norms; the loss does not see them. So a child's film of the training hospital is also met
-with the contrast, the sharpness and the frame of a hospital that gave no label. Statistics of unlabelled films of the
-target: Li, Wang, Shi, Liu, Hou, "Revisiting batch normalization for practical domain adaptation" (2016).
+learned from, and count in the batch norms; the loss does not see them. So a child's film of the training hospital is
+also met with the contrast, the sharpness and the frame of a hospital that gave no label. Statistics of unlabelled
+films of the target: Li, Wang, Shi, Liu, Hou, "Revisiting batch normalization for practical domain adaptation" (2016).
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def test_the_default_bundle_is_small_and_whole() -> None:
 def test_its_provenance_is_its_recipe() -> None:
     """Anybody can make it again: what the bundle says it was trained with is what the recipe says."""
     _, meta, _ = read_bundle(shipped_bundles()["standard"])
-    recipe = TrainConfig.load(find_recipe("shipped"))
+    recipe = TrainConfig.load(find_recipe("residual"))
     said = meta.provenance.config
     assert said["network"] == {"name": recipe.network.name, "options": recipe.network.options}
     assert said["optim"]["epochs"] == recipe.optim.epochs
@@ -52,7 +52,7 @@ def test_the_best_bundle_is_whole_and_made_of_what_it_says() -> None:
     assert meta.reference is not None
     assert b"site-packages" not in path.read_bytes()
     one, other = meta.provenance.config["members"]
-    shipped, guests = (TrainConfig.load(find_recipe(name)) for name in ("shipped", "guests"))
+    shipped, guests = (TrainConfig.load(find_recipe(name)) for name in ("residual", "guests"))
     assert (one["seed"], one["epochs"]) == (shipped.seed, shipped.optim.epochs)
     assert (other["seed"], other["epochs"]) == (guests.seed, guests.optim.epochs)
     assert other["differs"]["network.options"] == guests.network.options
@@ -94,7 +94,7 @@ def test_its_figures_are_found_again_on_the_held_out_films(real_data: Path, bund
     """The films are those that it never saw, and reading them from their files gives the figures that it states."""
     reader = load(bundle)
     meta = reader.meta
-    data = TrainConfig.load(find_recipe("shipped")).data
+    data = TrainConfig.load(find_recipe("residual")).data
     manifest = scan(real_data / "chest_xray")
     split = make_split(manifest, seed=data.split_seed, fractions=data.fractions)
     assert manifest.sha256 == meta.provenance.manifest_sha256

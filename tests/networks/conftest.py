@@ -30,6 +30,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "dropout": 0.2,
         "dense": [16, 12, 8],
     },
+    "efficientnet-lite0": {"pretrained": False},
     "transfer": {},
 }
 

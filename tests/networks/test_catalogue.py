@@ -23,6 +23,9 @@ def test_the_field_s_networks_are_there() -> None:
         "classic-3conv",
         "dilated-5",
         "separable-5",
+        "efficientnet-lite0",
+        "efficientnet-lite1",
+        "efficientnet-lite2",
         "transfer",
     )
     assert default_size("residual") == 192

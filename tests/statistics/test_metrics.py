@@ -128,3 +128,16 @@ def test_two_classes_have_no_rows_of_three(judged: SimpleNamespace) -> None:
 def test_names_must_fit(judged: SimpleNamespace) -> None:
     with pytest.raises(ValueError, match="class names"):
         metrics_table(judged.labels, judged.p, ("a", "b"), (1,), POINTS, generator=np.random.default_rng(0))
+
+
+def test_a_film_of_several_classes_counts_where_the_finding_is_asked_for_alone() -> None:
+    p = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.3, 0.1, 0.6], [0.9, 0.05, 0.05], [0.1, 0.5, 0.4]])
+    allowed = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 1], [0, 1, 1]], dtype=np.bool_)
+    rows = metrics_table(
+        allowed, p, ("normal", "a", "b"), (1, 2), {"half": 0.5}, generator=np.random.default_rng(0), draws=50
+    )
+    found = {row.name: row for row in rows}
+    assert (found["recall (half)"].k, found["recall (half)"].n) == (3, 4)
+    assert (found["3-class accuracy"].k, found["3-class accuracy"].n) == (3, 3)
+    assert found["a against b AUC"].n == 2
+    assert found["3-class log loss"].n == 3

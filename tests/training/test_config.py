@@ -87,11 +87,19 @@ def test_an_unknown_recipe_names_those_that_are_there() -> None:
         find_recipe("secret")
 
 
-def test_the_shipped_recipe_is_a_sound_configuration() -> None:
-    config = TrainConfig.load(find_recipe("shipped"))
-    assert config.name == "standard"
-    assert config.data.citation
-    assert config.data.ages == (1, 5)
+@pytest.mark.parametrize(("recipe", "sites"), [("shipped", {"chest_xray", "nih_rsna"}), ("guangzhou", {"chest_xray"})])
+def test_a_recipe_of_the_shipped_bundles_tells_its_sites(recipe: str, sites: set[str]) -> None:
+    config = TrainConfig.load(find_recipe(recipe))
+    assert set(config.data.sites) == sites
+    assert all(site.licence and site.citation for site in config.data.sites.values())
+    assert config.data.balance == "site-class"
+
+
+def test_sites_and_what_is_not_set_survive_toml(tmp_path: Path) -> None:
+    config = TrainConfig.load(find_recipe("shipped"), ['data.leave_out=["nih_rsna"]'])
+    (tmp_path / "all.toml").write_text(config.to_toml())
+    assert TrainConfig.load(tmp_path / "all.toml") == config
+    assert config.data.keep_official is None
 
 
 def test_ages_survive_toml_and_reach_the_gate(tmp_path: Path) -> None:

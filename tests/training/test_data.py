@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pneumoscope.training.batches import EpochSampler, FilmBatches, class_weights, loader
+from pneumoscope.training.batches import EpochSampler, FilmBatches, class_weights, loader, site_class_weights
 
 
 @given(st.integers(1, 50), st.integers(2, 9), st.integers(0, 5))
@@ -65,3 +65,32 @@ def test_a_batch_is_the_films_asked_for() -> None:
     assert np.array_equal(films[:, 0].numpy(), images[[3, 1]])
     assert labels.tolist() == [0, 1]
     assert rows.tolist() == [3, 1]
+
+
+def test_sites_and_kinds_are_drawn_alike() -> None:
+    sites = np.repeat([0, 1], [100, 20])
+    allowed = np.zeros((120, 3), dtype=np.bool_)
+    allowed[:10, 0] = allowed[10:90, 1] = allowed[90:100, 2] = True  # of one site, most films are of one class
+    allowed[100:104, 0] = True
+    allowed[104:, 1:] = True  # of the other, the pattern is not known
+    weights = site_class_weights(sites, allowed, (False, True, True))
+    shares = [weights[where].sum() for where in (sites == 0, sites == 1, allowed[:, 0], slice(10, 90), slice(90, 100))]
+    assert shares == pytest.approx([0.5, 0.5, 0.5, 0.125, 0.125])
+
+
+def test_an_epoch_may_be_shorter_or_longer_than_the_films() -> None:
+    rows = np.arange(10, dtype=np.int64)
+    for weights in (None, np.ones(10)):
+        for count in (4, 25):
+            sampler = EpochSampler(rows, 4, seed=1, weights=weights, count=count)
+            batches = list(sampler)
+            drawn = np.concatenate(batches)
+            assert len(batches) == len(sampler)
+            assert len(drawn) == count - (count % 4 == 1)
+    whole = np.concatenate(list(EpochSampler(rows, 5, seed=1, count=20)))
+    assert np.bincount(whole).tolist() == [2] * 10
+
+
+def test_a_film_of_two_classes_counts_half_for_each() -> None:
+    allowed = np.array([[True, False, False], [False, True, False], [False, True, True]])
+    assert class_weights(allowed, 3) == pytest.approx(3 / (3 * np.array([1, 1.5, 0.5])))

@@ -36,3 +36,19 @@ def test_a_share_of_each() -> None:
     whole = Objective(POSITIVE)(LOGITS, LABELS)
     binary = Objective(POSITIVE, finding_weight=1.0)(LOGITS, LABELS)
     torch.testing.assert_close(Objective(POSITIVE, finding_weight=0.3)(LOGITS, LABELS), 0.7 * whole + 0.3 * binary)
+
+
+def test_a_film_of_several_classes_is_asked_for_their_sum() -> None:
+    allowed = torch.tensor([[True, False, False], [False, True, True]])
+    logits = torch.tensor([[0.3, -1.0, 2.0], [0.1, 0.7, -0.4]])
+    p = logits.softmax(1)
+    ours = Objective((False, True, True))(logits, allowed)
+    torch.testing.assert_close(ours, -torch.log(torch.stack([p[0, 0], p[1, 1] + p[1, 2]])))
+    binary = Objective((False, True, True), finding_weight=1.0)(logits, allowed)
+    torch.testing.assert_close(binary, -torch.log(torch.stack([p[0, 0], p[1, 1:].sum()])))
+
+
+def test_labels_of_one_class_each_are_the_same_as_numbers() -> None:
+    allowed = torch.nn.functional.one_hot(LABELS, LOGITS.shape[1]).bool()
+    objective = Objective(POSITIVE, label_smoothing=0.1, finding_weight=0.3)
+    torch.testing.assert_close(objective(LOGITS, allowed), objective(LOGITS, LABELS))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.table import Table
 
     from pneumoscope.data.manifest import Manifest
@@ -40,7 +42,10 @@ def networks(
         if name == "transfer":
             table.add_row(name, f"{size}", "", "checkpoint: a hub name, or a folder of the transformers library")
             continue
-        network = build(name, classes=classes, size=size)
+        # The weights of natural pictures are in packages of their own; the list does without.
+        known = {"pretrained": False} if name.startswith("efficientnet") else None
+        network = build(name, classes=classes, size=size, options=known)
+        network.options |= dict.fromkeys(known or {}, True)
         options = ", ".join(f"{key}={json.dumps(value)}" for key, value in network.options.items())
         table.add_row(name, f"{size}", f"{parameters_count(network):,}", options)
     show(table)
@@ -77,19 +82,30 @@ def augment(  # noqa: PLR0917 - typer makes them options
 
 def train(  # noqa: PLR0917 - typer makes them options
     data: Annotated[
-        Path | None,
+        list[str] | None,
         typer.Argument(
-            help="A folder of labelled films, a table of them, a .npz file, or a saved manifest (.parquet)."
+            help="A folder of labelled films, a table of them, a .npz file, or a saved manifest (.parquet). Several "
+            "are several sites, each called as its folder, or as NAME=PATH says."
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="RUN", help="Folder of the run.")] = None,
     network: Annotated[str | None, typer.Option(help="Family; `pneumoscope networks` lists them.")] = None,
-    recipe: Annotated[str | None, typer.Option(help="A configuration that comes with pneumoscope: shipped.")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="A configuration of the package: shipped, guangzhou, residual, guests."),
+    ] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file with what differs.")] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one key, like optim.epochs=10.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything that is drawn.")] = None,
+    leave_out: Annotated[
+        list[str] | None, typer.Option("--leave-out", metavar="SITE", help="Do not learn from this site; test on it.")
+    ] = None,
+    resplit: Annotated[
+        bool,
+        typer.Option("--resplit", help="Pool the train, val and test parts that the films come in, and split anew."),
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw away an earlier run in RUN.")] = False,
     show_config: Annotated[bool, typer.Option("--show-config", help="Print the whole configuration and stop.")] = False,
 ) -> None:
@@ -105,15 +121,17 @@ def train(  # noqa: PLR0917 - typer makes them options
     require_packages(
         "torch", "lightning", "onnx", "onnxscript", "pyarrow", "scipy", "matplotlib", needed_for="training"
     )
-    chosen = load_config(recipe, config, change or [], network, seed)
+    changes = [*(change or []), *([f"data.leave_out={json.dumps(leave_out)}"] if leave_out else [])]
+    chosen = load_config(recipe, config, [*changes, *(["data.keep_official=false"] if resplit else [])], network, seed)
     if show_config:
         typer.echo(chosen.to_toml(), nl=False)
         return
-    if data is None or out is None:
+    if not data or out is None:
         raise UsageError("training needs films and a folder for the run", remedy="Give DATA and --out RUN")
+    from pneumoscope.cli.console import output
     from pneumoscope.training.run import train as run_training
 
-    run = run_training(load_manifest(data, chosen), out, chosen, fresh=fresh)
+    run = run_training(load_manifest(data, chosen), out, chosen, fresh=fresh, tell=output().print)
     print_run(run.folder.path)
 
 
@@ -138,24 +156,43 @@ def load_config(
     return TrainConfig.load(find_recipe(recipe) if recipe else config, changes)
 
 
-def load_manifest(data: Path, config: TrainConfig) -> Manifest:
-    """The films that DATA means, and a line of how many of whom.
+def load_manifest(data: Path | Sequence[str], config: TrainConfig) -> Manifest:
+    """The films that DATA means, and a line of how many of whom at each site.
 
     Raises:
         DatasetError: It is no data set.
     """
     from pneumoscope.cli.console import output
-    from pneumoscope.data.manifest import Manifest, is_manifest
-    from pneumoscope.data.scan import scan
+    from pneumoscope.dataset.sites import join_sites, site_arguments
+    from pneumoscope.training.setup import known_sites
 
-    if data.is_file() and is_manifest(data):
-        return Manifest.load(data)
-    manifest = scan(data, source=config.data.source or None, labels=config.data.labels, progress=True)
-    counts = ", ".join(f"{count} {name}" for name, count in manifest.counts().items())
-    output().print(f"{len(manifest)} films of {len(manifest.patients)} patients: {counts}")
+    given = site_arguments([str(data)] if isinstance(data, Path) else data)
+    found = {
+        name: _site(path, name, config.data.source, config.data.labels, several=len(given) > 1)
+        for name, path in given.items()
+    }
+    manifest = join_sites(found, known_sites(config))
+    for name, site in (found if len(found) > 1 else {}).items():
+        output().print(f"{name}: {_told(site)}", markup=False)
+    output().print(_told(manifest))
     if manifest.problems:
         output().print(f"left out: {len(manifest.problems)} files; `pneumoscope manifest` lists them with the reasons")
     return manifest
+
+
+def _site(path: Path, name: str, source: str, labels: Literal["pattern", "binary"], *, several: bool) -> Manifest:
+    """The films of one site, or those of a saved manifest."""
+    from pneumoscope.data.manifest import Manifest, is_manifest
+    from pneumoscope.data.scan import scan
+
+    if path.is_file() and is_manifest(path):
+        return Manifest.load(path)
+    return scan(path, source=source or None, labels=labels, progress=True, site=name, least=1 if several else 2)
+
+
+def _told(manifest: Manifest) -> str:
+    counts = ", ".join(f"{count} {name}" for name, count in manifest.counts().items())
+    return f"{len(manifest)} films of {len(manifest.patients)} patients: {counts}"
 
 
 def print_run(run: Path) -> None:

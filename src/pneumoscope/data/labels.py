@@ -25,7 +25,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["NEGATIVE", "binary_label", "canonical_label", "is_negative", "join_patients", "order_classes", "patient_of"]
+__all__ = [
+    "NEGATIVE",
+    "allowed_classes",
+    "binary_label",
+    "canonical_label",
+    "is_negative",
+    "join_patients",
+    "leaf_classes",
+    "order_classes",
+    "patient_of",
+]
 
 NEGATIVE = frozenset(
     {"normal", "no finding", "no findings", "negative", "healthy", "no pneumonia", "non-pneumonia", "none", "clear"}
@@ -41,9 +51,13 @@ _SYNONYMS = {
     "viral pneumonia": "viral",
     "pneumonia viral": "viral",
     "pneumonia-viral": "viral",
+    "lung opacity": "opacity",
 }
 _FIRST = ("bacterial", "viral")
-_PNEUMONIA = frozenset({"bacterial", "viral", "pneumonia"})
+_PARENTS = {"pneumonia": _FIRST, "opacity": _FIRST}
+"""Labels that are less exact than classes: a film of one is of one of these classes, and nobody has said which."""
+
+_PNEUMONIA = frozenset({*_FIRST, *_PARENTS})
 
 
 def canonical_label(name: str) -> str:
@@ -53,8 +67,27 @@ def canonical_label(name: str) -> str:
 
 
 def binary_label(label: str) -> str:
-    """The same class when patterns do not matter: bacterial and viral are both "pneumonia"."""
+    """The same class when patterns do not matter: bacterial, viral and opacity are all "pneumonia"."""
     return "pneumonia" if label in _PNEUMONIA else label
+
+
+def leaf_classes(labels: Iterable[str]) -> tuple[str, ...]:
+    """The classes that a set of labels tells apart, in order: a parent with children among the labels is no class."""
+    found = set(labels)
+    return order_classes(label for label in found if not found & set(_PARENTS.get(label, ())))
+
+
+def allowed_classes(label: str, classes: Iterable[str]) -> tuple[bool, ...]:
+    """For each class, whether a film with this label may be of it: the class itself, or all children of a parent.
+
+    Raises:
+        ValueError: The label is neither a class nor a parent of one.
+    """
+    classes = tuple(classes)
+    of = {label} if label in classes else set(_PARENTS.get(label, ())) & set(classes)
+    if not of:
+        raise ValueError(f"{label!r} is none of the classes {', '.join(classes)}")
+    return tuple(name in of for name in classes)
 
 
 def is_negative(label: str, classes: Iterable[str]) -> bool:

@@ -53,7 +53,8 @@ class Candidate:
         label: The class, as ``canonical_label`` writes it.
         patient: If the layout names one.
         part: "train", "val", "test" or None.
-        age: If the layout tells it; likewise ``sex``, ``view`` and ``source`` (the hospital, the machine).
+        age: If the layout tells it; likewise ``sex``, ``view``, ``source`` (the machine, the copy), ``site`` and
+            ``boxes`` (see ``FilmRow``).
         patternless: The layout tells bacterial from viral, but not for this film: its label is "pneumonia".
     """
 
@@ -66,6 +67,8 @@ class Candidate:
     view: str | None = None
     source: str | None = None
     patternless: bool = False
+    site: str | None = None
+    boxes: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

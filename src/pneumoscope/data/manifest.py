@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields
+from collections import Counter
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -11,20 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pneumoscope.data.labels import is_negative, order_classes
+from pneumoscope.data.labels import allowed_classes, is_negative, leaf_classes
 from pneumoscope.errors import DatasetError, MissingExtra
 from pneumoscope.storage import open_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from os import PathLike
 
     from numpy.typing import NDArray
 
-__all__ = ["FilmRow", "Manifest", "is_manifest", "manifest_hash"]
+__all__ = ["FilmRow", "Manifest", "Site", "is_manifest", "manifest_hash"]
 
 _METADATA_KEY = b"pneumoscope.manifest"
-_FORMAT = 1
+_FORMAT = 2
+_SINCE = {"site": 2, "boxes": 2}
+"""Columns that older formats do not have."""
+
 _REMAKE = "Make it again with: pneumoscope manifest DATA --out FILE.parquet"
 
 
@@ -36,7 +40,7 @@ class FilmRow:
         path: From the manifest's root, with forward slashes; absolute if it lies elsewhere. A film inside a
             MedMNIST file is ``file.npz#train/12``.
         sha256: Hex digest of the file's bytes (of the pixels, for a film inside an .npz file).
-        label: The class.
+        label: The class, or a parent of classes ("pneumonia", where others are bacterial or viral).
         patient: Films of one child have one name; see ``pneumoscope.data.labels``.
         source: As the table told it (the hospital, say); else the name of the layout that it was found by.
         width: In pixels, after EXIF orientation.
@@ -46,6 +50,9 @@ class FilmRow:
         age: As the table told it.
         sex: As the table told it.
         view: As the table told it ("PA", "AP", "lateral").
+        site: The data set that the film is of; "" in a manifest of format 1.
+        boxes: What a reader drew around findings: "x y width height" as shares of the film's width and height, several
+            with a semicolon between them; None if nobody drew any.
     """
 
     path: str
@@ -60,6 +67,25 @@ class FilmRow:
     age: str | None = None
     sex: str | None = None
     view: str | None = None
+    site: str = ""
+    boxes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One of the data sets that a manifest was joined from.
+
+    Attributes:
+        folder: Where its films start, from the manifest's root; "." for the root itself.
+        description: What the films are, and whose.
+        licence: Under which they may be used.
+        citation: How to cite them.
+    """
+
+    folder: str = "."
+    description: str = ""
+    licence: str = ""
+    citation: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,19 +96,21 @@ class Manifest:
         films: One row for each film that can be read.
         root: The folder that the paths start from.
         problems: What was left out, as (path, reason).
+        sites: What is known of each site, by its name; empty if nothing is.
     """
 
     films: Sequence[FilmRow]
     root: Path
     problems: list[tuple[str, str]] = field(default_factory=list)
+    sites: Mapping[str, Site] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.films)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """The classes: negative first, then bacterial, viral, then the alphabet."""
-        return order_classes(film.label for film in self.films)
+        """The classes: negative first, then bacterial, viral, then the alphabet. No parent of classes is among them."""
+        return leaf_classes(film.label for film in self.films)
 
     @cached_property
     def positive(self) -> tuple[bool, ...]:
@@ -91,9 +119,36 @@ class Manifest:
 
     @cached_property
     def targets(self) -> NDArray[np.int64]:
-        """int64 [N]: for each film the index of its class."""
+        """int64 [N]: for each film the index of its class; -1 where the label leaves several open (``allowed``)."""
         index = {name: number for number, name in enumerate(self.classes)}
-        return np.fromiter((index[film.label] for film in self.films), dtype=np.int64, count=len(self.films))
+        return np.fromiter((index.get(film.label, -1) for film in self.films), dtype=np.int64, count=len(self.films))
+
+    @cached_property
+    def allowed(self) -> NDArray[np.bool_]:
+        """Bool [N, C]: the classes that each film may be of; one, unless its label is a parent of classes."""
+        rows = {label: allowed_classes(label, self.classes) for label in {film.label for film in self.films}}
+        found = np.array([rows[film.label] for film in self.films], dtype=np.bool_)
+        return found.reshape(len(self.films), len(self.classes))
+
+    @property
+    def labels(self) -> NDArray[np.int64] | NDArray[np.bool_]:
+        """``targets`` where each film is of one class, else ``allowed``: what learning and figures take."""
+        return self.allowed if self.partial else self.targets
+
+    @cached_property
+    def finding(self) -> NDArray[np.bool_]:
+        """Bool [N]: whether each film has the finding; known of partial labels too."""
+        return np.asarray((self.allowed & np.array(self.positive, dtype=np.bool_)).any(axis=1))
+
+    @property
+    def partial(self) -> bool:
+        """Whether some film's label leaves its class open."""
+        return bool((self.targets < 0).any())
+
+    @cached_property
+    def site_names(self) -> tuple[str, ...]:
+        """The sites that films are of, sorted."""
+        return tuple(sorted({film.site for film in self.films}))
 
     @cached_property
     def patients(self) -> tuple[str, ...]:
@@ -102,13 +157,13 @@ class Manifest:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash over (path, sha256, label, patient); neither the root nor the order matters."""
-        return manifest_hash(self.films)
+        """Hash over (path, sha256, label, patient); neither the roots of the sites nor the order matters."""
+        return manifest_hash(self.films, self.sites)
 
     def counts(self) -> dict[str, int]:
-        """Films of each class."""
-        numbers = np.bincount(self.targets, minlength=len(self.classes))
-        return dict(zip(self.classes, numbers.tolist(), strict=True))
+        """Films of each class, then of each label that leaves the class open."""
+        numbers = Counter(film.label for film in self.films)
+        return {name: numbers[name] for name in (*self.classes, *sorted(set(numbers) - set(self.classes)))}
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write as Parquet; the file's metadata holds the hash, the classes, the root and the problems.
@@ -130,6 +185,7 @@ class Manifest:
             "classes": self.classes,
             "root": str(self.root),
             "problems": self.problems,
+            "sites": {name: asdict(site) for name, site in self.sites.items()},
         }
         with open_atomically(path) as file:
             pq.write_table(table.replace_schema_metadata({_METADATA_KEY: json.dumps(about).encode()}), file)
@@ -161,9 +217,12 @@ class Manifest:
                 where=path,
                 remedy="Upgrade with: pip install --upgrade pneumoscope",
             )
-        values = [table.column(column.name).to_pylist() for column in fields(FilmRow)]
-        films = tuple(FilmRow(*row) for row in zip(*values, strict=True))
-        manifest = cls(films, Path(about["root"] if root is None else root), [tuple(p) for p in about["problems"]])
+        names = [column.name for column in fields(FilmRow) if _SINCE.get(column.name, 1) <= about["format"]]
+        values = [table.column(name).to_pylist() for name in names]
+        films = tuple(FilmRow(**dict(zip(names, row, strict=True))) for row in zip(*values, strict=True))
+        sites = {name: Site(**known) for name, known in about.get("sites", {}).items()}
+        problems = [tuple(p) for p in about["problems"]]
+        manifest = cls(films, Path(about["root"] if root is None else root), problems, sites)
         if manifest.sha256 != about["sha256"]:
             raise DatasetError("the manifest is not as it was written", where=path, remedy=_REMAKE)
         return manifest
@@ -178,10 +237,19 @@ def is_manifest(path: str | PathLike[str]) -> bool:
         return False
 
 
-def manifest_hash(films: Sequence[FilmRow]) -> str:
-    """Hash over the sorted (path, sha256, label, patient) of the films."""
+def manifest_hash(films: Sequence[FilmRow], sites: Mapping[str, Site] | None = None) -> str:
+    """Hash over the sorted (path, sha256, label, patient) of the films.
+
+    Where sites lie in folders of their own, a path starts from its site's folder, and the site's name stands before it.
+    """
+    heads = {name: f"{site.folder}/" for name, site in (sites or {}).items() if site.folder != "."}
+
+    def place(film: FilmRow) -> str:
+        head = heads.get(film.site)
+        return film.path if head is None else f"{film.site}:{film.path.removeprefix(head)}"
+
     digest = sha256()
-    for key in sorted((film.path, film.sha256, film.label, film.patient) for film in films):
+    for key in sorted((place(film), film.sha256, film.label, film.patient) for film in films):
         digest.update(json.dumps(key).encode())
     return digest.hexdigest()
 

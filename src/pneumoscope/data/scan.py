@@ -38,6 +38,8 @@ def scan(
     labels: Literal["pattern", "binary"] = "pattern",
     progress: bool = False,
     limit: int | None = None,
+    site: str | None = None,
+    least: int = 2,
 ) -> Manifest:
     """List and open all films of a data set.
 
@@ -49,6 +51,8 @@ def scan(
         labels: "pattern" keeps the classes; "binary" takes bacterial and viral for "pneumonia".
         progress: Show a bar.
         limit: Take at most this many films, evenly spread over the set (for a quick try).
+        site: What the data set is called; None takes the name of the folder or file. A table's own column "site" wins.
+        least: How many classes there must be: 1 for a site that others are joined with.
 
     Raises:
         DatasetError: No layout fits, or there are not two classes with films.
@@ -70,6 +74,7 @@ def scan(
             problems.append((candidate.path, look))
         else:
             kept.append((candidate, label, look))
+    name = site or data.stem
     patients = join_patients((candidate.path, candidate.patient, look.sha256) for candidate, _, look in kept)
     films = tuple(
         FilmRow(
@@ -85,11 +90,13 @@ def scan(
             age=candidate.age,
             sex=candidate.sex,
             view=candidate.view,
+            site=candidate.site or name,
+            boxes=candidate.boxes,
         )
         for (candidate, label, look), patient in zip(kept, patients, strict=True)
     )
     manifest = Manifest(films, listing.root, sorted(problems))
-    _check_classes(manifest, data, {label for _, label in wanted})
+    _check_classes(manifest, data, {label for _, label in wanted} - {film.label for film in films}, least)
     return manifest
 
 
@@ -144,21 +151,20 @@ def _labelled(
     return labelled
 
 
-def _check_classes(manifest: Manifest, data: Path, wanted: set[str]) -> None:
-    """Two classes are the least that can be told apart.
+def _check_classes(manifest: Manifest, data: Path, lost_labels: set[str], least: int) -> None:
+    """Two classes are the least that can be told apart, and no label may lose all its films.
 
     Raises:
         DatasetError: There are fewer, or a class lost all its films.
     """
     lost = f"; {len(manifest.problems)} files were left out" if manifest.problems else ""
     first = f" (the first: {': '.join(manifest.problems[0])})" if manifest.problems else ""
-    empty = sorted(wanted - set(manifest.classes))
-    if empty:
+    if empty := sorted(lost_labels):
         raise DatasetError(
             f"no film of the class {', '.join(empty)} can be read{lost}{first}",
             where=data,
             remedy="Check the files of this class",
         )
-    if len(manifest.classes) < 2:
+    if len(manifest.classes) < least:
         what = f"there is only one class, {manifest.classes[0]}" if manifest.classes else "there are no films"
         raise DatasetError(f"{what}{lost}{first}", where=data, remedy="Give at least two classes, each with films")

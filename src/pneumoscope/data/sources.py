@@ -201,15 +201,18 @@ def _file_in(folder: Path) -> Path | None:
 
 _TEXT = {".csv": ",", ".tsv": "\t"}
 _SUFFIXES = {*_TEXT, ".parquet"}
+_ROUNDING = 0.01
 _COLUMNS = {
     "path": ("path", "film", "films", "image", "images", "file", "filename", "file name", "image path"),
-    "label": ("label", "labels", "class"),
+    "label": ("label", "labels", "class", "read"),
     "patient": ("patient", "patient id", "patientid"),
     "part": ("split", "part", "set"),
     "age": ("age", "patient age"),
     "sex": ("sex", "gender", "patient sex", "patient gender"),
     "view": ("view", "view position"),
-    "source": ("source", "site", "hospital", "institution", "centre", "center"),
+    "source": ("source", "site", "hospital", "institution", "centre", "center", "copy"),
+    "site": ("site", "hospital", "institution", "centre", "center"),
+    "boxes": ("boxes", "bounding boxes"),
 }
 """What we call a column, and what tables call it; small letters, spaces for underscores."""
 
@@ -220,7 +223,7 @@ class Table:
     name = "table"
     description = (
         "a .csv, .tsv or .parquet table (or a folder with one in it) with the columns path and label, "
-        "and if known patient, split, age, sex, view and source"
+        "and if known patient, split, age, sex, view, source, site and boxes"
     )
 
     def matches(self, path: Path) -> bool:
@@ -259,7 +262,8 @@ class Table:
             patient = cells.get("patient") or patient_of(place)
             label = canonical_label(cells["label"] or "")
             age, sex, view, source = (cells.get(key) for key in ("age", "sex", "view", "source"))
-            listing.films.append(Candidate(place, label, patient, part, age, sex, view, source))
+            site, boxes = cells.get("site"), cells.get("boxes")
+            listing.films.append(Candidate(place, label, patient, part, age, sex, view, source, site=site, boxes=boxes))
         return listing
 
 
@@ -274,7 +278,21 @@ def _row_problem(cells: dict[str, str | None], place: str, seen: set[str]) -> st
     part = cells.get("part")
     if part and part.lower() not in PARTS:
         return f"The split is {part!r}. Write train, val or test, or leave it empty."
+    boxes = cells.get("boxes")
+    if boxes and not _are_boxes(boxes):
+        return (
+            f"The boxes are {boxes!r}. Write x, y, width and height as shares of the film, a semicolon between boxes."
+        )
     return None
+
+
+def _are_boxes(text: str) -> bool:
+    """Whether a text is boxes as ``FilmRow.boxes`` wants them: four numbers each, from 0 to 1 but for rounding."""
+    try:
+        boxes = [[float(number) for number in box.split()] for box in text.split(";") if box.strip()]
+    except ValueError:
+        return False
+    return all(len(box) == 4 and all(-_ROUNDING <= number <= 1 + _ROUNDING for number in box) for box in boxes)
 
 
 def _table_in(folder: Path) -> Path | None:

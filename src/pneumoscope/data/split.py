@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -23,9 +24,13 @@ if TYPE_CHECKING:
 
     from pneumoscope.data.manifest import FilmRow, Manifest
 
-__all__ = ["Split", "k_folds", "leave_out", "make_split"]
+__all__ = ["Split", "first_block", "k_folds", "leave_out", "make_split"]
 
 _FORMAT = 1
+_LEAST_VAL = 25
+"""Films with and without the finding that a given validation part must have; fewer in a set of a few hundred films."""
+
+_NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +43,14 @@ class Split:
         seed: What it was drawn with.
         films: The manifest's films.
         dropped: Films in no part, because their patient is in the official test part: int64 [n].
+        notes: What a person should know of how the parts came about, in sentences. Not saved.
     """
 
     parts: dict[str, NDArray[np.int64]]
     seed: int
     films: Sequence[FilmRow] = field(repr=False)
     dropped: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    notes: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -123,7 +130,7 @@ def make_split(
     fractions: tuple[float, float, float] = (0.8, 0.1, 0.1),
     val: float | None = None,
     test: float | None = None,
-    keep_official: bool = False,
+    keep_official: bool | None = False,
 ) -> Split:
     """Split by patient, so that each class is shared out in the asked fractions.
 
@@ -138,13 +145,17 @@ def make_split(
         val: Share of val, in place of the second of ``fractions``; train takes what is left.
         test: Share of test, in place of the third.
         keep_official: Take the set's own test part as test, and split the rest by train and val in their
-            proportion. Other films of the patients in it are dropped.
+            proportion. Other films of the patients in it are dropped. None: where a site has one, and of the other
+            sites a test part is dealt; a validation part of its own is kept if it is large enough.
 
     Raises:
         DatasetError: The fractions are impossible, there is no official test part, or there are too few patients.
     """
     shares = _shares(fractions, val, test)
     everything = np.arange(len(manifest), dtype=np.int64)
+    given = _sites_with_parts(manifest)
+    if keep_official is None and given:
+        return _given_split(manifest, given, shares, seed)
     if not keep_official:
         parts = _deal(manifest, everything, dict(zip(("train", "val", "test"), shares, strict=True)), seed)
         return _sound(Split(parts, seed, manifest.films), manifest, shares)
@@ -162,6 +173,88 @@ def make_split(
     parts = _deal(manifest, rest, {"train": shares[0] / learning, "val": shares[1] / learning}, seed)
     split = Split({**parts, "test": everything[official]}, seed, manifest.films, everything[crossing])
     return _sound(split, manifest, shares)
+
+
+def _sites_with_parts(manifest: Manifest) -> list[str]:
+    """The sites that have films both for learning and for testing."""
+    parts: dict[str, set[str | None]] = defaultdict(set)
+    for film in manifest.films:
+        parts[film.site].add(film.part)
+    return sorted(site for site, found in parts.items() if {"train", "test"} <= found)
+
+
+def _given_split(manifest: Manifest, given: Sequence[str], shares: tuple[float, float, float], seed: int) -> Split:
+    """The parts that sites come with; what they lack is dealt by patient, and told."""
+    films = manifest.films
+    everything = np.arange(len(manifest), dtype=np.int64)
+    with_parts = np.array([film.site in given for film in films], dtype=bool)
+    part = np.array([film.part or "" for film in films])
+    test = with_parts & (part == "test")
+    val = with_parts & (part == "val")
+    notes = [f"The test part of {' and '.join(given)} is the one that came with it: {int(test.sum()):,} films."]
+    enough = min(_LEAST_VAL, 1 + int(with_parts.sum()) // _LEAST_VAL)
+    kinds = [int((val & (manifest.finding == found)).sum()) for found in (False, True)]
+    if min(kinds) < enough:
+        notes.append(
+            f"Its validation part has {kinds[0]} films without the finding and {kinds[1]} with it, which is too few: "
+            "one is drawn from the films for learning, by patient."
+        )
+        val[:] = False
+    patients = np.array([film.patient for film in films])
+    of_test = np.isin(patients, patients[test]) & ~test
+    val &= ~of_test
+    of_val = np.isin(patients, patients[val]) & ~val & ~test & ~of_test & with_parts
+    dropped = of_test | of_val
+    if dropped.any():
+        notes.append(f"{int(dropped.sum()):,} films are in no part: their patients are in another one.")
+    free = ~(test | val | dropped)
+    learning = shares[0] + shares[1]
+    at_home = {"train": shares[0] / learning, "val": shares[1] / learning, "test": 0.0}
+    if val.any():
+        at_home = {"train": 1.0, "val": 0.0, "test": 0.0}
+    elsewhere = dict(zip(("train", "val", "test"), shares, strict=True))
+    by_site = {site: at_home if site in given else elsewhere for site in manifest.site_names}
+    dealt = _deal(manifest, everything[free], elsewhere, seed, by_site=by_site)
+    held = {"val": everything[val], "test": everything[test]}
+    parts = {name: np.sort(np.concatenate([rows, held.get(name, rows[:0])])) for name, rows in dealt.items()}
+    split = Split(parts, seed, films, everything[dropped], tuple(notes))
+    return _sound(split, manifest, (1.0, shares[1], 1.0))
+
+
+def first_block(manifest: Manifest, share: float, site: str = "") -> NDArray[np.bool_]:
+    """The films with the lowest numbers: bool [N].
+
+    Public sets are often parted by number (the official test part of the Guangzhou films is), so the films of a block
+    are of another time than the rest, which is nearer to the next batch of a hospital than films drawn by chance.
+
+    Args:
+        manifest: The films.
+        share: Of a site's patients with the finding, and of those without, 0 to 1; the number is the first one in the
+            patient's name.
+        site: Whose films; "" for every site's.
+    """
+    out = np.zeros(len(manifest), dtype=bool)
+    for name in [site] if site else manifest.site_names:
+        for found in (False, True):
+            numbers = {
+                film.patient: int(match[0])
+                for film, finding in zip(manifest.films, manifest.finding, strict=True)
+                if film.site == name and finding == found and (match := _NUMBER.search(_own_name(film)))
+            }
+            order = sorted(numbers, key=lambda patient: (numbers[patient], patient))
+            block = set(order[: round(share * len(order))])
+            out |= np.array(
+                [
+                    film.site == name and finding == found and film.patient in block
+                    for film, finding in zip(manifest.films, manifest.finding, strict=True)
+                ]
+            )
+    return out
+
+
+def _own_name(film: FilmRow) -> str:
+    """The patient's name without the site's before it."""
+    return film.patient.removeprefix(f"{film.site}/")
 
 
 def k_folds(manifest: Manifest, k: int, seed: int, *, held: Split | None = None) -> list[Split]:
@@ -230,20 +323,40 @@ def _shares(fractions: tuple[float, float, float], val: float | None, test: floa
 
 
 def _deal(
-    manifest: Manifest, indices: NDArray[np.int64], shares: Mapping[str, float], seed: int
+    manifest: Manifest,
+    indices: NDArray[np.int64],
+    shares: Mapping[str, float],
+    seed: int,
+    *,
+    by_site: Mapping[str, Mapping[str, float]] | None = None,
 ) -> dict[str, NDArray[np.int64]]:
-    """Deal the patients of some films out to parts."""
-    classes = len(manifest.classes)
-    targets = manifest.targets.tolist()
+    """Deal the patients of some films out to parts.
+
+    Args:
+        manifest: The films.
+        indices: Which of them.
+        shares: Of each part, of every site.
+        seed: Of the order of patients.
+        by_site: Shares of sites that differ; a part with a share of 0 gets no patient with a film of that site.
+    """
+    names, strata = _strata(manifest)
+    classes = len(names)
+    targets = strata.tolist()
     films_of: dict[str, list[int]] = defaultdict(list)
     for index in indices.tolist():
         films_of[manifest.films[index].patient].append(index)
     patients = sorted(films_of)
     np.random.default_rng(seed).shuffle(patients)
     patients.sort(key=lambda patient: -len(films_of[patient]))  # a stable sort: equals stay shuffled
-    totals = np.bincount(manifest.targets[indices], minlength=classes).tolist()
+    totals = np.bincount(strata[indices], minlength=classes).tolist()
     parts = [part for part, share in shares.items() if share > 0]
-    due = {part: [shares[part] * total for total in totals] for part in parts}
+    due = {
+        part: [
+            (shares if by_site is None else by_site[site])[part] * total
+            for (site, _), total in zip(names, totals, strict=True)
+        ]
+        for part in parts
+    }
     have = {part: [0] * classes for part in parts}
     dealt: dict[str, list[int]] = {part: [] for part in shares}
     for patient in patients:
@@ -253,6 +366,8 @@ def _deal(
 
         def cost(part: str, counts: Mapping[int, int] = counts) -> float:
             """How much chi-square = sum (have - due)^2 / due grows if the patient goes here."""
+            if any(due[part][c] <= 0 for c in counts):
+                return math.inf
             growth = (n * (n + 2 * (have[part][c] - due[part][c])) / due[part][c] for c, n in counts.items())
             return math.fsum(growth)
 
@@ -261,6 +376,14 @@ def _deal(
         for target, count in counts.items():
             have[home][target] += count
     return {part: _indices(sorted(films)) for part, films in dealt.items()}
+
+
+def _strata(manifest: Manifest) -> tuple[list[tuple[str, str]], NDArray[np.int64]]:
+    """What is shared out evenly: the (site, label) pairs, and for each film the number of its pair, int64 [N]."""
+    pairs = [(film.site, film.label) for film in manifest.films]
+    names = sorted(set(pairs))
+    number = {pair: place for place, pair in enumerate(names)}
+    return names, np.array([number[pair] for pair in pairs], dtype=np.int64)
 
 
 def _sound(split: Split, manifest: Manifest, shares: tuple[float, float, float]) -> Split:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from pneumoscope.data.labels import allowed_classes
 from pneumoscope.errors import DatasetError, MissingExtra, UsageError
 from pneumoscope.model.bundle import read_bundle
 from pneumoscope.stats.metrics import metrics_table
@@ -39,14 +40,21 @@ class RunPredictions:
     Attributes:
         paths: N.
         patients: str [N].
-        labels: int64 [N], in the bundle's order of classes.
+        labels: int64 [N], in the bundle's order of classes; -1 where the label is a parent of several.
         probabilities: Calibrated, float64 [N, C].
+        allowed: bool [N, C], the classes that each film may be of.
     """
 
     paths: list[str]
     patients: NDArray[np.str_]
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float64]
+    allowed: NDArray[np.bool_]
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Bool [N]: whether the class of each film is known."""
+        return self.labels >= 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,7 +163,8 @@ def _read_history(path: Path) -> dict[str, NDArray[np.float64]]:
 
 def _read_predictions(path: Path, classes: tuple[str, ...]) -> dict[str, RunPredictions]:
     columns = _parquet(path)
-    parts, labels = np.asarray(columns["part"]), _class_numbers(np.asarray(columns["label"]), classes)
+    parts, allowed = np.asarray(columns["part"]), _allowed(np.asarray(columns["label"]), classes)
+    labels = np.where(allowed.sum(axis=1) == 1, allowed.argmax(axis=1), -1)
     p = np.stack([np.asarray(columns[f"p_{name}"], dtype=np.float64) for name in classes], axis=1)
     if not np.isfinite(p).all():
         raise ValueError("a probability is not a number")
@@ -165,7 +174,7 @@ def _read_predictions(path: Path, classes: tuple[str, ...]) -> dict[str, RunPred
         rows = np.flatnonzero(parts == part)
         if len(rows):
             paths = [columns["path"][row] for row in rows]
-            found[part] = RunPredictions(paths, patients[rows], labels[rows], p[rows])
+            found[part] = RunPredictions(paths, patients[rows], labels[rows], p[rows], allowed[rows])
     if not found:
         raise ValueError("it has no films of the part val or test")
     return found
@@ -190,6 +199,15 @@ def _read_samples(path: Path, classes: tuple[str, ...]) -> SampleFilms:
             probabilities=file["probabilities"].astype(np.float64),
             evidence=file["evidence"],
         )
+
+
+def _allowed(labels: NDArray[Any], classes: tuple[str, ...]) -> NDArray[np.bool_]:
+    """The classes that each film may be of, from its label; bool [N, C]."""
+    if labels.dtype.kind in "iu":
+        found: NDArray[np.bool_] = np.eye(len(classes), dtype=np.bool_)[labels]
+        return found
+    rows = {label: allowed_classes(label, classes) for label in set(labels.tolist())}
+    return np.array([rows[label] for label in labels.tolist()], dtype=np.bool_).reshape(len(labels), len(classes))
 
 
 def _class_numbers(labels: NDArray[Any], classes: tuple[str, ...]) -> NDArray[np.int64]:
@@ -224,7 +242,7 @@ def run_table(run: str | PathLike[str]) -> list[Metric]:
         row
         for part, films in finished.parts.items()
         for row in metrics_table(
-            films.labels,
+            films.allowed,
             films.probabilities,
             bundle.class_names,
             bundle.positive,
@@ -309,10 +327,15 @@ def _part_figures(run: FinishedRun, part: str, folder: Path) -> list[Path]:
     films, bundle, words = run.parts[part], run.bundle, _PART_NAMES[part]
     classes, points = bundle.class_names, run.thresholds
     truth, score = _finding(run, films)
-    called = films.probabilities.argmax(axis=1)
-    written = confusion_matrix(
-        confusion(films.labels, called, len(classes)), classes, folder / f"confusion_{part}", films=words
-    )
+    called, known = films.probabilities.argmax(axis=1), films.known
+    written = []
+    if known.any():
+        written += confusion_matrix(
+            confusion(films.labels[known], called[known], len(classes)),
+            classes,
+            folder / f"confusion_{part}",
+            films=words,
+        )
     for preset, threshold in points.items():
         written += confusion_matrix(
             confusion(truth, score >= threshold, 2),
@@ -335,12 +358,15 @@ def _part_figures(run: FinishedRun, part: str, folder: Path) -> list[Path]:
             films=words,
         )
     panels = {bundle.finding.capitalize(): (truth, score)}
-    if len(classes) > 2:
-        panels |= {name.capitalize(): (films.labels == c, films.probabilities[:, c]) for c, name in enumerate(classes)}
+    if len(classes) > 2 and known.any():
+        panels |= {
+            name.capitalize(): (films.labels[known] == c, films.probabilities[known, c])
+            for c, name in enumerate(classes)
+        }
     written += reliability_diagram(panels, folder / f"reliability_{part}", films=words)
     written += score_histogram(
-        films.labels,
-        score,
+        films.labels[known],
+        score[known],
         classes,
         folder / f"scores_{part}",
         operating_points=points,
@@ -353,7 +379,8 @@ def _part_figures(run: FinishedRun, part: str, folder: Path) -> list[Path]:
 def _finding(run: FinishedRun, films: RunPredictions) -> tuple[np.ndarray, np.ndarray]:
     """Whether each film has the finding, and its probability."""
     positive = list(run.bundle.positive)
-    return np.isin(films.labels, positive), np.clip(films.probabilities[:, positive].sum(axis=1), 0, 1)
+    truth = np.asarray(films.allowed[:, positive].any(axis=1))
+    return truth, np.clip(films.probabilities[:, positive].sum(axis=1), 0, 1)
 
 
 def _spread_over_classes(labels: np.ndarray, most: int) -> np.ndarray:

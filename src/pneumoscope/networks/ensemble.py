@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["Ensemble"]
+__all__ = ["Ensemble", "MeanHead"]
 
 
 class Ensemble(Network):
@@ -49,14 +49,14 @@ class Ensemble(Network):
             std=first.std,
         )
         self.members = nn.ModuleList(members)
-        self.head = _MeanHead([member.head for member in members], _channels(members))
+        self.head = MeanHead([member.head for member in members], _channels(members))
 
     def features(self, x: Tensor) -> Tensor:
         """The members' feature maps, one after the other: [N, K of all, h, w]."""
         return torch.cat([member.features(x) for member in self.members], dim=1)  # type: ignore[operator]  # ModuleList forgets the kind
 
 
-class _MeanHead(Head):
+class MeanHead(Head):
     """Each head reads its own member's channels; the mean keeps the law of evidence, being linear."""
 
     def __init__(self, heads: Sequence[Head], channels: Sequence[int]) -> None:

@@ -10,6 +10,7 @@ import torch
 from pneumoscope.errors import ConfigError
 from pneumoscope.networks.base import apply_options
 from pneumoscope.networks.classic import BASELINE_SIZE, BASELINES, Plain
+from pneumoscope.networks.efficientnet import EFFICIENTNETS, EfficientNetLite, EfficientNetLiteOptions
 from pneumoscope.networks.residual import Residual, ResidualOptions
 from pneumoscope.networks.transfer import Transfer, TransferOptions
 
@@ -39,6 +40,7 @@ class Family:
 _FAMILIES = {
     "residual": Family(Residual, ResidualOptions(), 192),
     **{name: Family(Plain, options, BASELINE_SIZE) for name, options in BASELINES.items()},
+    **{name: Family(EfficientNetLite, EfficientNetLiteOptions(), 160) for name in EFFICIENTNETS},
     "transfer": Family(Transfer, TransferOptions(), 224),
 }
 
@@ -70,7 +72,8 @@ def build(name: str, *, classes: int, size: int, options: Mapping[str, Any] | No
 
     Raises:
         ConfigError: No such family or option, or a value that cannot be.
-        MissingExtra: ``transfer`` without the transformers package.
+        MissingExtra: ``transfer`` without the transformers package, ``efficientnet-lite0`` to ``2`` without the one
+            that holds their weights.
         TrainingError: ``transfer`` with a checkpoint that cannot be had.
     """
     family = _family(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -98,7 +98,8 @@ def metrics_table(
     are given; the patient-clustered percentile bootstrap for the rest (F1, Brier, calibration error, log loss).
 
     Args:
-        labels: Class numbers, [N].
+        labels: Class numbers, [N]; or bool [N, C] of the classes that each film may be of. A film of several classes
+            counts where the finding is asked for, and not where the class is.
         probabilities: Calibrated, [N, C].
         classes: Names, C.
         positive: Which classes count as the finding.
@@ -111,16 +112,28 @@ def metrics_table(
     Raises:
         ValueError: NaN, or shapes that do not fit.
     """
-    p, truth = table(probabilities, labels, simplex=True)
+    found = np.asarray(labels)
+    partial = found.ndim == 2
+    p, truth = table(probabilities, np.zeros(len(found), dtype=np.int64) if partial else found, simplex=True)
     if len(classes) != p.shape[1]:
         raise ValueError(f"{p.shape[1]} columns of probabilities need as many class names, not {len(classes)}")
-    finding = np.isin(truth, list(positive))
+    allowed = np.eye(len(classes), dtype=np.bool_)[truth]
+    if partial:
+        allowed = found.astype(np.bool_)
+        if allowed.shape != p.shape or not allowed.any(axis=1).all():
+            raise ValueError("labels of two axes must be shaped like the probabilities, with a class for each film")
+        truth = np.where(allowed.sum(axis=1) == 1, allowed.argmax(axis=1), -1)
+    finding = np.asarray(allowed[:, list(positive)].any(axis=1))
+    known = truth >= 0
     score = np.clip(p[:, list(positive)].sum(axis=1), 0, 1)
     people = None if groups is None else np.asarray(groups)
 
-    def sums(name: str, statistic: Callable[[Sums], Sums], values: NDArray[np.float64]) -> Metric:
+    def sums(
+        name: str, statistic: Callable[[Sums], Sums], values: NDArray[np.float64], *, kept: Any = slice(None)
+    ) -> Metric:
         try:
-            found = bootstrap_sums(statistic, values, people, draws, generator=generator)
+            whose = None if people is None else people[kept]
+            found = bootstrap_sums(statistic, values, whose, draws, generator=generator)
         except ValueError:  # no film that it could be computed from
             return Metric(name, None, None, None, len(values), None, "bootstrap", films)
         return Metric(name, found.value, found.low, found.high, found.n, None, "bootstrap", films)
@@ -150,12 +163,12 @@ def metrics_table(
             rate(f"accuracy ({preset})", at.accuracy),
         ]
     count = len(classes)
-    if count > 2:
-        called_class = p.argmax(axis=1)
-        right = int((called_class == truth).sum())
-        cells = np.eye(count**2)[truth * count + called_class]  # [N, C * C]
-        rows.append(rate(f"{count}-class accuracy", wilson(right, len(truth))))
-        rows.append(sums("macro F1", lambda x: _macro_f1(x.reshape(-1, count, count)), cells))
+    if count > 2 and known.any():
+        called_class = p[known].argmax(axis=1)
+        right = int((called_class == truth[known]).sum())
+        cells = np.eye(count**2)[truth[known] * count + called_class]  # [n, C * C]
+        rows.append(rate(f"{count}-class accuracy", wilson(right, int(known.sum()))))
+        rows.append(sums("macro F1", lambda x: _macro_f1(x.reshape(-1, count, count)), cells, kept=known))
     for a, b in combinations(positive, 2):
         # Among the films of these two alone; the logit of one against the other.
         by = np.log(np.maximum(p[:, a], _TINY)) - np.log(np.maximum(p[:, b], _TINY))
@@ -169,9 +182,9 @@ def metrics_table(
             "log loss", _mean, np.stack([-np.log(np.maximum(np.where(finding, score, 1 - score), _TINY)), one], axis=1)
         ),
     ]
-    if count > 2:
-        own = p[np.arange(len(p)), truth]
-        rows.append(sums(f"{count}-class log loss", _mean, np.stack([-np.log(np.maximum(own, _TINY)), one], axis=1)))
+    if count > 2 and known.any():
+        own = -np.log(np.maximum(p[np.flatnonzero(known), truth[known]], _TINY))
+        rows.append(sums(f"{count}-class log loss", _mean, np.stack([own, one[known]], axis=1), kept=known))
     return rows
 
 

@@ -25,14 +25,23 @@ from pneumoscope.films.sniff import looks_like_film
 from pneumoscope.model.preprocess import preprocess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from os import PathLike
 
     from numpy.typing import NDArray
 
     from pneumoscope.model.preprocess import PreprocessSpec
 
-__all__ = ["EpochSampler", "FilmBatches", "UnlabelledFilms", "class_weights", "loader", "read_unlabelled_films"]
+__all__ = [
+    "EpochSampler",
+    "FilmBatches",
+    "UnlabelledFilms",
+    "allowed_classes",
+    "class_weights",
+    "loader",
+    "read_unlabelled_films",
+    "site_class_weights",
+]
 
 
 class FilmBatches(Dataset[tuple[Tensor, Tensor, Tensor]]):
@@ -40,15 +49,15 @@ class FilmBatches(Dataset[tuple[Tensor, Tensor, Tensor]]):
 
     Args:
         images: uint8 [M, S, S] of the whole manifest; a memory map is read only where it is asked.
-        labels: int64 [M].
+        labels: int64 [M], or bool [M, C] of the classes that each film may be of.
     """
 
-    def __init__(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
+    def __init__(self, images: NDArray[np.uint8], labels: NDArray[np.int64] | NDArray[np.bool_]) -> None:
         self.images = images
         self.labels = labels
 
     def __getitem__(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
-        """One batch: films uint8 [N, 1, S, S], labels int64 [N], rows int64 [N]."""
+        """One batch: films uint8 [N, 1, S, S], labels int64 [N] or bool [N, C], rows int64 [N]."""
         films = np.ascontiguousarray(self.images[rows])[:, None]
         return torch.from_numpy(films), torch.from_numpy(self.labels[rows]), torch.from_numpy(rows)
 
@@ -61,6 +70,8 @@ class EpochSampler(Sampler["NDArray[np.int64]"]):
         batch: Films a batch.
         seed: Of the run; None keeps the order of ``rows`` (validation).
         weights: float64 [M], draw with replacement in proportion to these (balanced sampling).
+        count: Films of an epoch; 0 for as many as there are rows. Without weights, the rows come again and again, each
+            time in another order.
     """
 
     def __init__(
@@ -70,8 +81,10 @@ class EpochSampler(Sampler["NDArray[np.int64]"]):
         *,
         seed: int | None = None,
         weights: NDArray[np.float64] | None = None,
+        count: int = 0,
     ) -> None:
         self.rows = rows
+        self.count = count or len(rows)
         self.batch = batch
         self.seed = seed
         self.weights = weights
@@ -87,9 +100,10 @@ class EpochSampler(Sampler["NDArray[np.int64]"]):
         if self.seed is not None:
             generator = np.random.default_rng([self.seed, self.epoch])
             if self.weights is None:
-                order = generator.permutation(self.rows)
+                rounds = -(-self.count // max(len(self.rows), 1))
+                order = np.concatenate([generator.permutation(self.rows) for _ in range(rounds)])[: self.count]
             else:
-                order = generator.choice(self.rows, len(self.rows), p=self.weights / self.weights.sum())
+                order = generator.choice(self.rows, self.count, p=self.weights / self.weights.sum())
         for start in range(0, len(order), self.batch):
             part = order[start : start + self.batch]
             # A last batch of one film has no batch statistics; its film comes again in another epoch.
@@ -98,7 +112,7 @@ class EpochSampler(Sampler["NDArray[np.int64]"]):
 
     def __len__(self) -> int:
         """Number of batches."""
-        whole, rest = divmod(len(self.rows), self.batch)
+        whole, rest = divmod(self.count, self.batch)
         return whole + int(rest > (0 if self.seed is None else 1))
 
 
@@ -107,13 +121,51 @@ def loader(batches: FilmBatches, sampler: EpochSampler) -> DataLoader[tuple[Tens
     return DataLoader(batches, sampler=sampler, batch_size=None, num_workers=0)
 
 
-def class_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
+def allowed_classes(labels: NDArray[np.int64] | NDArray[np.bool_], classes: int) -> NDArray[np.bool_]:
+    """The classes that each film may be of, bool [N, C], from these or from class numbers, int64 [N]."""
+    if labels.ndim == 2:
+        return labels.astype(np.bool_)
+    found: NDArray[np.bool_] = np.eye(classes, dtype=np.bool_)[labels]
+    return found
+
+
+def site_class_weights(
+    sites: NDArray[np.int64], allowed: NDArray[np.bool_], positive: Sequence[bool]
+) -> NDArray[np.float64]:
+    """Weights by which films are drawn, float64 [N]: sites alike, in each the finding and its absence, then labels.
+
+    A site with films of one kind only gives all of its share to them.
+
+    Args:
+        sites: Number of each film's site, [N].
+        allowed: The classes that each film may be of, [N, C].
+        positive: One bool a class.
+    """
+    finding = np.asarray((allowed & np.array(positive, dtype=np.bool_)).any(axis=1))
+    label = np.unique(allowed, axis=0, return_inverse=True)[1].reshape(-1)
+    weights: NDArray[np.float64] = np.zeros(len(sites))
+    for site in np.unique(sites):
+        here = sites == site
+        kinds = np.unique(finding[here])
+        for kind in kinds:
+            labels = np.unique(label[here & (finding == kind)])
+            for each in labels:
+                cell = here & (label == each)
+                weights[cell] = 1 / (len(kinds) * len(labels) * cell.sum())
+    weights /= weights.sum()
+    return weights
+
+
+def class_weights(labels: NDArray[np.int64] | NDArray[np.bool_], classes: int) -> NDArray[np.float64]:
     """Inverse class frequencies with a mean of 1 over the films: float64 [classes].
+
+    A film that may be of several classes counts for each with its share.
 
     King and Zeng, "Logistic regression in rare events data", Political Analysis 9 (2001), section 4.1.
     """
-    counts = np.bincount(labels, minlength=classes).astype(np.float64)
-    return np.where(counts > 0, len(labels) / (classes * np.maximum(counts, 1)), 0.0)
+    allowed = allowed_classes(labels, classes)
+    counts = (allowed / allowed.sum(axis=1, keepdims=True)).sum(axis=0)
+    return np.where(counts > 0, len(labels) / (classes * np.where(counts > 0, counts, 1)), 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,6 +15,7 @@ from pneumoscope.model.schema import Calibrator
 from pneumoscope.stats.calibration import fit_temperature_and_bias
 from pneumoscope.stats.operating_points import rates_at_threshold
 from pneumoscope.training.augment import apply_augmentation, draw_parameters
+from pneumoscope.training.batches import allowed_classes
 from pneumoscope.training.operating_points import (
     choose_bounds,
     choose_thresholds,
@@ -56,12 +57,17 @@ class CalibrationLogits:
     Attributes:
         plain: float32 [N, C], logits of the films as they are.
         shifted: float32 [K, N, C], logits of K augmented looks at each; K may be 0.
-        labels: int64 [N].
+        labels: int64 [N], or bool [N, C] of the classes that each film may be of.
     """
 
     plain: NDArray[np.float32]
     shifted: NDArray[np.float32]
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int64] | NDArray[np.bool_]
+
+    @property
+    def allowed(self) -> NDArray[np.bool_]:
+        """Bool [N, C], the classes that each film may be of."""
+        return allowed_classes(self.labels, self.plain.shape[1])
 
     def calibrated(self, calibrator: Calibrator) -> CalibrationLogits:
         """The same, as logits that need no calibrator any more."""
@@ -88,7 +94,7 @@ def weakened(config: AugmentConfig, share: float) -> AugmentConfig:
 def collect_logits(
     say: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
     films: NDArray[np.uint8],
-    labels: NDArray[np.int64],
+    labels: NDArray[np.int64] | NDArray[np.bool_],
     *,
     augment: AugmentConfig,
     config: CalibrationConfig,
@@ -99,7 +105,7 @@ def collect_logits(
     Args:
         say: What it says of films: logits float32 [n, C] of uint8 [n, S, S].
         films: uint8 [N, S, S].
-        labels: int64 [N].
+        labels: int64 [N], or bool [N, C] of the classes that each film may be of.
         augment: As in training; the shifted looks are a weaker form of it.
         config: How many, and how much weaker.
         seed: Of the looks.
@@ -134,7 +140,8 @@ def fit_calibrator(looks: CalibrationLogits, config: CalibrationConfig) -> Calib
         config: How.
     """
     pooled = np.concatenate([looks.plain, looks.shifted.reshape(-1, looks.plain.shape[1])])
-    temperature, bias = fit_temperature_and_bias(pooled, np.tile(looks.labels, 1 + len(looks.shifted)), l2=config.l2)
+    allowed = np.tile(looks.allowed, (1 + len(looks.shifted), 1))
+    temperature, bias = fit_temperature_and_bias(pooled, allowed, l2=config.l2)
     return Calibrator(temperature=temperature, bias=tuple(bias.tolist()))
 
 
@@ -165,7 +172,7 @@ def choose_decisions(
     """
     classes = looks.plain.shape[1]
     is_positive = np.array(positive)
-    truth = is_positive[looks.labels]
+    truth = (looks.allowed & is_positive).any(axis=1)
     if truth.all() or not truth.any():
         raise TrainingError(
             "the validation films are all positive or all negative, so no threshold can be chosen",
@@ -197,5 +204,5 @@ def choose_decisions(
         calibrator=calibrator,
         operating_points=tuple(points),
         band=state_band(bounds, truth, score, stated, with_shifted if len(looks.shifted) else plainly),
-        conformal=conformal_levels(plain, np.eye(classes, dtype=np.bool_)[looks.labels], is_positive, config.coverages),
+        conformal=conformal_levels(plain, looks.allowed, is_positive, config.coverages),
     )

@@ -18,9 +18,11 @@ __all__ = [
     "AugmentConfig",
     "CalibrationConfig",
     "DataConfig",
+    "ExportConfig",
     "NetworkConfig",
     "OptimConfig",
     "Section",
+    "SiteConfig",
     "TrainConfig",
     "check_range",
     "find_recipe",
@@ -42,6 +44,20 @@ def check_range(name: str, value: float, low: float, high: float = float("inf"))
         raise ValueError(f"{name} must be {bounds}, not {value:g}")
 
 
+class SiteConfig(Section, frozen=True):
+    """What is known of a site; it goes into the bundle if films of the site are learned from.
+
+    Attributes:
+        description: What the films are, and whose.
+        licence: Under which they may be used.
+        citation: How to cite them.
+    """
+
+    description: str = ""
+    licence: str = ""
+    citation: str = ""
+
+
 class DataConfig(Section, frozen=True):
     """Which films, and how they are prepared.
 
@@ -49,7 +65,12 @@ class DataConfig(Section, frozen=True):
         labels: "pattern" tells normal, bacterial and viral apart; "binary" normal and pneumonia.
         source: Layout of the data; "" detects it.
         fractions: Shares of the patients in train, val and test.
-        keep_official: Take the set's own test part as the test part.
+        keep_official: Take the set's own test part as the test part. Not given: where there is one. False (or
+            ``--resplit``): pool the set's parts and split anew.
+        leave_out: Sites whose films are not learned from and become the test part.
+        leave_block: Share of patients with the lowest numbers, of those with and of those without the finding, whose
+            films are not learned from and become the test part; 0 for none. Numbers follow time, if anything.
+        block_site: With ``leave_block``: of which site; "" for each.
         fold: With ``folds``: which of them is the validation part.
         folds: 0 for one split by ``fractions``; k for k folds by patient.
         hold_test: With ``folds``: keep the test part of the split by ``fractions`` out of every fold, so that the
@@ -66,19 +87,24 @@ class DataConfig(Section, frozen=True):
             the file tells the age. [] if they are not known.
         low: Percentile of a film that becomes black.
         high: Percentile that becomes white.
-        balance: How unequal classes are met: "none", "weights" (in the loss), "sampling" (of films).
+        balance: How unequal classes are met: "none", "weights" (in the loss), "sampling" (of films), or "site-class"
+            (of films: each site as often as each other, half of its films with the finding, its labels alike).
         guests: Folder of films without labels that sit in each batch (``training/batches.py``); "" for none.
         split_seed: Of the split by ``fractions`` and ``folds``; apart from the run's seed, so that runs with
             different seeds learn from and are judged on the same patients.
         description: What the films are, and whose; it goes into the bundle.
         licence: Under which they may be used.
         citation: How to cite them.
+        sites: What is known of each site, by name; of those that films are learned from, it joins the three above.
     """
 
     labels: Literal["pattern", "binary"] = "pattern"
     source: str = ""
     fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
-    keep_official: bool = False
+    keep_official: bool | None = None
+    leave_out: tuple[str, ...] = ()
+    leave_block: float = 0.0
+    block_site: str = ""
     fold: int = 0
     folds: int = 0
     hold_test: bool = False
@@ -92,24 +118,44 @@ class DataConfig(Section, frozen=True):
     ages: tuple[float, ...] = ()
     low: float = 0.5
     high: float = 99.5
-    balance: Literal["none", "weights", "sampling"] = "weights"
+    balance: Literal["none", "weights", "sampling", "site-class"] = "weights"
     guests: str = ""
     split_seed: int = 0
     description: str = ""
     licence: str = ""
     citation: str = ""
+    sites: dict[str, SiteConfig] = {}
 
     def __post_init__(self) -> None:
-        """Refuse ages that no patient has."""
+        """Refuse ages that no patient has, and a share that is none."""
+        check_range("leave_block", self.leave_block, 0, 0.9)
         if self.ages and not (len(self.ages) == 2 and 0 <= self.ages[0] <= self.ages[1]):
             raise ValueError(f"ages must be [] or years from and to, as [1, 5], not {list(self.ages)}")
 
 
 class NetworkConfig(Section, frozen=True):
-    """Which network. ``pneumoscope networks`` lists the names and their options."""
+    """Which network.
+
+    Attributes:
+        name: ``pneumoscope networks`` lists the names and their options.
+        options: What differs from the family's defaults.
+        flip: Read each film and its mirror image, and take the mean; twice the time.
+    """
 
     name: str = "residual"
     options: dict[str, Any] = {}
+    flip: bool = False
+
+
+class ExportConfig(Section, frozen=True):
+    """How the bundle is written.
+
+    Attributes:
+        half: Keep the weights in 16 bit: half the bytes. They are rounded before anything is calibrated or judged, and
+            the graph computes in 32 bit.
+    """
+
+    half: bool = False
 
 
 class OptimConfig(Section, frozen=True):
@@ -122,6 +168,7 @@ class OptimConfig(Section, frozen=True):
         schedule: "cosine" (with warm-up, to a hundredth), "plateau" (on the validation loss) or "constant".
         warmup: Share of all steps in which the rate rises from 0.
         epochs: At most.
+        epoch_films: Films of an epoch, drawn anew for each; 0 for as many as there are.
         batch: Films a step.
         loss: "cross_entropy" over all classes, or "binary_cross_entropy" of the finding against its absence.
         finding_weight: Share of the binary loss that is added to the categorical one, 0 to 1.
@@ -141,6 +188,7 @@ class OptimConfig(Section, frozen=True):
     schedule: Literal["cosine", "plateau", "constant"] = "cosine"
     warmup: float = 0.05
     epochs: int = 30
+    epoch_films: int = 0
     batch: int = 32
     loss: Literal["cross_entropy", "binary_cross_entropy"] = "cross_entropy"
     finding_weight: float = 0.0
@@ -156,6 +204,7 @@ class OptimConfig(Section, frozen=True):
     def __post_init__(self) -> None:
         """Refuse what could not run."""
         check_range("epochs", self.epochs, 1)
+        check_range("epoch_films", self.epoch_films, 0)
         check_range("batch", self.batch, 2)  # one film has no batch statistics
         check_range("learning_rate", self.learning_rate, 1e-12)
         for name in ("warmup", "finding_weight", "label_smoothing", "ema", "body_rate"):
@@ -325,6 +374,7 @@ class TrainConfig(Section, frozen=True):
     optim: OptimConfig = OptimConfig()
     augment: AugmentConfig = AugmentConfig()
     calibration: CalibrationConfig = CalibrationConfig()
+    export: ExportConfig = ExportConfig()
 
     @classmethod
     def load(cls, path: str | PathLike[str] | None = None, changes: list[str] | None = None) -> TrainConfig:
@@ -375,17 +425,23 @@ class TrainConfig(Section, frozen=True):
         for section, values in plain.items():
             if isinstance(values, dict):
                 lines += ["", f"[{section}]"]
-                lines += [f"{key} = {_toml(value)}" for key, value in values.items()]
+                lines += [f"{key} = {_toml(value)}" for key, value in values.items() if value is not None]
         return "\n".join(lines) + "\n"
 
 
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{_key(key)} = {_toml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     # Strings, numbers and booleans are written alike in both, but for DEL, which TOML wants escaped.
     return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")
+
+
+def _key(name: str) -> str:
+    """A key of an inline table: bare where TOML takes it so, else in quotes."""
+    bare = name.replace("-", "").replace("_", "")
+    return name if bare.isascii() and bare.isalnum() else _toml(name)
 
 
 def _change(data: dict[str, Any], change: str) -> None:

@@ -117,6 +117,6 @@ def validation_drift_baseline(
     return make_drift_baseline(
         film_statistics(manifest, rows, progress=progress),
         probabilities[:, positive].sum(axis=1),
-        positive[manifest.targets[places]],
+        manifest.finding[places],
         f"validation films of {people:,} patients",
     )

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 __all__ = [
     "TOLERANCE",
     "Exported",
+    "graph_logits",
+    "halved",
     "headline_figures",
     "parity",
     "provenance",
@@ -98,6 +100,44 @@ def to_onnx(network: Network) -> bytes:
     if program is None:  # pragma: no cover - the exporter gives a program or raises
         raise TrainingError("the network could not be exported to ONNX", remedy="Report it with the run's config.toml")
     return without_traces(program.model_proto)
+
+
+def halved(graph: bytes) -> bytes:
+    """Keep a graph's kernels and matrices in 16 bit, each with a cast to 32 bit behind it: half the bytes.
+
+    ONNX Runtime casts them once, when it loads the graph, and computes in 32 bit. What the rounding changes is to be
+    measured; calibrate and judge the graph that is kept.
+
+    Args:
+        graph: What ``to_onnx`` made.
+    """
+    import onnx  # noqa: PLC0415 - heavy
+
+    model: Any = onnx.load_from_string(graph)
+    casts = []
+    for initializer in model.graph.initializer:
+        if initializer.data_type != onnx.TensorProto.FLOAT or len(initializer.dims) < 2:
+            continue
+        values, name = onnx.numpy_helper.to_array(initializer), initializer.name
+        if np.abs(values).max(initial=0) > np.finfo(np.float16).max:
+            continue
+        initializer.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+        casts.append(onnx.helper.make_node("Cast", [f"{name}_half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    model.graph.ClearField("node")
+    model.graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def graph_logits(graph: bytes, films: NDArray[np.uint8], batch: int = 32) -> NDArray[np.float32]:
+    """What a graph says of films: uint8 [N, S, S] -> float32 [N, C]."""
+    session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    parts = [
+        session.run(["logits"], {"film": np.ascontiguousarray(films[start : start + batch])[:, None]})[0]
+        for start in range(0, len(films), batch)
+    ]
+    return np.concatenate(parts)
 
 
 def without_traces(model: Any) -> bytes:
@@ -196,8 +236,12 @@ def save_samples(
         network: Trained.
         names: Of the films, N.
         images: uint8 [N, S, S].
-        labels: int64 [N].
+        labels: int64 [N]; -1 where the class is not known, and such films are left out.
     """
+    known = np.flatnonzero(labels >= 0)
+    if not len(known):
+        known = np.arange(len(labels))
+    names, images, labels = [names[i] for i in known.tolist()], images[known], labels[known]
     with torch.inference_mode():
         seen = [Exported(network)(torch.from_numpy(images[i : i + 32])[:, None]) for i in range(0, len(images), 32)]
     logits, maps = (torch.cat(part).numpy() for part in zip(*seen, strict=True))
@@ -248,9 +292,16 @@ def provenance(
         films={part: len(rows) for part, rows in split.parts.items()} | manifest.counts(),
         seed=config.seed,
         config={**msgspec.to_builtins(config), **(note or {})},
-        data=config.data.description,
-        data_licence=config.data.licence,
-        citation=config.data.citation,
+        data=_of_sites(config.data.description, manifest, split, "description"),
+        data_licence=_of_sites(config.data.licence, manifest, split, "licence"),
+        citation=_of_sites(config.data.citation, manifest, split, "citation"),
         machine=f"{device}, {torch.get_num_threads()} threads of {os.cpu_count()}",
         minutes=round(minutes, 2),
     )
+
+
+def _of_sites(text: str, manifest: Manifest, split: Split, field: str) -> str:
+    """What the configuration says of all films, then what is known of each site that was learned from, once each."""
+    used = {manifest.films[int(row)].site for part in ("train", "val") for row in split.parts[part]}
+    told = [text, *(getattr(site, field) for name, site in sorted(manifest.sites.items()) if name in used)]
+    return ("; " if field == "licence" else " ").join(dict.fromkeys(filter(None, told)))

@@ -6,6 +6,7 @@ import csv
 import logging
 import time
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pickle import UnpicklingError
@@ -20,14 +21,22 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pneumoscope.errors import ConfigError, TrainingError
+from pneumoscope.networks.mirrored import Mirrored
 from pneumoscope.storage import csv_text, storage_errors, write_atomically
 from pneumoscope.training.background_swap import BackgroundSwap
-from pneumoscope.training.batches import EpochSampler, FilmBatches, class_weights, loader
+from pneumoscope.training.batches import (
+    EpochSampler,
+    FilmBatches,
+    allowed_classes,
+    class_weights,
+    loader,
+    site_class_weights,
+)
 from pneumoscope.training.export import to_onnx
 from pneumoscope.training.learner import Learner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -167,19 +176,21 @@ class TrainingData:
 
     Attributes:
         images: uint8 [M, S, S] of the whole manifest, as they are learned from.
-        labels: int64 [M].
+        labels: int64 [M], or bool [M, C] of the classes that each film may be of.
         train: int64, rows to learn from.
         val: int64, rows to choose by.
         read: uint8 [M, S, S], as they are read, and so validated; None: as they are learned from.
         guests: Films without labels that sit in each batch, or None.
+        sites: int64 [M], the number of each film's site; None: all are of one.
     """
 
     images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int64] | NDArray[np.bool_]
     train: NDArray[np.int64]
     val: NDArray[np.int64]
     read: NDArray[np.uint8] | None = None
     guests: UnlabelledFilms | None = None
+    sites: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -224,13 +235,20 @@ def fit(
         TrainingError: The loss is not finite, or a checkpoint does not fit.
     """
     optim = config.optim
-    weights = class_weights(parts.labels[parts.train], len(positive))
+    allowed = allowed_classes(parts.labels[parts.train], len(positive))
+    weights = class_weights(allowed, len(positive))
     in_loss = torch.tensor(weights, dtype=torch.float32) if config.data.balance == "weights" else None
     outside = _background_swap(parts, config.augment.outside, progress=watchers is None)
     learner = Learner(network, config, positive, in_loss, outside=outside, guests=parts.guests)
     films = FilmBatches(parts.images, parts.labels)
-    drawn = weights[parts.labels[parts.train]] if config.data.balance == "sampling" else None
-    train = loader(films, EpochSampler(parts.train, optim.batch, seed=config.seed, weights=drawn))
+    drawn = None
+    if config.data.balance == "sampling":
+        drawn = (allowed * weights).sum(axis=1) / allowed.sum(axis=1)
+    elif config.data.balance == "site-class":
+        sites = np.zeros(len(parts.labels), dtype=np.int64) if parts.sites is None else parts.sites
+        drawn = site_class_weights(sites[parts.train], allowed, positive)
+    sampler = EpochSampler(parts.train, optim.batch, seed=config.seed, weights=drawn, count=optim.epoch_films)
+    train = loader(films, sampler)
     shown = films if parts.read is None else FilmBatches(parts.read, parts.labels)
     val = loader(shown, EpochSampler(parts.val, 2 * optim.batch))
     keep = _checkpoints(run, config)
@@ -252,7 +270,7 @@ def fit(
     )
     last = run / "checkpoints" / "last.ckpt"
     try:
-        with storage_errors(last), torch.random.fork_rng():
+        with storage_errors(last), torch.random.fork_rng(), _no_denormals():
             trainer.fit(learner, train, val, ckpt_path=last if last.exists() else None, weights_only=True)
     except SystemExit:  # Lightning's way to end after Ctrl-C
         raise KeyboardInterrupt from None
@@ -318,7 +336,7 @@ def _load_checkpoint(learner: Learner, checkpoint: str | Path) -> tuple[Network,
     learner.load_state_dict(state["state_dict"])
     kept = learner.kept.cpu().eval()
     kept.freeze(False)
-    return kept, int(state["epoch"])
+    return (Mirrored(kept).eval() if learner.config.network.flip else kept), int(state["epoch"])
 
 
 def _checkpoints(run: Path, config: TrainConfig) -> ModelCheckpoint:
@@ -368,6 +386,16 @@ def _cpu_has_bf16() -> bool:
         for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
         if (probe := getattr(torch.cpu, name, None)) is not None
     )
+
+
+@contextmanager
+def _no_denormals() -> Iterator[None]:
+    """Numbers too small for full precision are 0 meanwhile: a CPU takes a hundred times as long over them."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def _quiet() -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pneumoscope.training.batches import UnlabelledFilms
     from pneumoscope.training.config import OptimConfig, TrainConfig
 
-__all__ = ["Learner", "Objective", "finding_logit", "make_optimizer", "make_schedule", "normalize"]
+__all__ = ["Learner", "Objective", "allowed_mask", "finding_logit", "make_optimizer", "make_schedule", "normalize"]
 
 
 def finding_logit(logits: Tensor, positive: Tensor) -> Tensor:
@@ -40,6 +40,11 @@ def finding_logit(logits: Tensor, positive: Tensor) -> Tensor:
         positive: bool [C].
     """
     return torch.logsumexp(logits[:, positive], dim=1) - torch.logsumexp(logits[:, ~positive], dim=1)
+
+
+def allowed_mask(labels: Tensor, classes: int) -> Tensor:
+    """The classes that each film may be of, bool [N, C], from these or from class numbers, int64 [N]."""
+    return labels.bool() if labels.dim() == 2 else F.one_hot(labels, classes).bool()
 
 
 class Objective(torch.nn.Module):
@@ -69,19 +74,39 @@ class Objective(torch.nn.Module):
         self.finding_weight = finding_weight
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Loss of each film: float [N] (weighted by class, so that its mean is the batch's loss)."""
+        """Loss of each film: float [N] (weighted by class, so that its mean is the batch's loss).
+
+        A film that may be of several classes is asked for the sum of their probabilities, and weighs as their mean.
+
+        Args:
+            logits: float [N, C].
+            labels: int64 [N], or bool [N, C] of the classes that each film may be of.
+        """
+        allowed = allowed_mask(labels, logits.shape[1])
         share = self.finding_weight
         loss = logits.new_zeros(len(logits))
         if share < 1:
-            loss = loss + (1 - share) * F.cross_entropy(
-                logits, labels, weight=self.weights, label_smoothing=self.label_smoothing, reduction="none"
-            )
+            loss = loss + (1 - share) * self._categorical(logits, allowed)
         if share > 0:
-            target = self.positive[labels].to(logits.dtype)
+            target = (allowed & self.positive).any(dim=1).to(logits.dtype)
             smooth = target * (1 - self.label_smoothing) + self.label_smoothing / 2
             binary = F.binary_cross_entropy_with_logits(finding_logit(logits, self.positive), smooth, reduction="none")
-            loss = loss + share * (binary if self.weights is None else binary * self.weights[labels])
+            loss = loss + share * (binary if self.weights is None else binary * self._weight_of(allowed))
         return loss
+
+    def _categorical(self, logits: Tensor, allowed: Tensor) -> Tensor:
+        """-log of the allowed classes' probability, with a share of the mean over all classes: float [N]."""
+        every = -F.log_softmax(logits, dim=1)
+        own = -torch.logsumexp((-every).masked_fill(~allowed, -torch.inf), dim=1)
+        if self.weights is not None:
+            own, every = own * self._weight_of(allowed), every * self.weights
+        return (1 - self.label_smoothing) * own + self.label_smoothing * every.mean(dim=1)
+
+    def _weight_of(self, allowed: Tensor) -> Tensor:
+        """Each film's weight: the mean of those of its classes, float [N]."""
+        if self.weights is None:
+            return allowed.new_ones(len(allowed), dtype=torch.float32)
+        return (allowed * self.weights).sum(dim=1) / allowed.sum(dim=1)
 
 
 def make_optimizer(network: Network, config: OptimConfig) -> torch.optim.Optimizer:
@@ -213,7 +238,7 @@ class Learner(lightning.LightningModule):
             share = drawn.weight.to(loss.device)
             partner = drawn.partner.to(loss.device)
             loss = share * loss + (1 - share) * self.objective(logits, labels[partner])
-        right = (logits.detach().argmax(1) == labels).sum()
+        right = _among(logits.detach(), allowed_mask(labels, logits.shape[1])).sum()
         self._train.append((loss.detach().sum(), right, len(labels)))
         batch_loss: Tensor = loss.mean()
         return batch_loss
@@ -244,10 +269,11 @@ class Learner(lightning.LightningModule):
             )
         positive = self.objective.positive.cpu()
         score = finding_logit(logits, positive).numpy()
-        truth = positive[labels].numpy()
+        allowed = allowed_mask(labels, logits.shape[1])
+        truth = (allowed & positive).any(dim=1).numpy()
         figures = {
             "val_loss": float(losses.mean()),
-            "val_accuracy": float((logits.argmax(1) == labels).float().mean()),
+            "val_accuracy": float(_among(logits, allowed).float().mean()),
             "val_recall": float((score[truth] > 0).mean()) if truth.any() else float("nan"),
             "val_auc": roc_auc(truth, score) if 0 < truth.sum() < len(truth) else float("nan"),
         }
@@ -264,6 +290,11 @@ class Learner(lightning.LightningModule):
         optimizer = make_optimizer(self.network, self.config.optim)
         schedule = make_schedule(optimizer, self.config.optim, int(self.trainer.estimated_stepping_batches))
         return optimizer if schedule is None else {"optimizer": optimizer, "lr_scheduler": schedule}
+
+
+def _among(logits: Tensor, allowed: Tensor) -> Tensor:
+    """Whether the likeliest class of each film is one that it may be of: bool [N]."""
+    return allowed.gather(1, logits.argmax(dim=1, keepdim=True))[:, 0]
 
 
 def predict(network: Network, films: np.ndarray[Any, np.dtype[np.uint8]], batch: int = 64) -> np.ndarray[Any, Any]:

@@ -160,7 +160,7 @@ def out_of_fold_logits(
     Returns:
         Of the films in the order of ``folds.films``; the softmax of the logits is the probability.
     """
-    targets = folds.manifest.targets
+    targets = folds.manifest.labels
     found = []
     for number, fold in enumerate(track_progress(folds.folds, total=len(folds.folds), title="Folds", show=progress)):
         looks = collect_logits(
@@ -304,7 +304,7 @@ def cross_calibrate(
     own = collect_logits(
         say,
         images[val],
-        manifest.targets[val],
+        manifest.labels[val],
         augment=config.augment,
         config=config.calibration,
         seed=config.seed,
@@ -333,7 +333,7 @@ def cross_calibrate(
         for when, each in (("before", meta), ("after", after)):
             p = calibrated_probabilities(logits, each.calibrator)
             figures[part, when] = metrics_table(
-                manifest.targets[rows],
+                manifest.labels[rows],
                 p,
                 manifest.classes,
                 list(each.positive),
@@ -342,7 +342,8 @@ def cross_calibrate(
                 generator=np.random.default_rng(config.seed),
                 films=part,
             )
-            covered[part, when] = _set_coverage(p, manifest.targets[rows], each)
+            sure = manifest.targets[rows] >= 0
+            covered[part, when] = _set_coverage(p[sure], manifest.targets[rows][sure], each)
         if part == "val":
             p = calibrated_probabilities(logits, after.calibrator)
             after = replace(after, reference=validation_drift_baseline(manifest, rows, p, progress=progress))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -23,7 +23,15 @@ from pneumoscope.storage import write_atomically
 from pneumoscope.training.batches import read_unlabelled_films
 from pneumoscope.training.calibration import collect_logits, fit_calibration
 from pneumoscope.training.drift_baseline import validation_drift_baseline
-from pneumoscope.training.export import headline_figures, parity, provenance, save_predictions, save_samples
+from pneumoscope.training.export import (
+    graph_logits,
+    halved,
+    headline_figures,
+    parity,
+    provenance,
+    save_predictions,
+    save_samples,
+)
 from pneumoscope.training.fit import TORCH, TrainingData, read_history
 from pneumoscope.training.folder import RunFolder
 from pneumoscope.training.learner import predict
@@ -31,14 +39,18 @@ from pneumoscope.training.out_of_fold import calibrate_out_of_fold, find_folds
 from pneumoscope.training.setup import fold_configs, network_for, preprocess_spec_for, quality_spec_for, split_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from pneumoscope.data.manifest import Manifest
+    from pneumoscope.data.split import Split
     from pneumoscope.model.preprocess import PreprocessSpec
+    from pneumoscope.model.schema import Calibrator
     from pneumoscope.training.batches import UnlabelledFilms
     from pneumoscope.training.config import TrainConfig
-    from pneumoscope.training.fit import Engine
+    from pneumoscope.training.fit import Engine, FitResult
 
 __all__ = ["Run", "train", "unlabelled_films_for"]
 
@@ -72,6 +84,7 @@ def train(
     progress: bool = True,
     engine: Engine = TORCH,
     folds: Sequence[Path] = (),
+    tell: Callable[[str], None] | None = None,
 ) -> Run:
     """Train, calibrate, export and verify; or go on with, or just open, the same run.
 
@@ -84,6 +97,7 @@ def train(
         engine: The framework that learns and exports.
         folds: Finished runs on folds to calibrate by, where ``calibration.folds`` asks for them; without these they are
             learned, in the folder "folds" of the run.
+        tell: Called with what a person should know before the learning begins, a sentence at a time.
 
     Raises:
         ConfigError: A network option or a size that cannot be.
@@ -110,20 +124,23 @@ def train(
     torch.set_num_threads(config.threads or Settings.from_environment().cpu_threads())
     manifest.save(folder.manifest)
     split.save(folder.split)
-    cache_folder = Settings.from_environment().cache.expanduser()
-    learned = Cache.build(manifest, replace(spec, trim=0.0), cache_folder, progress=progress).images
-    images = Cache.build(manifest, spec, cache_folder, progress=progress).images if spec.trim else learned
-    targets = manifest.targets
-    parts = TrainingData(learned, targets, split.parts["train"], split.parts["val"], read=images, guests=guests)
+    if tell and split.notes:
+        tell("\n".join(split.notes))
+    parts, images, labels = _parts(manifest, split, spec, guests, progress=progress)
     started = time.monotonic()
     fitted = engine.fit(network, parts, manifest.positive, config, out)
     minutes = (time.monotonic() - started) / 60
 
     val, note = split.parts["val"], dict(fitted.note)
+    graph, say = engine.export(fitted.network), partial(predict, fitted.network)
+    difference = parity(fitted.network, graph, np.ascontiguousarray(images[val[:64]]))
+    if config.export.half:  # calibrated and judged is the graph that is kept
+        graph = halved(graph)
+        say = partial(graph_logits, graph)
     looks = collect_logits(
-        partial(predict, fitted.network),
+        say,
         images[val],
-        targets[val],
+        labels[val],
         augment=config.augment,
         config=config.calibration,
         seed=config.seed,
@@ -137,21 +154,18 @@ def train(
         held_out = find_folds(runs)
         calibrated = calibrate_out_of_fold(held_out, calibrated.calibrator, images, config, progress=progress)
         note["calibrated_out_of_fold"] = held_out.note
-    graph = engine.export(fitted.network)
-    difference = parity(fitted.network, graph, np.ascontiguousarray(images[val[:64]]))
+    if config.export.half:
+        note["half"] = _rounding(looks.plain, predict(fitted.network, images[val]), calibrated.calibrator)
     predicted = {"val": calibrated_probabilities(looks.plain, calibrated.calibrator)}
     judged = "val"
     if len(test := split.parts["test"]):
-        predicted["test"] = calibrated_probabilities(predict(fitted.network, images[test]), calibrated.calibrator)
+        predicted["test"] = calibrated_probabilities(say(images[test]), calibrated.calibrator)
         judged = "test"
     save_predictions(folder.predictions, manifest, split, predicted)
-    # The history knows of the epochs before a kill, too.
-    seconds = sum(float(row["seconds"]) for row in read_history(folder.history))
-    learning = seconds / 60 if fitted.minutes is None else fitted.minutes
     classes = tuple(ClassSpec(*pair) for pair in zip(manifest.classes, manifest.positive, strict=True))
     groups = [manifest.films[int(row)].patient for row in split.parts[judged]]
     figures = metrics_table(
-        targets[split.parts[judged]],
+        labels[split.parts[judged]],
         predicted[judged],
         manifest.classes,
         np.flatnonzero(manifest.positive).tolist(),
@@ -176,7 +190,7 @@ def train(
         architecture=f"{fitted.network.name} {msgspec.json.encode(fitted.network.options).decode()}"
         + ("" if engine is TORCH else f", learned in {engine.name}"),
         parameters=parameters_count(fitted.network),
-        provenance=provenance(config, manifest, split, learning, engine.packages, note=note),
+        provenance=provenance(config, manifest, split, _minutes(fitted, folder), engine.packages, note=note),
         figures=headline_figures(figures),
         figures_on=f"{len(groups)} {'held-out test' if judged == 'test' else 'validation'} films of "
         f"{len(set(groups))} patients"
@@ -191,18 +205,44 @@ def train(
         fitted.network,
         names=[manifest.films[int(row)].path for row in rows],
         images=np.ascontiguousarray(images[rows]),
-        labels=targets[rows],
+        labels=manifest.targets[rows],
     )
     summary = {
         "epoch": fitted.epoch,
         "epochs": fitted.epochs,
-        "minutes": round(learning, 2),
+        "minutes": round(meta.provenance.minutes, 2),
         "parity": difference,
         "bundle_bytes": folder.bundle.stat().st_size,
         "films": meta.provenance.films,
     }
     write_atomically(folder.summary, msgspec.json.format(msgspec.json.encode(summary), indent=2))
     return Run(folder, meta, minutes)
+
+
+def _parts(
+    manifest: Manifest, split: Split, spec: PreprocessSpec, guests: UnlabelledFilms | None, *, progress: bool
+) -> tuple[TrainingData, NDArray[np.uint8], NDArray[np.int64] | NDArray[np.bool_]]:
+    """The films to learn from and to choose by, the films as they are read, and their labels."""
+    folder = Settings.from_environment().cache.expanduser()
+    learned = Cache.build(manifest, replace(spec, trim=0.0), folder, progress=progress).images
+    images = Cache.build(manifest, spec, folder, progress=progress).images if spec.trim else learned
+    labels = manifest.labels
+    sites = np.searchsorted(manifest.site_names, [film.site for film in manifest.films])
+    train, val = split.parts["train"], split.parts["val"]
+    return TrainingData(learned, labels, train, val, read=images, guests=guests, sites=sites), images, labels
+
+
+def _rounding(rounded: NDArray[np.float32], whole: NDArray[np.float32], calibrator: Calibrator) -> dict[str, Any]:
+    """What keeping the weights in 16 bit changes: the largest difference of any probability, and of how many films."""
+    change = calibrated_probabilities(rounded, calibrator) - calibrated_probabilities(whole, calibrator)
+    return {"largest_change": float(np.abs(change).max()), "films": len(whole)}
+
+
+def _minutes(fitted: FitResult, folder: RunFolder) -> float:
+    """Of learning; the history knows of the epochs before a kill, too."""
+    if fitted.minutes is not None:
+        return fitted.minutes
+    return sum(float(row["seconds"]) for row in read_history(folder.history)) / 60
 
 
 def unlabelled_films_for(

@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
-from pneumoscope.data.split import k_folds, leave_out, make_split
+from pneumoscope.data.manifest import Site
+from pneumoscope.data.split import first_block, k_folds, leave_out, make_split
 from pneumoscope.errors import ConfigError
 from pneumoscope.lungs.segmentation import lung_segmenter
 from pneumoscope.model.preprocess import PreprocessSpec
@@ -15,13 +17,15 @@ from pneumoscope.networks.registry import build, default_size
 from pneumoscope.quality.spec import shipped_quality_spec
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from pneumoscope.data.manifest import Manifest
     from pneumoscope.data.split import Split
     from pneumoscope.networks.base import Network
     from pneumoscope.quality.spec import QualitySpec
     from pneumoscope.training.config import TrainConfig
 
-__all__ = ["fold_configs", "network_for", "preprocess_spec_for", "quality_spec_for", "split_for"]
+__all__ = ["fold_configs", "known_sites", "network_for", "preprocess_spec_for", "quality_spec_for", "split_for"]
 
 
 def preprocess_spec_for(config: TrainConfig) -> PreprocessSpec:
@@ -77,6 +81,8 @@ def split_for(manifest: Manifest, config: TrainConfig) -> Split:
         DatasetError: The films cannot be split so.
     """
     data = config.data
+    if data.leave_out or data.leave_block:
+        return leave_out(manifest, _left_out(manifest, config), seed=data.split_seed, val=data.fractions[1])
     if data.clusters:
         from pneumoscope.data.audit.measurements import measure_manifest  # noqa: PLC0415 - scikit-learn, and only here
         from pneumoscope.data.audit.shortcuts import cluster_films  # noqa: PLC0415 - scikit-learn, and only here
@@ -99,6 +105,31 @@ def split_for(manifest: Manifest, config: TrainConfig) -> Split:
     return make_split(manifest, seed=data.split_seed, fractions=data.fractions, keep_official=data.keep_official)
 
 
+def _left_out(manifest: Manifest, config: TrainConfig) -> NDArray[np.bool_]:
+    """The films that ``data.leave_out`` and ``data.leave_block`` keep from learning: bool [N].
+
+    Raises:
+        ConfigError: There is no such site.
+    """
+    data, sites = config.data, manifest.site_names
+    unknown = sorted({*data.leave_out, *filter(None, [data.block_site])} - set(sites))
+    if unknown:
+        raise ConfigError(
+            f"there is no site {' and no site '.join(unknown)}",
+            where="data.leave_out or data.block_site",
+            remedy=f"The sites are: {', '.join(sites)}",
+        )
+    out = np.isin(np.array([film.site for film in manifest.films]), data.leave_out)
+    if data.leave_block:
+        out |= first_block(manifest, data.leave_block, data.block_site)
+    return out
+
+
+def known_sites(config: TrainConfig) -> dict[str, Site]:
+    """What the configuration tells of sites, as a manifest keeps it."""
+    return {name: Site(**msgspec.structs.asdict(known)) for name, known in config.data.sites.items()}
+
+
 def fold_configs(config: TrainConfig) -> list[TrainConfig]:
     """The runs on folds by which ``calibration.folds`` calibrates a run: the same recipe, without the test part.
 
@@ -109,7 +140,8 @@ def fold_configs(config: TrainConfig) -> list[TrainConfig]:
     if not folds:
         return []
     data = config.data
-    if folds < 2 or data.folds or data.clusters or not (data.fractions[2] or data.keep_official):
+    elsewhere = data.clusters or data.leave_out or data.leave_block
+    if folds < 2 or data.folds or elsewhere or not (data.fractions[2] or data.keep_official):
         raise ConfigError(
             "calibration out of fold takes two folds or more, and a run with a test part of its own",
             where="calibration.folds",

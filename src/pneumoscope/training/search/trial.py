@@ -257,7 +257,7 @@ def _run_fold(
     network = network_for(config, manifest, spec)
     images = trying.films.images(spec)
     val = split.parts["val"]
-    parts = TrainingData(images, manifest.targets, split.parts["train"], val)
+    parts = TrainingData(images, manifest.labels, split.parts["train"], val)
     started = time.monotonic()
     fitted = fit(
         network, parts, manifest.positive, config, place, watchers=[_Epochs(place / "history.csv", fold, tell)]

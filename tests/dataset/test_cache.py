@@ -13,8 +13,7 @@ from zlib import crc32
 import numpy as np
 import pytest
 
-from pneumoscope import films
-from pneumoscope.data import cache
+from pneumoscope.data import cache, pixels
 from pneumoscope.data.cache import Cache
 from pneumoscope.data.manifest import Manifest
 from pneumoscope.data.pixels import read_film
@@ -43,13 +42,13 @@ def chunks_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Which films were decoded."""
     seen: list[Any] = []
-    load = films.load
+    load = pixels.load
 
     def noting(source: Any, **options: Any) -> Any:
         seen.append(source)
         return load(source, **options)
 
-    monkeypatch.setattr(films, "load", noting)
+    monkeypatch.setattr(pixels, "load", noting)
     return seen
 
 
@@ -159,15 +158,16 @@ def test_two_at_once_get_the_same(few: Manifest, tmp_path: Path) -> None:
 BUILD = """
 import sys, time
 from pathlib import Path
-from pneumoscope import films
-from pneumoscope.data import Cache, Manifest, cache
-from pneumoscope.model import PreprocessSpec
+from pneumoscope.data import cache, pixels
+from pneumoscope.data.cache import Cache
+from pneumoscope.data.manifest import Manifest
+from pneumoscope.model.preprocess import PreprocessSpec
 
-load = films.load
+load = pixels.load
 def slow(*arguments, **options):
     time.sleep(0.02)
     return load(*arguments, **options)
-films.load = slow
+pixels.load = slow
 cache._CHUNK = 3
 Cache.build(Manifest.load(sys.argv[1]), PreprocessSpec(size=32), Path(sys.argv[2]), progress=False, threads=1)
 """

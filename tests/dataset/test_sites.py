@@ -11,8 +11,8 @@ import pytest
 
 from pneumoscope.data.manifest import Manifest, Site
 from pneumoscope.data.scan import scan
+from pneumoscope.data.sites import join_sites, site_arguments
 from pneumoscope.data.split import first_block, make_split
-from pneumoscope.dataset.sites import join_sites, site_arguments
 from pneumoscope.errors import UsageError
 
 if TYPE_CHECKING:

@@ -190,7 +190,7 @@ SCRIPT = """
 import sys, warnings
 warnings.simplefilter("ignore")
 from pathlib import Path
-from pneumoscope.data import scan
+from pneumoscope.data.scan import scan
 from pneumoscope.training.config import TrainConfig
 from pneumoscope.training.run import train
 data, out, config = map(Path, sys.argv[1:])

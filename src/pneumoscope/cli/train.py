@@ -163,7 +163,7 @@ def load_manifest(data: Path | Sequence[str], config: TrainConfig) -> Manifest:
         DatasetError: It is no data set.
     """
     from pneumoscope.cli.console import output
-    from pneumoscope.dataset.sites import join_sites, site_arguments
+    from pneumoscope.data.sites import join_sites, site_arguments
     from pneumoscope.training.setup import known_sites
 
     given = site_arguments([str(data)] if isinstance(data, Path) else data)

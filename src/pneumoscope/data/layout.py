@@ -8,9 +8,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pneumoscope import films
 from pneumoscope.data.labels import canonical_label, patient_of
 from pneumoscope.errors import DatasetError
+from pneumoscope.films.sniff import looks_like_film
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -191,6 +191,6 @@ def list_folders(
         listing.problems.extend(
             (file.relative_to(root).as_posix(), "The film lies in no class folder, so it has no label.")
             for file in loose
-            if films.looks_like_film(file)
+            if looks_like_film(file)
         )
     return listing

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pneumoscope import films
 from pneumoscope.errors import UnreadableFilm
 from pneumoscope.films.grayscale import to_grayscale
+from pneumoscope.films.load import load
 from pneumoscope.settings import Settings
 from pneumoscope.types.radiograph import FilmInfo, Radiograph
 
@@ -90,7 +90,7 @@ def open_film(root: Path, path: str) -> Radiograph:
     """
     if inside := _INSIDE.match(path):
         return _film_inside(root / inside["file"], inside["part"], int(inside["index"]), path)
-    return films.load(root / path, max_pixels=Settings.from_environment().max_pixels)
+    return load(root / path, max_pixels=Settings.from_environment().max_pixels)
 
 
 def _film_inside(file: Path, part: str, index: int, path: str) -> Radiograph:

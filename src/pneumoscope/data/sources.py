@@ -9,7 +9,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pneumoscope import films
 from pneumoscope.data.labels import NEGATIVE, canonical_label, patient_of
 from pneumoscope.data.layout import (
     PARTS,
@@ -23,6 +22,7 @@ from pneumoscope.data.layout import (
 )
 from pneumoscope.data.pixels import npz_array
 from pneumoscope.errors import DatasetError, MissingExtra, UnreadableFilm
+from pneumoscope.films.sniff import looks_like_film
 from pneumoscope.storage import csv_cell
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ def _is_class_folders(root: Path) -> bool:
     """Two folders with films at any depth; or a single one with films just in it, which may be a wrapping otherwise."""
     found = class_folders(root)
     if len({folder.name for folder in found}) > 1:
-        return sum(any(map(films.looks_like_film, islice(files_below(folder), _FIRST_CLASS))) for folder in found) > 1
+        return sum(any(map(looks_like_film, islice(files_below(folder), _FIRST_CLASS))) for folder in found) > 1
     return any(
-        films.looks_like_film(file)
+        looks_like_film(file)
         for folder in found
         for file in islice(files_below(folder), _FIRST_CLASS)
         if file.parent == folder

@@ -1,6 +1,6 @@
 """How long the worklist's questions take with 100,000 studies, on SQLite and on PostgreSQL.
 
-    python benchmarks/worklist.py --database sqlite:///FILE [--database postgresql://...] [--count 100000]
+    PYTHONPATH=tools python benchmarks/worklist.py --database sqlite:///FILE [--database postgresql://...]
 
 A database that is empty is filled first; one that holds studies already is taken as it is. Each question is asked
 ``--rounds`` times, each time through the store's own door (connection, SQL, rows to records); printed are the fastest,
@@ -20,9 +20,9 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from pneumoscope.server.store.blobs import LocalBlobs
-from pneumoscope.server.store.demo_data import add_synthetic_studies
 from pneumoscope.server.store.records import NewFilm, NewReading, Query
 from pneumoscope.server.store.worklist import open_worklist
+from synthetic_worklist import add_synthetic_studies
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,15 +12,16 @@ PneumoscopeError
 ├── BundleError           a model file that cannot be used                       exit 4
 │   ├── NotABundle        some other file, or a foreign ONNX model
 │   ├── BundleDamaged     the sha256 of the graph is not the one it was written with
-│   └── BundleFromFuture  written by a newer pneumoscope
+│   └── BundleIncompatible  written by a newer pneumoscope
 ├── TrainingError         a run that cannot start, go on, or be resumed
 ├── SiteError             a site's films that no re-calibration can be made with    exit 6
 ├── WorklistError         something that the store of studies says no to
 │   ├── NotFound          no such study, film, reading, user ...
-│   ├── Taken             the name is another's already
-│   ├── WorklistFromFuture  a database of a newer pneumoscope
-│   └── LogBroken         the audit log is not as it was written                 exit 7
+│   ├── Conflict          the name is another's already
+│   ├── WorklistIncompatible  a database of a newer pneumoscope
+│   └── AuditLogTampered  the audit log is not as it was written                 exit 7
 └── StorageError          a disk that is full or cannot be written               exit 5
+    └── StorageFull       only the reserve is left: films are refused
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ __all__ = [
     "PneumoscopeError",
     "SiteError",
     "StorageError",
+    "StorageFull",
     "TrainingError",
     "UnreadableFilm",
     "UnsupportedFilm",
@@ -220,3 +222,9 @@ class StorageError(PneumoscopeError):
 
     code = "storage"
     exit_code = 5
+
+
+class StorageFull(StorageError):
+    """A disk on which only the reserve is left: films are refused, everything else goes on."""
+
+    code = "disk-full"

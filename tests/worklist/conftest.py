@@ -184,3 +184,16 @@ def add(worklist: Worklist, new_film: MakeFilm, new_reading: MakeReading) -> Cal
         return worklist.studies.add([film], **({"label": name, "source": "web", "by": "anna"} | more)).id
 
     return study
+
+
+@pytest.fixture
+def empty_postgres(postgres: str) -> Iterator[str]:
+    """A database of PostgreSQL without tables."""
+    name = f"t{uuid.uuid4().hex[:12]}"
+    engine = create_engine(postgres.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield f"{postgres.rpartition('/')[0]}/{name}"
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()

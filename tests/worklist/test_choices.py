@@ -38,13 +38,13 @@ def test_settings(worklist: Worklist) -> None:
 def test_bundles(worklist: Worklist, clock: Clock) -> None:
     bundles = worklist.bundles
     assert (bundles.in_use(), bundles.get("ours")) == (None, None)
-    row = bundles.add("ours", "a" * 64, "/bundles/ours.onnx", by="anna")
+    row = bundles.add("ours", "a" * 64, by="anna")
     assert (row.added, row.in_use) == (clock.at, False)
     clock.forward(seconds=1)
-    assert bundles.add("ours", "a" * 64, "/elsewhere", by="bob") == row
+    assert bundles.add("ours", "a" * 64, by="bob") == row
     with pytest.raises(Conflict):
-        bundles.add("ours", "b" * 64, "/x", by="anna")
-    bundles.add("other", "b" * 64, "/x", by="anna")
+        bundles.add("ours", "b" * 64, by="anna")
+    bundles.add("other", "b" * 64, by="anna")
     assert [one.name for one in bundles.list()] == ["other", "ours"]
     bundles.use("standard", by="anna")
     assert bundles.in_use() == "standard"

@@ -64,8 +64,8 @@ def test_sqlite_is_set_up(sqlite_worklist: Worklist) -> None:
 
 def test_sqlite_counts_again_by_itself(sqlite_worklist: Worklist) -> None:
     """So that it finds the right index in a store that has grown."""
-    from pneumoscope.server.store.demo_data import add_synthetic_studies
     from pneumoscope.server.store.retention import apply_retention
+    from synthetic_worklist import add_synthetic_studies
 
     add_synthetic_studies(sqlite_worklist, 200)
     with sqlite_worklist.database.write() as connection:

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 # Keeps one film, and stops at a place of its choice until it is killed.
 KEEP = """
 import hashlib, os, sys, time
-from pneumoscope.server.store import adding, open_worklist, studies
-from pneumoscope.server.store import LocalBlobs
+from pneumoscope.server.store import adding, studies
+from pneumoscope.server.store.blobs import LocalBlobs
+from pneumoscope.server.store.worklist import open_worklist
 from pneumoscope.server.store.records import NewFilm, NewReading, Query
 
 url, folder, place = sys.argv[1:]
@@ -42,16 +43,16 @@ if place == "half written":
         stop()
     os.fsync = half
 elif place == "bytes written":
-    adding.add_films = stop
+    adding.insert_films = stop
 elif place == "rows written":
-    studies.append = stop
+    studies.append_entry = stop
 document = {"status": "refused", "refusal": {"code": "blurred", "reason": "", "remedy": ""}}
 film = NewFilm(hashlib.sha256(data).hexdigest(), data, "film", (NewReading(document),))
 worklist.studies.add([film], label="", source="web", by="killed")
 if place == "told":
     stop()
 if place == "deleting":
-    studies.collect = stop
+    studies.collect_garbage = stop
     worklist.studies.delete([row.id for row in worklist.studies.page(Query()).items], by="killed")
 """
 DATA = b"film" * 500_000

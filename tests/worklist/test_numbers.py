@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pneumoscope.server.store.demo_data import add_synthetic_studies
 from pneumoscope.server.store.records import Query
 from pneumoscope.server.store.usage import Agreement, DailyReadings, NamedCount
+from synthetic_worklist import add_synthetic_studies
 
 if TYPE_CHECKING:
     from tests.worklist.conftest import Clock, MakeFilm, MakeReading

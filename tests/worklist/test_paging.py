@@ -13,7 +13,7 @@ from sqlalchemy import delete, insert
 
 from pneumoscope.errors import UsageError
 from pneumoscope.server.store import tables
-from pneumoscope.server.store.records import Query, StudyRow
+from pneumoscope.server.store.records import Query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.worklist.conftest import Clock
 
     from pneumoscope.server.store.worklist import Worklist
+    from pneumoscope.types.studies import Study
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 # Few values, so that there are many ties.
@@ -132,8 +133,8 @@ def _put(worklist: Worklist, rows: list[dict[str, Any]]) -> None:
             connection.execute(insert(tables.study), values)
 
 
-def _walk(worklist: Worklist, query: Query) -> list[StudyRow]:
-    rows: list[StudyRow] = []
+def _walk(worklist: Worklist, query: Query) -> list[Study]:
+    rows: list[Study] = []
     for _ in range(100):
         page = worklist.studies.page(query)
         assert len(page.items) <= query.limit
@@ -144,12 +145,12 @@ def _walk(worklist: Worklist, query: Query) -> list[StudyRow]:
     raise AssertionError("the pages do not end")
 
 
-def _key(row: StudyRow, query: Query) -> tuple[object, ...]:
+def _key(row: Study, query: Query) -> tuple[object, ...]:
     urgency = -1.0 if row.probability is None else row.probability
     return (urgency, row.received, row.id) if query.order == "urgency" else (row.received, row.id)
 
 
-def _fits(row: StudyRow, query: Query) -> bool:
+def _fits(row: Study, query: Query) -> bool:
     return (
         query.call in {None, row.call}
         and query.status in {None, row.status}

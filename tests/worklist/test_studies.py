@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pneumoscope.errors import NotFound, UsageError
-from pneumoscope.server.store.records import NewFilm, Query
+from pneumoscope.server.store.records import Examination, NewFilm, Query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,13 +105,13 @@ def test_the_highest_probability_speaks_for_a_study(
 
 def test_films_of_one_examination_join(worklist: Worklist, new_film: MakeFilm) -> None:
     add = worklist.studies.add
-    first = add([new_film("a")], label="", source="node", by="node", key="k1")
-    joined = add([new_film("b"), new_film("a")], label="", source="node", by="node", key="k1")
-    other = add([new_film("c")], label="", source="node", by="node", key="k2")
+    first = add([new_film("a")], label="", source="node", by="node", examination=Examination(key="k1"))
+    joined = add([new_film("b"), new_film("a")], label="", source="node", by="node", examination=Examination(key="k1"))
+    other = add([new_film("c")], label="", source="node", by="node", examination=Examination(key="k2"))
     assert (joined.id, joined.films) == (first.id, 2)
     assert other.id != first.id
     # A film that is in one examination does not pull a film of another one into it.
-    crossed = add([new_film("a"), new_film("d")], label="", source="node", by="node", key="k3")
+    crossed = add([new_film("a"), new_film("d")], label="", source="node", by="node", examination=Examination(key="k3"))
     assert crossed.id not in {first.id, other.id}
     assert crossed.films == 1
     assert [film.position for film in worklist.studies.detail(first.id).films] == [0, 1]
@@ -120,8 +120,11 @@ def test_films_of_one_examination_join(worklist: Worklist, new_film: MakeFilm) -
 def test_a_film_without_examination_takes_the_one_it_comes_again_with(worklist: Worklist, new_film: MakeFilm) -> None:
     add = worklist.studies.add
     first = add([new_film("a")], label="", source="web", by="anna")
-    assert add([new_film("a"), new_film("b")], label="", source="node", by="node", key="k").id == first.id
-    assert add([new_film("c")], label="", source="node", by="node", key="k").id == first.id
+    assert (
+        add([new_film("a"), new_film("b")], label="", source="node", by="node", examination=Examination(key="k")).id
+        == first.id
+    )
+    assert add([new_film("c")], label="", source="node", by="node", examination=Examination(key="k")).id == first.id
 
 
 def test_a_reading_is_found_by_the_way_it_was_made(

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 ADD = """
 import hashlib, sys
-from pneumoscope.server.store import open_worklist
-from pneumoscope.server.store import LocalBlobs
+from pneumoscope.server.store.blobs import LocalBlobs
+from pneumoscope.server.store.worklist import open_worklist
 from pneumoscope.server.store.records import NewFilm, NewReading
 
 url, folder = sys.argv[1:]

@@ -92,7 +92,7 @@ def read_bundle(path: str | PathLike[str]) -> tuple[bytes, BundleMeta, str]:
 
     Raises:
         NotABundle: The file is missing, something else, or a foreign ONNX model.
-        BundleFromFuture: A newer pneumoscope wrote it.
+        BundleIncompatible: A newer pneumoscope wrote it.
         BundleDamaged: The graph or the metadata is not as it was written, or the graph is not one that may be run:
             see ``check_graph``.
     """

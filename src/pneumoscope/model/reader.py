@@ -234,7 +234,7 @@ def _check_quality_head(meta: BundleMeta, path: Path) -> None:
     """Hold the gate's head to the one that the bundle's thresholds were chosen for.
 
     Raises:
-        BundleFromFuture: It is another one.
+        BundleIncompatible: It is another one.
     """
     if meta.gate is not None and meta.gate.head != quality_head().sha256:
         raise BundleIncompatible(
@@ -248,7 +248,7 @@ def _check_lung_segmenter(spec: PreprocessSpec, path: Path) -> None:
     """Hold the lung-field network that frames today's films to the one that framed the training films.
 
     Raises:
-        BundleFromFuture: It is another one.
+        BundleIncompatible: It is another one.
     """
     if spec.frame == "lungs" and spec.lungs != lung_segmenter().sha256:
         raise BundleIncompatible(

@@ -18,9 +18,9 @@ from PIL import Image
 from pneumoscope.model.bundle import write_bundle
 from pneumoscope.server.config import WebConfig
 from pneumoscope.server.store.blobs import LocalBlobs
-from pneumoscope.server.store.demo_data import add_synthetic_studies
 from pneumoscope.server.store.records import NewFilm, NewReading
 from pneumoscope.server.store.worklist import open_worklist
+from synthetic_worklist import add_synthetic_studies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

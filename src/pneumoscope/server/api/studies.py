@@ -9,22 +9,12 @@ from fastapi import APIRouter, Depends, Query, Response
 from starlette.concurrency import run_in_threadpool
 
 from pneumoscope.errors import Conflict, NotFound
-from pneumoscope.server.api.schemas import (
-    Action,
-    Done,
-    Note,
-    ReadingOut,
-    StudyDetailOut,
-    StudyOut,
-    StudyPage,
-    Verdict,
-    VerdictOut,
-)
+from pneumoscope.server.api.schemas import Action, Done, NewVerdict, Note, StudyPage
 from pneumoscope.server.auth.identity import Admin, Denied, Reader, Writer
 from pneumoscope.server.engine.job import Choice, Film
 from pneumoscope.server.intake.filing import find_stored, new_reading
 from pneumoscope.server.store.records import Query as Wanted
-from pneumoscope.server.store.records import Source
+from pneumoscope.types.studies import Source, StoredReading, Study, StudyDetail, Verdict
 
 if TYPE_CHECKING:
     from pneumoscope.server.api.read import Chosen
@@ -41,7 +31,7 @@ def wanted(  # noqa: PLR0917 - FastAPI gives them by name
     call: Annotated[str | None, Query(max_length=64)] = None,
     status: Annotated[Literal["read", "refused"] | None, Query()] = None,
     source: Annotated[Source | None, Query()] = None,
-    verdict: Annotated[Literal["none", "agree", "correct"] | None, Query()] = None,
+    verdict: Annotated[Literal["none", "agree", "correct", "not-assessable"] | None, Query()] = None,
     refusal: Annotated[str | None, Query(max_length=64)] = None,
     since: Annotated[datetime | None, Query(description="Received at or after; without a zone, UTC")] = None,
     until: Annotated[datetime | None, Query(description="Received before; without a zone, UTC")] = None,
@@ -76,7 +66,7 @@ Asked = Annotated[Wanted, Depends(wanted)]
 def studies(here: Here, _: Reader, query: Asked) -> StudyPage:
     """Newest first or by urgency, filtered; ``next`` is the cursor of the page that follows."""
     page = here.worklist.studies.page(query)
-    return StudyPage(items=[StudyOut.of(row) for row in page.items], next=page.next)
+    return StudyPage(items=list(page.items), next=page.next)
 
 
 @router.post("/actions", summary="Do one thing to many studies")
@@ -97,15 +87,21 @@ def act(here: Here, who: Writer, action: Action) -> Done:
 
 
 @router.get("/{study}", summary="Look at a study")
-def detail(here: Here, _: Reader, study: str) -> StudyDetailOut:
+def detail(here: Here, _: Reader, study: str) -> StudyDetail:
     """All that is known of it: films, readings, verdicts, history."""
-    return StudyDetailOut.of(here.worklist.studies.detail(study))
+    return here.worklist.studies.detail(study)
+
+
+@router.get("/{study}/previous", summary="Earlier films of the same patient")
+def previous(here: Here, _: Reader, study: str) -> list[Study]:
+    """Other studies of the patient, newest first; none where the films told no patient."""
+    return list(here.worklist.studies.previous(study))
 
 
 @router.patch("/{study}", summary="Write the note of a study")
-def note(here: Here, who: Writer, study: str, note: Note) -> StudyOut:
+def note(here: Here, who: Writer, study: str, note: Note) -> Study:
     """In place of the one before."""
-    return StudyOut.of(here.worklist.studies.note(study, note.note, by=who.name))
+    return here.worklist.studies.note(study, note.note, by=who.name)
 
 
 @router.delete("/{study}", summary="Delete a study", status_code=204)
@@ -130,14 +126,14 @@ def delete_studies(here: Context, ids: list[str], by: str) -> int:
 
 
 @router.post("/{study}/verdicts", summary="Say what a person says", status_code=201)
-def verdict(here: Here, who: Writer, study: str, said: Verdict) -> VerdictOut:
-    """Agree with the call, or correct it to a class; the newest verdict stands in the worklist."""
-    row = here.worklist.verdicts.give(study, said.kind, said.corrected_to, said.comment, by=who.name)
-    return VerdictOut.of(row)
+def verdict(here: Here, who: Writer, study: str, said: NewVerdict) -> Verdict:
+    """Agree with the call, correct it to a class, or say that the film is not assessable; the newest verdict stands."""
+    give = here.worklist.verdicts.give
+    return give(study, said.kind, said.corrected_to, said.comment, findings=said.findings, by=who.name)
 
 
 @router.post("/{study}/readings", summary="Read the films of a study again")
-async def read_again(here: Here, who: Writer, study: str, chosen: Chosen) -> list[ReadingOut]:
+async def read_again(here: Here, who: Writer, study: str, chosen: Chosen) -> list[StoredReading]:
     """With another bundle, preset or coverage. What was read in just this way before is not read again."""
     found = await run_in_threadpool(here.worklist.studies.detail, study)
     await run_in_threadpool(here.engine.reader, chosen)
@@ -154,7 +150,7 @@ async def read_again(here: Here, who: Writer, study: str, chosen: Chosen) -> lis
     return rows
 
 
-async def _again(here: Context, film: FilmRow, chosen: Choice, by: str, *, wait: bool) -> ReadingOut:
+async def _again(here: Context, film: FilmRow, chosen: Choice, by: str, *, wait: bool) -> StoredReading:
     filed = await run_in_threadpool(find_stored, here, film.sha256, chosen)
     if filed is None:
         source = Film(lambda: here.worklist.studies.kept(film.sha256), film.name, film.sha256)
@@ -166,4 +162,4 @@ async def _again(here: Context, film: FilmRow, chosen: Choice, by: str, *, wait:
         )
     else:
         row = await run_in_threadpool(here.worklist.studies.reading, filed.reading_id)
-    return ReadingOut.of(row)
+    return row

@@ -117,7 +117,7 @@ class Bundles:
 
         Raises:
             BundleError: It is none, is damaged, or is for another pneumoscope.
-            Taken: There is another bundle of its name and version.
+            Conflict: There is another bundle of its name and version.
         """
         sha256 = hashlib.sha256(data).hexdigest()
         path = self._folder / f"{sha256}.onnx"
@@ -127,7 +127,7 @@ class Bundles:
             _, meta, _ = read_bundle(path)
             check(path)
             name = self._name(meta, sha256)
-            self._worklist.bundles.add(name, sha256, str(path), by=by)
+            self._worklist.bundles.add(name, sha256, by=by)
         except BaseException:
             if not known:
                 path.unlink(missing_ok=True)
@@ -149,7 +149,7 @@ class Bundles:
         row = self._worklist.bundles.get(name)
         if row is None:
             raise UsageError(f"there is no bundle {name[:80]!r}", remedy="GET /api/v1/bundles lists those there are")
-        return Path(row.path), False
+        return self._folder / f"{row.sha256}.onnx", False
 
     def _read(self, path: Path) -> tuple[BundleMeta, str, int]:
         """What a bundle says of itself; asked of its file once, and again when it has changed."""

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from pneumoscope.model.decide import operating_point
 from pneumoscope.reports.json import to_dict
-from pneumoscope.server.store.records import EvidenceMap, NewFilm, NewReading
+from pneumoscope.server.store.records import EvidenceMap, Examination, NewFilm, NewReading
 
 if TYPE_CHECKING:
     from pneumoscope.model.schema import BundleMeta
     from pneumoscope.server.context import Context
     from pneumoscope.server.engine.job import Choice, Outcome
-    from pneumoscope.server.store.records import ReadingRow, Source
+    from pneumoscope.server.store.records import ReadingRow
+    from pneumoscope.types.studies import Source
 
 __all__ = ["Sender", "StoredReading", "document_of", "find_stored", "new_reading", "store_outcome"]
 
@@ -72,7 +73,7 @@ def store_outcome(context: Context, outcome: Outcome, choice: Choice, sender: Se
             label=film.path,
             source=sender.source,
             by=sender.name,
-            key=outcome.study,
+            examination=Examination(key=outcome.study),
         )
         if outcome.thumbnail:
             context.thumbnails.put(sha256, outcome.thumbnail)

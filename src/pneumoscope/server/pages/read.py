@@ -15,7 +15,7 @@ from pneumoscope.server.pages.wording import operating_point_choices
 if TYPE_CHECKING:
     from pneumoscope.server.auth.identity import Reader
     from pneumoscope.server.context import Here
-    from pneumoscope.server.store.records import ReadingRow, StudyDetail
+    from pneumoscope.server.store.records import ReadingRow, StudyRecord
 
 __all__ = ["router", "viewer_router"]
 
@@ -81,7 +81,7 @@ def viewer(
     )
 
 
-def _choose_film(detail: StudyDetail, reading: str | None) -> ReadingRow:
+def _choose_film(detail: StudyRecord, reading: str | None) -> ReadingRow:
     """The reading that was asked for, else the newest one of the film that leads the study."""
     if reading is not None:
         wanted = [row for row in detail.readings if row.id == reading]

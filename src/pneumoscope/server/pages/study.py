@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pneumoscope.server.auth.identity import Admin, Reader, Writer
     from pneumoscope.server.context import Here
     from pneumoscope.server.engine.bundles import Bundles
-    from pneumoscope.server.store.records import FilmRow, ReadingRow, StudyDetail
+    from pneumoscope.server.store.records import FilmRow, ReadingRow, StudyRecord
     from pneumoscope.types.operating_point import OperatingPointSummary
     from pneumoscope.types.reading import Reading
 
@@ -278,7 +278,7 @@ def delete(request: Request, study: str, here: Here, who: Admin) -> RedirectResp
     return RedirectResponse(f"/worklist?{search}", status_code=303)
 
 
-def _film_of_study(row: FilmRow, detail: StudyDetail) -> FilmShown:
+def _film_of_study(row: FilmRow, detail: StudyRecord) -> FilmShown:
     readings = tuple(reading for reading in detail.readings if reading.film == row.sha256)
     return FilmShown(row, readings, _facts(row))
 

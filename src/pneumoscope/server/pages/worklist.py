@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from pneumoscope.server.auth.identity import Admin, Reader, Writer
     from pneumoscope.server.context import Here
-    from pneumoscope.server.store.records import StudyRow
     from pneumoscope.server.store.worklist import Worklist
+    from pneumoscope.types.studies import Study
 
 __all__ = ["CALLS", "ORDERS", "REFUSALS", "Filters", "View", "router", "views"]
 
@@ -192,7 +192,7 @@ class Shown:
         any: Whether there is any study at all, whatever the filters.
     """
 
-    rows: tuple[StudyRow, ...]
+    rows: tuple[Study, ...]
     next: str | None
     count: str
     any: bool

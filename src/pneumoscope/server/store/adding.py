@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import delete, func, insert, select, update
 
@@ -17,15 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
-    from pneumoscope.server.store.records import NewFilm, NewReading, Source
+    from pneumoscope.server.store.records import Examination, NewFilm, NewReading
+    from pneumoscope.types.studies import Source
 
 __all__ = [
     "AddedStudy",
-    "NewStudy",
     "ReadingSummary",
     "check_films",
+    "finding_in",
     "insert_films",
     "insert_reading",
     "next_change",
@@ -33,6 +34,7 @@ __all__ = [
     "refresh_summary",
     "same_inference",
     "summarize",
+    "summary_values",
 ]
 
 _CHANGES = "changes"
@@ -60,10 +62,7 @@ def summarize(document: dict[str, Any], preset: str | None = None) -> ReadingSum
         preset: What was asked for; the document's own wins.
     """
     model, pattern, refusal = document.get("model"), document.get("pattern"), document.get("refusal")
-    found = next(
-        (part for part in document.values() if isinstance(part, dict) and {"threshold", "call", "preset"} <= set(part)),
-        None,
-    )
+    found = finding_in(document)
     return ReadingSummary(
         status=document["status"],
         call="" if found is None else found["call"],
@@ -73,6 +72,16 @@ def summarize(document: dict[str, Any], preset: str | None = None) -> ReadingSum
         bundle="" if model is None else f"{model['name']} {model['version']}",
         bundle_sha256="" if model is None else model["sha256"],
         preset=preset if found is None else found["preset"],
+    )
+
+
+def finding_in(document: dict[str, Any]) -> dict[str, Any] | None:
+    """The finding's object of a reading's document; version 1 has it under the finding's own name."""
+    if isinstance(document.get("finding"), dict):
+        return dict(document["finding"])
+    return next(
+        (part for part in document.values() if isinstance(part, dict) and {"threshold", "call", "preset"} <= set(part)),
+        None,
     )
 
 
@@ -97,24 +106,29 @@ def refresh_summary(connection: Connection, ident: str) -> None:
         .join(film, film.c.sha256 == reading.c.film)
         .order_by(film.c.position)
     ).all()
+    values = summary_values(rows) | {"changed": next_change(connection)}
+    connection.execute(update(study).where(study.c.id == ident).values(values))
+
+
+def summary_values(rows: Sequence[Row[Any]]) -> dict[str, Any]:
+    """The summary's columns of a study.
+
+    Args:
+        rows: The newest reading of each film, with the film's position.
+    """
     # The first of those with the highest probability; a refused film has none and comes after all that were read.
     lead = max(rows, key=lambda row: (_urgency(row.probability), -row.position))
-    connection.execute(
-        update(study)
-        .where(study.c.id == ident)
-        .values(
-            changed=next_change(connection),
-            films=len(rows),
-            status=lead.status,
-            call=lead.call,
-            probability=lead.probability,
-            urgency=_urgency(lead.probability),
-            pattern=lead.pattern,
-            refusal=lead.refusal,
-            lead=lead.film,
-            bundle=lead.bundle,
-        )
-    )
+    return {
+        "films": len(rows),
+        "status": lead.status,
+        "call": lead.call,
+        "probability": lead.probability,
+        "urgency": _urgency(lead.probability),
+        "pattern": lead.pattern,
+        "refusal": lead.refusal,
+        "lead": lead.film,
+        "bundle": lead.bundle,
+    }
 
 
 def _urgency(probability: float | None) -> float:
@@ -123,33 +137,21 @@ def _urgency(probability: float | None) -> float:
 
 def refresh_search_words(connection: Connection, ident: str) -> None:
     """Write anew which words a study is found by."""
-    row = connection.execute(select(study.c.label, study.c.note).where(study.c.id == ident)).one()
+    row = connection.execute(select(study).where(study.c.id == ident)).one()
     films = connection.execute(select(film.c.sha256, film.c.name).where(film.c.study == ident)).all()
-    words = words_of([row.label, row.note, *(one.name for one in films)], [ident, *(one.sha256 for one in films)])
+    texts = [row.label, row.note, row.accession or "", row.film_date or "", *(one.name for one in films)]
+    words = words_of(texts, [ident, *(one.sha256 for one in films)])
     connection.execute(delete(study_word).where(study_word.c.study == ident))
     connection.execute(insert(study_word), [{"study": ident, "word": word} for word in sorted(words)])
 
 
-@dataclass(frozen=True, slots=True)
-class NewStudy:
-    """What ``studies.add`` was asked for."""
-
-    films: Sequence[NewFilm]
-    label: str
-    source: Source
-    by: str
-    key: str | None
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class AddedStudy:
-    """What came of it: the study, whether it is a new one, the new films, and how many readings are new."""
+class AddedStudy(NamedTuple):
+    """What came of films that were added: their study, whether it is a new one, the new films and readings."""
 
     study: str
     new: bool
     films: tuple[str, ...]
-    readings: int
+    readings: tuple[str, ...]
 
 
 def check_films(films: Sequence[NewFilm]) -> None:
@@ -169,43 +171,65 @@ def check_films(films: Sequence[NewFilm]) -> None:
             raise UsageError(f"there are no input statistics of the name {min(strange)}", where=one.sha256)
 
 
-def insert_films(connection: Connection, new: NewStudy, blobs: Mapping[str, str], now: datetime) -> AddedStudy:
+def insert_films(
+    connection: Connection,
+    films: Sequence[NewFilm],
+    blobs: Mapping[str, str],
+    *,
+    label: str,
+    source: Source,
+    by: str,
+    examination: Examination,
+    note: str,
+    now: datetime,
+) -> AddedStudy:
     """Write films and readings that are not there yet, in a write transaction.
 
     Args:
         connection: Of the one writer.
-        new: What to add.
+        films: As ``check_films`` takes them.
         blobs: The address of each film's kept bytes, by the film's sha256.
+        label: Of a new study.
+        source: Of a new study.
+        by: Who adds them.
+        examination: What the films share; a study that they join gets what it does not have yet.
+        note: Of a new study.
         now: The time.
     """
-    films = {one.sha256: one for one in new.films}
+    named = {one.sha256: one for one in films}
     known: dict[str, str] = {
         row.sha256: row.study
-        for row in connection.execute(select(film.c.sha256, film.c.study).where(film.c.sha256.in_(films))).all()
+        for row in connection.execute(select(film.c.sha256, film.c.study).where(film.c.sha256.in_(named))).all()
     }
-    fresh = [one for one in films.values() if one.sha256 not in known]
-    ident = _study_to_join(connection, new, known)
+    fresh = [one for one in named.values() if one.sha256 not in known]
+    ident = _study_to_join(connection, examination.key, known)
     begun = ident is None and bool(fresh)
+    if begun:
+        ident = new_id()
+        words = {"label": clean(label) or clean(films[0].name) or ident, "source": source, "note": note}
+        connection.execute(insert(study), _EMPTY | words | {"id": ident, "received": now, "changed": 0})
     if ident is None:
-        ident = _insert_study(connection, new, now) if fresh else known[new.films[0].sha256]
+        ident = known[films[0].sha256]
+    touched = {ident} if fresh else set()
+    if _complete_examination(connection, ident, examination):
+        touched.add(ident)
     if fresh:
         place = connection.execute(select(func.count()).where(film.c.study == ident)).scalar_one()
         for position, one in enumerate(fresh, place):
             connection.execute(insert(film), _film_values(one, ident, position, blobs[one.sha256], now))
-    written, touched = 0, {ident} if fresh else set()
-    for one in films.values():
+    written = []
+    for one in named.values():
         home = known.get(one.sha256, ident)
         for reading_ in one.readings:
             if one.sha256 in known and _is_known_reading(connection, one.sha256, reading_):
                 continue
-            insert_reading(connection, home, one.sha256, reading_, by=new.by, now=now)
-            written += 1
+            written.append(insert_reading(connection, home, one.sha256, reading_, by=by, now=now))
             touched.add(home)
     for home in sorted(touched):
         refresh_summary(connection, home)
-    if fresh:
+    if ident in touched:
         refresh_search_words(connection, ident)
-    return AddedStudy(ident, begun, tuple(one.sha256 for one in fresh), written)
+    return AddedStudy(ident, begun, tuple(one.sha256 for one in fresh), tuple(written))
 
 
 def insert_reading(connection: Connection, ident: str, sha256: str, new: NewReading, *, by: str, now: datetime) -> str:
@@ -254,45 +278,42 @@ def _is_known_reading(connection: Connection, sha256: str, new: NewReading) -> b
     return connection.execute(select(reading.c.id).where(way).limit(1)).first() is not None
 
 
-def _study_to_join(connection: Connection, new: NewStudy, known: Mapping[str, str]) -> str | None:
+def _study_to_join(connection: Connection, key: str | None, known: Mapping[str, str]) -> str | None:
     """The study that new films join: the one with the key, else that of a film which is there already."""
-    if new.key is not None:
-        found = connection.execute(select(study.c.id).where(study.c.key == new.key)).scalar()
+    if key is not None:
+        found = connection.execute(select(study.c.id).where(study.c.key == key)).scalar()
         if found is not None:
             return str(found)
     for home in dict.fromkeys(known.values()):
-        key = connection.execute(select(study.c.key).where(study.c.id == home)).scalar_one()
-        if new.key is None or key is None:
-            if new.key is not None:
-                connection.execute(update(study).where(study.c.id == home).values(key=new.key))
+        if key is None or connection.execute(select(study.c.key).where(study.c.id == home)).scalar_one() is None:
             return home
     return None
 
 
-def _insert_study(connection: Connection, new: NewStudy, now: datetime) -> str:
-    """An empty study; ``refresh`` fills in the summary before anybody sees it."""
-    ident = new_id()
-    connection.execute(
-        insert(study),
-        {
-            "id": ident,
-            "key": new.key,
-            "label": clean(new.label) or clean(new.films[0].name) or ident,
-            "source": new.source,
-            "received": now,
-            "changed": next_change(connection),
-            "films": 0,
-            "status": "refused",
-            "call": "",
-            "urgency": -1.0,
-            "refusal": "",
-            "verdict": "",
-            "lead": "",
-            "bundle": "",
-            "note": new.note,
-        },
-    )
-    return ident
+def _complete_examination(connection: Connection, ident: str, examination: Examination) -> bool:
+    """Write what a study does not have yet of the examination; whether there was anything."""
+    row = connection.execute(select(study).where(study.c.id == ident)).one()._mapping  # noqa: SLF001 - public
+    values = {
+        name: clean(value) if isinstance(value, str) else value
+        for name, value in asdict(examination).items()
+        if value is not None and row[name] is None
+    }
+    if values:
+        connection.execute(update(study).where(study.c.id == ident).values(values))
+    return bool(values)
+
+
+# ``refresh_summary`` fills it in before anybody sees it.
+_EMPTY: dict[str, Any] = {
+    "films": 0,
+    "status": "refused",
+    "call": "",
+    "urgency": -1.0,
+    "refusal": "",
+    "verdict": "",
+    "lead": "",
+    "bundle": "",
+}
 
 
 def _film_values(new: NewFilm, ident: str, position: int, blob: str, now: datetime) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import re
+import shutil
 import time
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -56,6 +57,10 @@ class BlobStore(Protocol):
 
     def sweep(self, older_than: float = 3600.0) -> int:
         """Take away what broken writes left, if it is older than so many seconds; how many there were."""
+        ...
+
+    def free_bytes(self) -> int | None:
+        """Room on the disk; None where it is not known."""
         ...
 
 
@@ -148,6 +153,11 @@ class LocalBlobs:
             except FileNotFoundError:
                 continue  # finished or swept meanwhile
         return count
+
+    def free_bytes(self) -> int | None:
+        """Room on the disk of the folder."""
+        with storage_errors(self.folder):
+            return shutil.disk_usage(self.folder).free
 
     def _path(self, address: str) -> Path:
         # An address comes from the database, but a path is never made of what was not looked at.
@@ -256,6 +266,10 @@ class S3Blobs:
                     self._client.abort_multipart_upload(Bucket=self.bucket, Key=item["Key"], UploadId=item["UploadId"])
                 count += 1
         return count
+
+    def free_bytes(self) -> int | None:
+        """Not known of a bucket."""
+        return None
 
     def close(self) -> None:
         """Close the connections."""

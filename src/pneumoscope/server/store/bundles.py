@@ -82,17 +82,16 @@ class Bundles:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, name: str, sha256: str, path: str, *, by: str) -> BundleRow:
+    def add(self, name: str, sha256: str, *, by: str) -> BundleRow:
         """Note an imported bundle; the same one again is no error.
 
         Args:
             name: It is found by this.
-            sha256: Of the file.
-            path: Of the file.
+            sha256: Of the file; it is found by this in the folder of bundles, wherever that is moved to.
             by: Who imported it.
 
         Raises:
-            Taken: Another bundle has this name.
+            Conflict: Another bundle has this name.
         """
         with self._database.write() as connection:
             before = _bundle_row(connection, name)
@@ -100,7 +99,7 @@ class Bundles:
                 raise Conflict("another bundle has this name", where=name, remedy="Give it another name")
             if before is None:
                 now = self._database.now()
-                values = {"name": name, "sha256": sha256, "path": path, "added": now}
+                values = {"name": name, "sha256": sha256, "added": now}
                 connection.execute(insert(bundle), values)
                 append_entry(connection, now, by, "bundle.add", target=f"bundle:{name}", detail={"sha256": sha256})
             return _existing_bundle(connection, name)
@@ -173,4 +172,4 @@ def _existing_bundle(connection: Connection, name: str) -> BundleRow:
 
 
 def _to_bundle(row: Row[Any], used: Any) -> BundleRow:
-    return BundleRow(row.name, row.sha256, row.path, row.added, in_use=row.name == used)
+    return BundleRow(row.name, row.sha256, row.added, in_use=row.name == used)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import URL
 
-__all__ = ["VERSION_TABLE", "Database", "migrate", "revisions", "upgrade", "utc_now"]
+__all__ = ["VERSION_TABLE", "Database", "migrate", "revision_of", "revisions", "upgrade", "utc_now"]
 
 _BUSY_MS = 30_000  # that one process waits for another's write in a SQLite file
 _LOCK = 0x706E65756D6F  # the advisory lock of writers in PostgreSQL: "pneumo"
@@ -111,6 +112,13 @@ class Database:
             with self.write() as connection:
                 connection.exec_driver_sql("ANALYZE")  # of 1,000 rows an index, by the limit below
 
+    def free_bytes(self) -> int | None:
+        """Room on the disk of the file; None where it is not known (PostgreSQL)."""
+        if not self.sqlite:
+            return None
+        with storage_errors(self.shown):
+            return shutil.disk_usage(Path(self.engine.url.database or "").parent).free
+
     def close(self) -> None:
         """Close the connections."""
         self.engine.dispose()
@@ -189,11 +197,15 @@ def _sqlite_engine(url: URL) -> Engine:
 VERSION_TABLE = "worklist_version"
 
 
-def migrate(database: Database) -> None:
+def migrate(database: Database, upgraded: Callable[[Connection], object] | None = None) -> None:
     """Take the steps that are missing, all in one transaction; several programs may begin at one moment.
 
+    Args:
+        database: Empty, or of this or an older release.
+        upgraded: What else belongs to the transaction of a database that was not up to date.
+
     Raises:
-        WorklistFromFuture: A newer pneumoscope wrote the database.
+        WorklistIncompatible: A newer pneumoscope wrote the database.
         StorageError: It cannot be used, or holds tables of something else.
     """
     newest = revisions()[-1]
@@ -203,6 +215,8 @@ def migrate(database: Database) -> None:
     with database.write() as connection:
         if _checked_revision(connection, database.shown) != newest:
             upgrade(connection, newest)
+            if upgraded is not None:
+                upgraded(connection)
 
 
 def revisions() -> tuple[str, ...]:
@@ -217,9 +231,14 @@ def upgrade(connection: Connection, revision: str) -> None:
     command.upgrade(config, revision)
 
 
+def revision_of(connection: Connection) -> str | None:
+    """The revision of the database; None if it has none."""
+    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+
+
 def _checked_revision(connection: Connection, where: str) -> str | None:
     """The revision of the database; None if it is empty."""
-    found = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+    found = revision_of(connection)
     if found is None and inspect(connection).has_table("study"):
         raise StorageError(
             "the database holds tables of something else",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from sqlalchemy import and_, exists, func, select, tuple_
 
 from pneumoscope.errors import UsageError
-from pneumoscope.server.store.records import Neighbours, Page, StudyRow, to_study
+from pneumoscope.server.store.records import Neighbours, Page, to_study
 from pneumoscope.server.store.tables import study, study_word, to_microseconds
 from pneumoscope.server.store.text import LAST, not_found, terms_of
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select
 
     from pneumoscope.server.store.records import Query
+    from pneumoscope.types.studies import Study
 
 __all__ = ["decode_cursor", "encode_cursor", "new_id", "study_count", "study_neighbours", "study_page"]
 
@@ -84,7 +85,7 @@ _ORDERS = {
 _CURSOR_TYPES: dict[str, tuple[type, ...]] = {"newest": (int, str), "urgency": (float, int, str)}
 
 
-def study_page(connection: Connection, query: Query) -> Page[StudyRow]:
+def study_page(connection: Connection, query: Query) -> Page[Study]:
     """One page.
 
     Raises:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from pneumoscope.quality.measures import INPUT_STATISTICS
+from pneumoscope.types.studies import HistoryEntry, StoredFilm, StoredReading, Study, StudyDetail, Verdict
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -14,12 +15,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from pneumoscope.types.evidence import Evidence
+    from pneumoscope.types.studies import Source
 
 __all__ = [
     "AuditCheck",
     "AuditEntry",
     "BundleRow",
     "EvidenceMap",
+    "Examination",
     "FilmRow",
     "Neighbours",
     "NewFilm",
@@ -30,13 +33,9 @@ __all__ = [
     "Role",
     "Scope",
     "SessionRow",
-    "Source",
-    "StudyDetail",
-    "StudyRow",
+    "StudyRecord",
     "TokenRow",
     "UserRow",
-    "VerdictKind",
-    "VerdictRow",
     "to_audit_entry",
     "to_film",
     "to_reading",
@@ -49,10 +48,8 @@ __all__ = [
 
 T = TypeVar("T")
 
-Source = Literal["web", "api", "node", "import"]
 Role = Literal["reader", "admin"]
 Scope = Literal["read", "write", "admin"]
-VerdictKind = Literal["agree", "correct"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +110,27 @@ class NewReading:
 
 
 @dataclass(frozen=True, slots=True)
+class Examination:
+    """What the films of one examination share.
+
+    Attributes:
+        key: Keyed hash of the StudyInstanceUID; films of the same key join one study.
+        patient: Keyed hash of the patient's id and its issuer; earlier films are found by it. It is not given out.
+        age: In years, sex and what follows only where the site keeps identity.
+        sex: "M", "F" or "O".
+        film_date: When the films were taken, ISO 8601.
+        accession: The accession number.
+    """
+
+    key: str | None = None
+    patient: str | None = None
+    age: float | None = None
+    sex: str | None = None
+    film_date: str | None = None
+    accession: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NewFilm:
     """A film to keep, with its first readings.
 
@@ -144,101 +162,26 @@ class NewFilm:
 
 
 @dataclass(frozen=True, slots=True)
-class FilmRow:
-    """One film; ``blob`` is the address of the kept bytes, ``bytes`` their number. The rest as in ``NewFilm``."""
+class FilmRow(StoredFilm):
+    """A film with what the store alone knows of it: ``blob`` is the address of the kept bytes."""
 
-    sha256: str
-    study: str
-    position: int
-    name: str
-    format: str | None
-    rows: int | None
-    columns: int | None
-    bytes: int
-    white: int | None
-    spacing_mm: tuple[float, float] | None
-    facts: dict[str, str]
     blob: str
-    statistics: dict[str, float]
-    received: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class ReadingRow:
-    """One reading of one film; ``bundle`` is name and version, or empty if refused before a bundle was asked."""
+class ReadingRow(StoredReading):
+    """A reading with what the store alone knows of it; ``choice`` as in ``NewReading``."""
 
-    id: str
-    film: str
-    study: str
-    document: dict[str, Any]
     evidence: EvidenceMap | None
-    bundle: str
-    bundle_sha256: str
-    preset: str | None
-    seconds: float
-    by: str
-    created: datetime
-    forced: bool
     choice: str
 
 
 @dataclass(frozen=True, slots=True)
-class StudyRow:
-    """A line of the worklist.
-
-    Its call, probability, pattern and bundle are those of the film with the highest probability, by the newest
-    reading of each film; it is refused only if all films are.
-
-    Attributes:
-        changed: Grows with every change of any study; see ``studies.changes_since``.
-        films: How many.
-        refusal: The code, if refused.
-        verdict: The newest one.
-        lead: sha256 of the film that the summary is of.
-        bundle: Name and version.
-    """
-
-    id: str
-    label: str
-    source: Source
-    received: datetime
-    changed: int
-    films: int
-    status: Literal["read", "refused"]
-    call: str | None
-    probability: float | None
-    pattern: str | None
-    refusal: str | None
-    verdict: VerdictKind | None
-    corrected_to: str | None
-    lead: str
-    bundle: str
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class VerdictRow:
-    """What a person said of a study."""
-
-    id: str
-    study: str
-    by: str
-    created: datetime
-    kind: VerdictKind
-    corrected_to: str | None
-    comment: str
-
-
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
+class AuditEntry(HistoryEntry):
     """One line of the audit log: ``digest`` is the sha256 of the line and of ``previous``, the digest before it."""
 
     sequence: int
-    at: datetime
-    actor: str
-    action: str
     target: str
-    detail: dict[str, Any]
     previous: str
     digest: str
 
@@ -261,13 +204,11 @@ class AuditCheck:
 
 
 @dataclass(frozen=True, slots=True)
-class StudyDetail:
-    """All that is known of a study; readings and verdicts newest first, films by position, history oldest first."""
+class StudyRecord(StudyDetail):
+    """A study with what the store alone knows of its films and readings."""
 
-    study: StudyRow
     films: tuple[FilmRow, ...]
     readings: tuple[ReadingRow, ...]
-    verdicts: tuple[VerdictRow, ...]
     history: tuple[AuditEntry, ...]
 
 
@@ -317,7 +258,6 @@ class BundleRow:
 
     name: str
     sha256: str
-    path: str
     added: datetime
     in_use: bool
 
@@ -359,7 +299,7 @@ class Query:
     call: str | None = None
     status: Literal["read", "refused"] | None = None
     source: Source | None = None
-    verdict: Literal["none", "agree", "correct"] | None = None
+    verdict: Literal["none", "agree", "correct", "not-assessable"] | None = None
     refusal: str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -371,9 +311,9 @@ class Query:
 # Rows of SQLAlchemy Core carry no types; each value is what its column in tables.py says.
 
 
-def to_study(row: Row[Any]) -> StudyRow:
+def to_study(row: Row[Any]) -> Study:
     """A row of ``study``."""
-    return StudyRow(
+    return Study(
         id=row.id,
         label=row.label,
         source=row.source,
@@ -390,6 +330,10 @@ def to_study(row: Row[Any]) -> StudyRow:
         lead=row.lead,
         bundle=row.bundle,
         note=row.note,
+        age=row.age,
+        sex=row.sex,
+        film_date=row.film_date,
+        accession=row.accession,
     )
 
 
@@ -411,6 +355,7 @@ def to_film(row: Row[Any]) -> FilmRow:
         blob=row.blob,
         statistics={name: values[name] for name in INPUT_STATISTICS if values[name] is not None},
         received=row.received,
+        kept=row.bytes > 0,
     )
 
 
@@ -437,15 +382,32 @@ def to_reading(row: Row[Any]) -> ReadingRow:
     )
 
 
-def to_verdict(row: Row[Any]) -> VerdictRow:
+def to_verdict(row: Row[Any]) -> Verdict:
     """A row of ``verdict``."""
-    return VerdictRow(row.id, row.study, row.by, row.created, row.kind, row.corrected_to, row.comment)
+    return Verdict(
+        id=row.id,
+        study=row.study,
+        by=row.by,
+        created=row.created,
+        kind=row.kind,
+        corrected_to=row.corrected_to,
+        comment=row.comment,
+        findings=tuple(row.findings or ()),
+    )
 
 
 def to_audit_entry(row: Row[Any]) -> AuditEntry:
     """A row of ``audit``."""
-    detail = json.loads(row.detail)
-    return AuditEntry(row.sequence, row.at, row.actor, row.action, row.target, detail, row.previous, row.digest)
+    return AuditEntry(
+        sequence=row.sequence,
+        at=row.at,
+        actor=row.actor,
+        action=row.action,
+        target=row.target,
+        detail=json.loads(row.detail),
+        previous=row.previous,
+        digest=row.digest,
+    )
 
 
 def to_user(row: Row[Any]) -> UserRow:

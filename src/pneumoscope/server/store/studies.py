@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, select, union_all, update
 
-from pneumoscope.errors import UsageError
+from pneumoscope.errors import StorageError, UsageError
 from pneumoscope.server.store import adding, paging, tables
 from pneumoscope.server.store.adding import next_change, refresh_search_words, refresh_summary
 from pneumoscope.server.store.audit_log import append_entry
 from pneumoscope.server.store.garbage import collect_garbage, mark_unreferenced, unmark_referenced
+from pneumoscope.server.store.integrity import DIGESTS_PER_ENTRY, digests_of_readings, digests_of_verdicts
 from pneumoscope.server.store.paging import new_id
 from pneumoscope.server.store.records import (
+    Examination,
     FilmRow,
     ReadingRow,
-    StudyDetail,
-    StudyRow,
-    VerdictRow,
+    StudyRecord,
     to_audit_entry,
     to_film,
     to_reading,
@@ -28,13 +29,16 @@ from pneumoscope.server.store.tables import audit, counter, deleted_study, film,
 from pneumoscope.server.store.text import clean, long_text, not_found
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection
 
     from pneumoscope.server.store.blobs import BlobStore
     from pneumoscope.server.store.database import Database
-    from pneumoscope.server.store.records import Neighbours, NewFilm, NewReading, Page, Query, Source, VerdictKind
+    from pneumoscope.server.store.disk_space import DiskSpace
+    from pneumoscope.server.store.records import Neighbours, NewFilm, NewReading, Page, Query
+    from pneumoscope.types.studies import Source, Study, Verdict, VerdictKind
 
 __all__ = [
     "Studies",
@@ -51,7 +55,7 @@ __all__ = [
 _IDS_PER_QUERY = 500  # ids in one question
 
 
-def study_row(connection: Connection, ident: str) -> StudyRow:
+def study_row(connection: Connection, ident: str) -> Study:
     """Raises NotFound."""
     row = connection.execute(select(study).where(study.c.id == ident)).first()
     if row is None:
@@ -59,9 +63,9 @@ def study_row(connection: Connection, ident: str) -> StudyRow:
     return to_study(row)
 
 
-def study_rows(connection: Connection, ids: Sequence[str]) -> tuple[StudyRow, ...]:
+def study_rows(connection: Connection, ids: Sequence[str]) -> tuple[Study, ...]:
     """Those that are there, in the order of ``ids``."""
-    found: dict[str, StudyRow] = {}
+    found: dict[str, Study] = {}
     for start in range(0, len(ids), _IDS_PER_QUERY):
         some = select(study).where(study.c.id.in_(ids[start : start + _IDS_PER_QUERY]))
         found |= {row.id: to_study(row) for row in connection.execute(some)}
@@ -86,17 +90,17 @@ def reading_rows(
     return tuple(to_reading(row) for row in rows)
 
 
-def verdict_rows(connection: Connection, ident: str) -> tuple[VerdictRow, ...]:
+def verdict_rows(connection: Connection, ident: str) -> tuple[Verdict, ...]:
     """Newest first."""
     rows = connection.execute(select(verdict).where(verdict.c.study == ident).order_by(verdict.c.ordinal.desc()))
     return tuple(to_verdict(row) for row in rows)
 
 
-def study_detail(connection: Connection, ident: str) -> StudyDetail:
+def study_detail(connection: Connection, ident: str) -> StudyRecord:
     """Raises NotFound."""
     films = connection.execute(select(film).where(film.c.study == ident).order_by(film.c.position)).all()
     history = connection.execute(select(audit).where(audit.c.target == f"study:{ident}").order_by(audit.c.sequence))
-    return StudyDetail(
+    return StudyRecord(
         study=study_row(connection, ident),
         films=tuple(to_film(row) for row in films),
         readings=reading_rows(connection, reading.c.study == ident),
@@ -120,31 +124,40 @@ def study_changes_since(connection: Connection, number: int, limit: int) -> tupl
 
 
 _DELETE_BATCH = 50  # studies that one transaction deletes, so that other writers get their turn
+_MAX_FINDINGS = 20  # of one verdict
 _COUNT_CAP = 10_000
 
 
 class Studies:
     """Made by ``open_worklist``."""
 
-    def __init__(self, database: Database, blobs: BlobStore) -> None:
+    def __init__(self, database: Database, blobs: BlobStore, disk: DiskSpace) -> None:
         self._database = database
         self._blobs = blobs
+        self._disk = disk
 
     def add(
-        self, films: Sequence[NewFilm], *, label: str, source: Source, by: str, key: str | None = None, note: str = ""
-    ) -> StudyRow:
+        self,
+        films: Sequence[NewFilm],
+        *,
+        label: str,
+        source: Source,
+        by: str,
+        examination: Examination | None = None,
+        note: str = "",
+    ) -> Study:
         """Keep films as one study, in one transaction.
 
         A film that is there already (by sha256) is not added again: its study is the one that is given back, and the
-        films that are new join it; of its readings those are kept that were made in a new way. Films with the ``key``
-        of an earlier study join that one.
+        films that are new join it; of its readings those are kept that were made in a new way. Films of the examination
+        of an earlier study, by its key, join that one.
 
         Args:
             films: At least one.
             label: What a person calls it; the first one of a study stays. Empty: the first film's name.
             source: Where it came from.
             by: Who added it.
-            key: What the films of one examination share: a hash of the StudyInstanceUID.
+            examination: What the films share.
             note: First note of a new study.
 
         Raises:
@@ -152,28 +165,34 @@ class Studies:
             StorageError: The bytes or the rows cannot be kept; then nothing is.
         """
         adding.check_films(films)
-        new = adding.NewStudy(films, label, source, by, key, long_text(note, "note"))
-        blobs = {one.sha256: self._blobs.put(one.kept) for one in films}  # slow, and so before the one writer's turn
+        self._disk.check(sum(len(one.kept) for one in films))
+        kept_note = long_text(note, "note")
+        blobs: dict[str, str] = {}
         now = self._database.now()
-        with self._database.write() as connection:
-            for address in unmark_referenced(connection, blobs.values()):  # deleted since it was put
-                self._blobs.put(next(one.kept for one in films if blobs[one.sha256] == address))
-            added = adding.insert_films(connection, new, blobs, now)
-            if added.films or added.readings:
-                append_entry(
+        try:
+            for one in films:
+                blobs[one.sha256] = self._blobs.put(one.kept)  # slow, and so before the one writer's turn
+            with self._database.write() as connection:
+                for address in unmark_referenced(connection, blobs.values()):  # deleted since it was put
+                    self._blobs.put(next(one.kept for one in films if blobs[one.sha256] == address))
+                added = adding.insert_films(
                     connection,
-                    now,
-                    by,
-                    "study.add" if added.films else "study.read",
-                    target=f"study:{added.study}",
-                    detail={
-                        "films": list(added.films[:100]),
-                        "new": added.new,
-                        "readings": added.readings,
-                        "source": source,
-                    },
+                    films,
+                    blobs,
+                    label=label,
+                    source=source,
+                    by=by,
+                    examination=examination or Examination(),
+                    note=kept_note,
+                    now=now,
                 )
-            return study_row(connection, added.study)
+                if added.films or added.readings:
+                    detail = {"films": list(added.films[:100]), "new": added.new, "source": source}
+                    _log_readings(connection, now, by, added, detail)
+                return study_row(connection, added.study)
+        except BaseException:
+            self._discard(blobs.values())
+            raise
 
     def add_reading(self, study: str, film: str, reading: NewReading, *, by: str) -> ReadingRow:
         """Keep another reading of a film of a study.
@@ -181,6 +200,7 @@ class Studies:
         Raises:
             NotFound: There is no such film in the study.
         """
+        self._disk.check()
         now = self._database.now()
         with self._database.write() as connection:
             if film_row(connection, film).study != study:
@@ -188,11 +208,20 @@ class Studies:
             name = adding.insert_reading(connection, study, film, reading, by=by, now=now)
             refresh_summary(connection, study)
             row = reading_rows(connection, _is_reading(name))[0]
-            detail = {"film": film, "reading": name, "bundle": row.bundle, "preset": row.preset, "forced": row.forced}
+            detail: dict[str, Any] = {"film": film, "reading": name, "bundle": row.bundle}
+            detail |= {"preset": row.preset, "forced": row.forced}
+            detail["reading_sha256"] = digests_of_readings(connection, [name])
             append_entry(connection, now, by, "study.read", target=f"study:{study}", detail=detail)
             return row
 
-    def of_film(self, sha256: str) -> StudyRow | None:
+    def _discard(self, addresses: Iterable[str]) -> None:
+        """Take away the bytes of films that could not be added; if that fails, too, retention does it later."""
+        with suppress(StorageError):
+            with self._database.write() as connection:
+                mark_unreferenced(connection, addresses, self._database.now())
+            collect_garbage(self._database, self._blobs)
+
+    def of_film(self, sha256: str) -> Study | None:
         """The study of a film by the sha256 of the bytes received."""
         with self._database.read() as connection:
             row = connection.execute(select(tables.film.c.study).where(tables.film.c.sha256 == sha256)).first()
@@ -214,7 +243,7 @@ class Studies:
         with self._database.read() as connection:
             return next(iter(reading_rows(connection, way, limit=1)), None)
 
-    def page(self, query: Query) -> Page[StudyRow]:
+    def page(self, query: Query) -> Page[Study]:
         """One page of the worklist.
 
         Raises:
@@ -237,7 +266,7 @@ class Studies:
         with self._database.read() as connection:
             return paging.study_neighbours(connection, study, query)
 
-    def get(self, study: str) -> StudyRow:
+    def get(self, study: str) -> Study:
         """One line of the worklist.
 
         Raises:
@@ -246,12 +275,12 @@ class Studies:
         with self._database.read() as connection:
             return study_row(connection, study)
 
-    def get_many(self, ids: Sequence[str]) -> tuple[StudyRow, ...]:
+    def get_many(self, ids: Sequence[str]) -> tuple[Study, ...]:
         """Those that are there, in the order of ``ids``."""
         with self._database.read() as connection:
             return study_rows(connection, ids)
 
-    def detail(self, study: str) -> StudyDetail:
+    def detail(self, study: str) -> StudyRecord:
         """All that is known of a study.
 
         Raises:
@@ -290,7 +319,7 @@ class Studies:
             raise not_found("reading", reading)
         return found[0]
 
-    def note(self, study: str, text: str, *, by: str) -> StudyRow:
+    def note(self, study: str, text: str, *, by: str) -> Study:
         """Write the note, in place of the one before. The audit log keeps that it was written, and not what.
 
         Raises:
@@ -350,10 +379,43 @@ class Studies:
                 )
         return len(held)
 
+    def previous(self, study: str, *, limit: int = 20) -> tuple[Study, ...]:
+        """Other studies of the same patient, newest first; none where the patient is not known.
+
+        Raises:
+            NotFound: There is no such study.
+        """
+        with self._database.read() as connection:
+            study_row(connection, study)
+            whose = select(tables.study.c.patient).where(tables.study.c.id == study).scalar_subquery()
+            chosen = select(tables.study).where(tables.study.c.patient == whose, tables.study.c.id != study)
+            chosen = chosen.order_by(tables.study.c.received.desc(), tables.study.c.id.desc()).limit(limit)
+            return tuple(to_study(row) for row in connection.execute(chosen))
+
     def changes_since(self, number: int, *, limit: int = 1000) -> tuple[int, tuple[str, ...]]:
         """The number of the latest change, and the ids of studies changed or deleted after ``number``, newest first."""
         with self._database.read() as connection:
             return study_changes_since(connection, number, limit)
+
+
+def _log_readings(
+    connection: Connection, now: datetime, by: str, added: adding.AddedStudy, detail: dict[str, Any]
+) -> None:
+    """Log what was added, with the sha256 of each new reading; as many lines as that takes."""
+    homes: dict[str, list[str]] = {added.study: []}
+    for row in connection.execute(select(tables.reading.c.id, tables.reading.c.study).where(_are_readings(added))):
+        homes.setdefault(row.study, []).append(row.id)
+    action = "study.add" if added.films else "study.read"
+    for home, ids in homes.items():
+        for start in range(0, max(len(ids), 1), DIGESTS_PER_ENTRY):
+            some = ids[start : start + DIGESTS_PER_ENTRY]
+            said = detail | {"readings": len(ids), "reading_sha256": digests_of_readings(connection, some)}
+            append_entry(connection, now, by, action, target=f"study:{home}", detail=said)
+            action, detail = "study.read", {}
+
+
+def _are_readings(added: adding.AddedStudy) -> ColumnElement[bool]:
+    return tables.reading.c.id.in_(added.readings)
 
 
 def _is_reading(name: str) -> ColumnElement[bool]:
@@ -372,35 +434,49 @@ class Verdicts:
         self._database = database
 
     def give(
-        self, study: str, kind: VerdictKind, corrected_to: str | None = None, comment: str = "", *, by: str
-    ) -> VerdictRow:
+        self,
+        study: str,
+        kind: VerdictKind,
+        corrected_to: str | None = None,
+        comment: str = "",
+        *,
+        findings: Sequence[str] = (),
+        by: str,
+    ) -> Verdict:
         """Give a verdict; earlier ones are kept, and the newest one stands in the worklist.
 
         Args:
             study: Its id.
-            kind: "correct" says that the reading was wrong.
+            kind: "correct" says that the reading was wrong, "not-assessable" that the film cannot be judged. Who
+                corrects to what the reading says already, agrees with it, and that is what is kept.
             corrected_to: A class name, for "correct" only.
             comment: Free text; it is not in the audit log.
+            findings: What else is seen, in free words; at most 20.
             by: Who says so.
 
         Raises:
             NotFound: There is no such study.
-            UsageError: "correct" without ``corrected_to``, or "agree" with it, or too long a comment.
+            UsageError: "correct" without ``corrected_to``, another kind with it, or too long a comment.
         """
         told = clean(corrected_to or "") or None
-        if kind not in {"agree", "correct"} or (kind == "correct") != (told is not None):
+        if kind not in {"agree", "correct", "not-assessable"} or (kind == "correct") != (told is not None):
             raise UsageError(
-                "a verdict agrees, or corrects to something",
+                "a verdict agrees, corrects to something, or says that the film is not assessable",
                 where="verdict",
-                remedy='Give "agree" alone, or "correct" with what it should have been',
+                remedy='Give "agree" or "not-assessable" alone, or "correct" with what it should have been',
             )
+        seen = [text for one in findings if (text := clean(one))]
+        if len(seen) > _MAX_FINDINGS:
+            raise UsageError(f"a verdict has at most {_MAX_FINDINGS} findings", where="findings")
         kept = long_text(comment, "comment")
         now = self._database.now()
         with self._database.write() as connection:
             row = study_row(connection, study)
+            if told is not None and _is_called(connection, row, told):
+                kind, told = "agree", None
             table = tables.verdict
             last = connection.execute(select(func.max(table.c.ordinal)).where(table.c.study == study)).scalar()
-            values = {
+            values: dict[str, Any] = {
                 "id": new_id(),
                 "study": study,
                 "ordinal": (last or 0) + 1,
@@ -409,15 +485,30 @@ class Verdicts:
                 "kind": kind,
                 "corrected_to": told,
                 "comment": kept,
+                "findings": seen,
+                "salt": new_id(),
             }
             connection.execute(insert(table), values)
             said = {"verdict": kind, "corrected_to": told, "changed": next_change(connection)}
             connection.execute(update(tables.study).where(tables.study.c.id == study).values(said))
-            detail = {"verdict": values["id"], "kind": kind, "corrected_to": told, "call": row.call}
+            detail: dict[str, Any] = {"verdict": values["id"], "kind": kind, "corrected_to": told, "call": row.call}
+            detail["verdict_sha256"] = digests_of_verdicts(connection, [values["id"]])
             append_entry(connection, now, by, "study.verdict", target=f"study:{study}", detail=detail)
             return verdict_rows(connection, study)[0]
 
-    def of(self, study: str) -> tuple[VerdictRow, ...]:
+    def of(self, study: str) -> tuple[Verdict, ...]:
         """Newest first."""
         with self._database.read() as connection:
             return verdict_rows(connection, study)
+
+
+def _is_called(connection: Connection, row: Study, class_name: str) -> bool:
+    """Whether a study's reading says already what it is corrected to: its pattern, or the absence of the finding."""
+    if row.call is None or row.call == "indeterminate":
+        return False
+    if row.pattern is not None:
+        return row.pattern == class_name
+    document = reading_rows(connection, tables.reading.c.film == row.lead, limit=1)[0].document
+    positive = document.get("positive_classes")
+    negative = ["normal"] if positive is None else [name for name in document["probabilities"] if name not in positive]
+    return row.call.startswith("no ") and class_name in negative

@@ -136,6 +136,13 @@ study = Table(
     Column("lead", _Key, nullable=False),
     Column("bundle", Text, nullable=False),
     Column("note", Text, nullable=False),
+    # Only where the site keeps identity, but for the patient: a keyed hash, by which earlier films are found.
+    Column("patient", _Key),
+    Column("age", Double),
+    Column("sex", Text),
+    Column("film_date", Text),
+    Column("accession", Text),
+    Index(None, "patient", "received", "id"),
     Index(None, "received", "id"),
     Index(None, "urgency", "received", "id"),
 )
@@ -228,6 +235,8 @@ verdict = Table(
     Column("kind", _Key, nullable=False),
     Column("corrected_to", Text),
     Column("comment", Text, nullable=False),
+    Column("findings", Json),
+    Column("salt", Text),  # so that nobody guesses a deleted comment from its hash in the audit log
     Index(None, "study", "ordinal"),
 )
 
@@ -300,8 +309,7 @@ bundle = Table(
     "bundle",
     metadata,
     Column("name", _Key, primary_key=True),
-    Column("sha256", _Key, nullable=False),
-    Column("path", Text, nullable=False),
+    Column("sha256", _Key, nullable=False),  # and the file's name
     Column("added", Instant, nullable=False),
 )
 

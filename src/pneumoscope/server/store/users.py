@@ -49,7 +49,7 @@ class Users:
         """Add a user.
 
         Raises:
-            Taken: There is a user of this name.
+            Conflict: There is a user of this name.
             UsageError: The name is empty.
         """
         with self._database.write() as connection:
@@ -59,7 +59,7 @@ class Users:
         """Add the first user, an admin; two that try at one moment are one.
 
         Raises:
-            Taken: There is a user already, of whatever name.
+            Conflict: There is a user already, of whatever name.
             UsageError: The name is empty.
         """
         with self._database.write() as connection:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from pneumoscope.server.store.audit_log import AuditLog
 from pneumoscope.server.store.bundles import Bundles, StoredSettings
-from pneumoscope.server.store.database import Database, migrate, utc_now
+from pneumoscope.server.store.database import Database, utc_now
+from pneumoscope.server.store.disk_space import DiskSpace
 from pneumoscope.server.store.garbage import collect_garbage
+from pneumoscope.server.store.integrity import migrate_and_record
 from pneumoscope.server.store.studies import Studies, Verdicts
 from pneumoscope.server.store.usage import UsageStatistics
 from pneumoscope.server.store.users import Sessions, Tokens, Users
@@ -35,13 +37,15 @@ class Worklist:
         numbers: For the dashboard.
         bundles: Imported ones.
         blobs: The bytes of films.
+        disk: How much room there is, and how much of it is kept.
         database: For upkeep; whoever writes through it writes past the log.
     """
 
-    def __init__(self, database: Database, blobs: BlobStore) -> None:
+    def __init__(self, database: Database, blobs: BlobStore, *, reserve: int = 0) -> None:
         self.database = database
         self.blobs = blobs
-        self.studies = Studies(database, blobs)
+        self.disk = DiskSpace(database, blobs, reserve)
+        self.studies = Studies(database, blobs, self.disk)
         self.verdicts = Verdicts(database)
         self.users = Users(database)
         self.tokens = Tokens(database)
@@ -64,7 +68,7 @@ class Worklist:
         self.database.close()
 
 
-def open_worklist(url: str, blobs: BlobStore, *, clock: Callable[[], datetime] = utc_now) -> Worklist:
+def open_worklist(url: str, blobs: BlobStore, *, clock: Callable[[], datetime] = utc_now, reserve: int = 0) -> Worklist:
     """Open the store, and bring its tables up to date.
 
     What a program that was killed left half-done is put right: unfinished bytes, and bytes of deleted films.
@@ -73,19 +77,20 @@ def open_worklist(url: str, blobs: BlobStore, *, clock: Callable[[], datetime] =
         url: ``sqlite:///FILE`` or ``postgresql://USER@HOST/DATABASE``.
         blobs: Where the bytes of films are kept.
         clock: Tells the time, aware.
+        reserve: Bytes that films leave free on the disk; 0 for no reserve.
 
     Raises:
         UsageError: A URL of no such database.
         MissingExtra: PostgreSQL without its driver.
         StorageError: The database cannot be reached or written.
-        WorklistFromFuture: A newer pneumoscope wrote it.
+        WorklistIncompatible: A newer pneumoscope wrote it.
     """
     database = Database(url, clock=clock)
     try:
-        migrate(database)
+        migrate_and_record(database)
         collect_garbage(database, blobs)
         blobs.sweep()
     except BaseException:
         database.close()
         raise
-    return Worklist(database, blobs)
+    return Worklist(database, blobs, reserve=reserve)

@@ -20,6 +20,7 @@ from sqlalchemy import insert, select, update
 from pneumoscope.phantom.draw import KINDS, draw_phantom
 from pneumoscope.quality.measures import INPUT_STATISTICS
 from pneumoscope.quality.refusals import make_refusal
+from pneumoscope.reports.json_v1 import VERSION
 from pneumoscope.server.store import tables
 from pneumoscope.server.store.adding import summarize
 from pneumoscope.server.store.audit_log import append_entry
@@ -198,13 +199,16 @@ def _synthetic_reading(name: str, sha256: str, chance: random.Random) -> dict[st
     """A reading in the form of the contract; two of three films look like a disease, as in the shipped bundle's set."""
     film = {"path": name, "sha256": sha256, "format": "PNG", "rows": _ROWS, "columns": _COLUMNS}
     document: dict[str, Any] = {
+        "version": VERSION,
         "film": film,
         "status": "read",
         "refusal": None,
-        "mended": [],
+        "corrections": [],
+        "forced": False,
         "warnings": ["This reading was drawn by chance; no bundle made it"],
         "probabilities": None,
-        "pneumonia": None,
+        "positive_classes": [],
+        "finding": None,
         "pattern": None,
         "evidence": None,
         "model": _MODEL,
@@ -220,12 +224,15 @@ def _synthetic_reading(name: str, sha256: str, chance: random.Random) -> dict[st
     pattern = "bacterial" if bacterial > viral else "viral"
     return document | {
         "probabilities": {"normal": round(1 - probability, 6), "bacterial": bacterial, "viral": viral},
-        "pneumonia": {
+        "positive_classes": ["bacterial", "viral"],
+        "finding": {
+            "name": "pneumonia",
             "probability": probability,
             "threshold": 0.7,
             "lower": 0.3,
             "preset": "three-way",
             "call": call,
+            "expected": None,
         },
         "pattern": {"call": pattern if call == "pneumonia" else None, "set": [pattern], "coverage": 0.9},
         "evidence": {"zones": dict.fromkeys(ZONES, 0.0), "in_lungs": None},

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 import msgspec
 
 from pneumoscope.errors import MissingExtra, PneumoscopeError, UnreadableFilm
+from pneumoscope.reports.json_v1 import upgraded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,7 @@ __all__ = [
     "Busy",
     "Client",
     "Evidence",
+    "Expected",
     "Film",
     "Finding",
     "Model",
@@ -94,8 +96,16 @@ class Refusal(msgspec.Struct, frozen=True):
     remedy: str
 
 
+class Expected(msgspec.Struct, frozen=True):
+    """How often calls at the operating point are right, and on which films that was seen."""
+
+    sensitivity: float
+    specificity: float
+    where: str
+
+
 class Finding(msgspec.Struct, frozen=True):
-    """The call at an operating point; ``name`` is its key in the JSON: "pneumonia"."""
+    """The call at an operating point."""
 
     probability: float
     threshold: float
@@ -103,6 +113,7 @@ class Finding(msgspec.Struct, frozen=True):
     call: str
     lower: float | None = None
     name: str = "pneumonia"
+    expected: Expected | None = None
 
 
 class Pattern(msgspec.Struct, frozen=True):
@@ -141,9 +152,11 @@ class Reading(msgspec.Struct, frozen=True):
     film: Film
     status: Literal["read", "refused"]
     refusal: Refusal | None
-    mended: tuple[str, ...]
+    corrections: tuple[dict[str, Any], ...]
+    forced: bool
     warnings: tuple[str, ...]
     probabilities: dict[str, float] | None
+    positive_classes: tuple[str, ...]
     finding: Finding | None
     pattern: Pattern | None
     evidence: Evidence | None
@@ -153,22 +166,17 @@ class Reading(msgspec.Struct, frozen=True):
     document: dict[str, Any]
 
 
-_NOT_IN_JSON = frozenset({"finding", "document"})
-
-
 def parse_reading(document: dict[str, Any]) -> Reading:
-    """The Reading of its JSON; the finding's object stands there under its own name.
+    """The Reading of its JSON, of version 2 or 1 (servers before 0.4.0).
 
     Raises:
         msgspec.ValidationError: It is no Reading.
     """
-    known = set(Reading.__struct_fields__) - _NOT_IN_JSON
-    others = [key for key in document if key not in known]
-    name = others[0] if len(others) == 1 else "pneumonia"
-    found = document.get(name)
-    plain = {key: value for key, value in document.items() if key in known}
-    finding = None if found is None else {**found, "name": name}
-    return msgspec.convert({**plain, "finding": finding, "document": document}, Reading)
+    try:
+        current = upgraded(document)
+    except (KeyError, ValueError, TypeError) as error:
+        raise msgspec.ValidationError(f"the answer is no reading ({error})") from error
+    return msgspec.convert({**current, "document": document}, Reading)
 
 
 class Stored(msgspec.Struct, frozen=True):

@@ -153,13 +153,16 @@ def test_a_path_that_is_not_there(room: Client, tmp_path: Path) -> None:
 
 def _reading() -> dict[str, Any]:
     return {
+        "version": 2,
         "film": {"path": "a", "sha256": None, "format": None, "rows": None, "columns": None},
         "status": "refused",
         "refusal": {"code": "unreadable", "reason": "r", "remedy": "m"},
-        "mended": [],
+        "corrections": [],
+        "forced": False,
         "warnings": [],
         "probabilities": None,
-        "tuberculosis": None,
+        "positive_classes": [],
+        "finding": None,
         "pattern": None,
         "evidence": None,
         "model": None,

@@ -12,6 +12,7 @@ from pneumoscope.phantom.draw import KINDS, draw_phantom
 from pneumoscope.quality.checks import check_quality
 from pneumoscope.quality.corrections import apply_corrections
 from pneumoscope.quality.spec import shipped_quality_spec
+from pneumoscope.types.correction import Invert, Rotate
 from pneumoscope.types.radiograph import FilmInfo, Radiograph
 from quality_head import bones, scenes, slices
 from quality_head.photographs import GROUNDS, Ground, as_photograph
@@ -34,7 +35,7 @@ def test_an_upright_chest_is_read_untouched(seed: int) -> None:
     film = phantom(seed)
     passed = check_quality(film, shipped_quality_spec())
     assert passed.refusal is None
-    assert passed.mended == ()
+    assert passed.corrections == ()
     assert passed.film is film
     assert passed.lungs is not None
 
@@ -48,8 +49,8 @@ def test_turns_and_inversions_are_mended_back_to_the_film(quarters: int, inverte
     passed = check_quality(wrong, shipped_quality_spec())
     assert passed.refusal is None
     assert np.array_equal(passed.film.pixels, film.pixels)
-    words = ([f"turned {quarters * 90}"] if quarters else []) + (["inverted"] if inverted else [])
-    assert sorted(passed.mended) == sorted(words)
+    expected = {Rotate(quarters * 90)} if quarters else set()
+    assert {*passed.corrections} == (expected | {Invert()} if inverted else expected)
 
 
 def test_without_mending_they_are_refused_by_name() -> None:
@@ -67,7 +68,7 @@ def test_wide_borders_are_cut() -> None:
     page[100 : 100 + rows, 60 : 60 + columns] = film.pixels
     passed = check_quality(replace(film, pixels=page), shipped_quality_spec())
     assert passed.refusal is None
-    assert [words.split(" ")[0] for words in passed.mended] == ["cut"]
+    assert [each.kind for each in passed.corrections] == ["crop"]
     assert passed.film.rows <= rows
     assert passed.film.rows > 0.9 * rows
     kept = check_quality(replace(film, pixels=page), shipped_quality_spec(), mend=False)
@@ -82,14 +83,14 @@ def test_a_tilted_film_is_straightened_and_cut_out(ground: Ground, degrees: floa
     photograph = as_photograph(film.pixels.astype(np.uint8), degrees, ground, np.random.default_rng(1))
     passed = check_quality(replace(film, pixels=photograph), shipped_quality_spec())
     assert passed.refusal is None
-    straightened, cut = passed.mended
+    straightened, cut = passed.corrections
     way = "clockwise" if degrees > 0 else "counterclockwise"
     assert straightened.endswith(f" degrees {way}")
     assert float(straightened.split()[2]) == pytest.approx(abs(degrees), abs=1)
     assert cut.startswith("cut to rows ")
     # On black ground the film's own black margins cannot be told from it, and go too.
     assert alike(film.pixels, passed.film.pixels) > (0.7 if ground == "black" else 0.9)
-    again = apply_corrections(replace(film, pixels=photograph), passed.mended)
+    again = apply_corrections(replace(film, pixels=photograph), passed.corrections)
     assert np.array_equal(again.pixels, passed.film.pixels)  # the words alone mend it
     kept = check_quality(replace(film, pixels=photograph), shipped_quality_spec(), mend=False)
     assert kept.refusal is not None
@@ -105,7 +106,7 @@ def test_a_film_that_passes_on_an_even_ground_is_freed_of_it(ground: Ground) -> 
         check_quality(lying, shipped_quality_spec(), mend=False).refusal is None
     )  # it passes as it lies, and is let alone
     passed = check_quality(lying, shipped_quality_spec())
-    assert [words.split(" ")[0] for words in passed.mended] == ["straightened", "cut"]
+    assert [each.kind for each in passed.corrections] == ["straighten", "crop"]
     assert alike(film.pixels, passed.film.pixels) > (0.7 if ground == "black" else 0.9)
 
 
@@ -116,7 +117,7 @@ def test_a_tilted_film_that_is_also_turned_is_mended_of_both() -> None:
         replace(film, pixels=as_photograph(upside_down, 20, "table", np.random.default_rng(2))), shipped_quality_spec()
     )
     assert passed.refusal is None
-    assert [words.split(" ")[0] for words in passed.mended] == ["straightened", "cut", "turned"]
+    assert [each.kind for each in passed.corrections] == ["straighten", "crop", "rotate"]
     assert alike(film.pixels, passed.film.pixels) > 0.9
 
 

@@ -1,4 +1,4 @@
-"""What is mended is what was broken, and the words of a reading mend a film again."""
+"""What is mended is what was broken, and the corrections of a reading do it again."""
 
 from __future__ import annotations
 
@@ -7,14 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pneumoscope.quality.corrections import (
-    INVERTED_WORDS,
-    apply_corrections,
-    cut_words,
-    find_film_within_borders,
-    straightened_words,
-    turned_words,
-)
+from pneumoscope.quality.corrections import apply_corrections, find_film_within_borders
+from pneumoscope.types.correction import Correction, Crop, Invert, Rotate, Straighten
 from pneumoscope.types.radiograph import FilmInfo, Radiograph
 
 
@@ -26,10 +20,10 @@ def film(pixels: np.ndarray) -> Radiograph:
 def test_a_turned_and_inverted_film_comes_back(quarters: int, inverted: bool, kind: type, seed: int) -> None:
     whole = film(np.random.default_rng(seed).integers(0, np.iinfo(kind).max, (33, 47), dtype=kind, endpoint=True))
     broken = np.rot90(whole.pixels, quarters)
-    words = (turned_words(quarters),) if quarters else ()
+    corrections: tuple[Correction, ...] = (Rotate(90 * quarters),) if quarters else ()
     if inverted:
-        broken, words = whole.white - broken, (*words, INVERTED_WORDS)
-    back = apply_corrections(film(np.ascontiguousarray(broken.astype(kind))), words)
+        broken, corrections = whole.white - broken, (*corrections, Invert())
+    back = apply_corrections(film(np.ascontiguousarray(broken.astype(kind))), corrections)
     assert np.array_equal(back.pixels, whole.pixels)
     assert back.pixels.dtype == kind
     assert back.pixels.flags.c_contiguous
@@ -37,34 +31,33 @@ def test_a_turned_and_inverted_film_comes_back(quarters: int, inverted: bool, ki
 
 def test_the_spacing_turns_with_the_film() -> None:
     wide = Radiograph(np.zeros((40, 50), dtype=np.uint8), 255, FilmInfo("film"), spacing_mm=(0.1, 0.2))
-    assert apply_corrections(wide, ["turned 90"]).spacing_mm == (0.2, 0.1)
-    assert apply_corrections(wide, ["turned 180"]).spacing_mm == (0.1, 0.2)
+    assert apply_corrections(wide, [Rotate(90)]).spacing_mm == (0.2, 0.1)
+    assert apply_corrections(wide, [Rotate(180)]).spacing_mm == (0.1, 0.2)
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
-def test_a_straightened_film_is_turned_the_way_that_its_words_say(kind: type) -> None:
+def test_a_straightened_film_is_turned_clockwise(kind: type) -> None:
     page: np.ndarray = np.zeros((200, 300), dtype=kind)
     page[99:102, 60:240] = np.iinfo(kind).max  # a level line through the middle
-    straight = apply_corrections(film(page), [straightened_words(30)])
+    straight = apply_corrections(film(page), [Straighten(30)])
     assert straight.pixels.dtype == kind
     assert straight.pixels.shape == pytest.approx((323, 360), abs=2)  # the box around the rotated picture
     rows, columns = np.nonzero(straight.pixels > np.iinfo(kind).max / 2)
     assert np.degrees(np.polynomial.polynomial.polyfit(columns, rows, 1)[1]) == pytest.approx(30, abs=4)  # down: right
     assert rows.mean() == pytest.approx(straight.rows / 2, abs=1.5)
-    back = apply_corrections(straight, [straightened_words(-30)])
+    back = apply_corrections(straight, [Straighten(-30)])
     assert np.unique(np.nonzero(back.pixels > np.iinfo(kind).max / 2)[0]).size <= 5  # level again
 
 
 def test_a_straightened_film_has_a_spacing_only_where_both_are_equal() -> None:
-    assert straightened_words(-7.25) == "straightened by 7.25 degrees counterclockwise"
     for spacing, kept in (((0.1, 0.1), (0.1, 0.1)), ((0.1, 0.2), None), (None, None)):
         wide = Radiograph(np.zeros((40, 50), dtype=np.uint8), 255, FilmInfo("film"), spacing_mm=spacing)
-        assert apply_corrections(wide, [straightened_words(7.25)]).spacing_mm == kept
+        assert apply_corrections(wide, [Straighten(7.25)]).spacing_mm == kept
 
 
-def test_other_words_change_nothing() -> None:
+def test_nothing_to_correct_changes_nothing() -> None:
     whole = film(np.arange(40 * 50, dtype=np.uint16).reshape(40, 50))
-    assert apply_corrections(whole, ["polished", "turned 45", "turned 0"]) is whole
+    assert apply_corrections(whole, []) is whole
 
 
 @pytest.mark.parametrize("gray", [0, 90, 255])
@@ -78,7 +71,7 @@ def test_wide_even_borders_are_found_and_cut(gray: int) -> None:
     assert 880 <= box[2] <= 900
     assert 100 <= box[1] <= 110
     assert 540 <= box[3] <= 550
-    cut = apply_corrections(film(np.zeros((1280, 640), dtype=np.uint8)), [cut_words(box)])
+    cut = apply_corrections(film(np.zeros((1280, 640), dtype=np.uint8)), [Crop(*box)])
     assert cut.pixels.shape == (box[2] - box[0], box[3] - box[1])
 
 

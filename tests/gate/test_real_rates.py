@@ -14,6 +14,7 @@ from pneumoscope.errors import FilmError
 from pneumoscope.films.load import load
 from pneumoscope.quality.checks import check_quality
 from pneumoscope.quality.spec import shipped_quality_spec
+from pneumoscope.types.correction import Invert
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +47,7 @@ def test_frontal_films_are_read_untouched(children: list[Radiograph], adults: li
     for films, most in ((children, 0.02), (adults, 0.05)):
         passed = [check_quality(film, shipped_quality_spec()) for film in films]
         assert np.mean([each.refusal is not None for each in passed]) <= most
-        assert np.mean([bool(each.mended) for each in passed]) <= 0.02
+        assert np.mean([bool(each.corrections) for each in passed]) <= 0.02
 
 
 @pytest.mark.parametrize(("quarters", "inverted"), [(1, False), (2, False), (3, False), (0, True), (2, True)])
@@ -98,4 +99,4 @@ def test_chest_dicom_is_read_and_the_falsified_one_mended(real_data: Path) -> No
         passed = check_quality(load(path), shipped_quality_spec())
         assert passed.refusal is None, path.name
         # The tag of Fake_MONOHR1 says MONOCHROME1 of a film that is not: read by its tag it is inverted.
-        assert passed.mended == (("inverted",) if "Fake" in path.name else ()), path.name
+        assert passed.corrections == ((Invert(),) if "Fake" in path.name else ()), path.name

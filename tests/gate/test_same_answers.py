@@ -19,6 +19,7 @@ from pneumoscope.phantom.draw import draw_phantom
 from pneumoscope.quality.checks import check_quality, score_film
 from pneumoscope.quality.head import quality_head
 from pneumoscope.quality.spec import shipped_quality_spec
+from pneumoscope.types.correction import correction_to_dict
 from pneumoscope.types.radiograph import FilmInfo, Radiograph
 from quality_head.kinds import KINDS, draw_kind
 
@@ -50,7 +51,14 @@ def said(name: str) -> list[dict[str, object]]:
         look, passed = score_film(film, shipped_quality_spec()), check_quality(film, shipped_quality_spec())
         code = None if passed.refusal is None else passed.refusal.code
         fit, distance = round(float(look.answers[0]), 3), round(look.distance, 4)
-        found.append({"fit": fit, "distance": distance, "code": code, "mended": [*passed.mended]})
+        found.append(
+            {
+                "fit": fit,
+                "distance": distance,
+                "code": code,
+                "corrections": [correction_to_dict(each) for each in passed.corrections],
+            }
+        )
     return found
 
 
@@ -59,6 +67,6 @@ def test_the_answers_are_those_that_were_measured(name: str) -> None:
     held = json.loads(HELD.read_text())
     assert held["head"] == quality_head().sha256, "another head: write the answers anew"
     for now, then in zip(said(name), held["said"][name], strict=True):
-        assert (now["code"], now["mended"]) == (then["code"], then["mended"])
+        assert (now["code"], now["corrections"]) == (then["code"], then["corrections"])
         assert now["fit"] == pytest.approx(then["fit"], abs=0.01)
         assert now["distance"] == pytest.approx(then["distance"], abs=0.002)

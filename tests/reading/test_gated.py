@@ -20,6 +20,7 @@ from pneumoscope.quality.corrections import apply_corrections
 from pneumoscope.quality.spec import shipped_quality_spec
 from pneumoscope.reports.json import schema, to_dict, to_json
 from pneumoscope.reports.overlay import overlay_png
+from pneumoscope.types.correction import Rotate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,17 +73,17 @@ def test_a_turned_film_is_read_as_if_it_were_upright(
     with caplog.at_level(logging.INFO, logger="pneumoscope"):
         turned = reader.read(np.ascontiguousarray(np.rot90(chest, 2)), name="turned")
     assert upright.status == turned.status == "read"
-    assert upright.mended == ()
-    assert turned.mended == ("turned 180",)
+    assert upright.corrections == ()
+    assert turned.corrections == (Rotate(180),)
     assert turned.probabilities == upright.probabilities
-    assert any("turned 180" in record.getMessage() for record in caplog.records)
+    assert any("degrees=180" in record.getMessage() for record in caplog.records)
 
 
 def test_without_mending_it_is_refused(gated: Path, chest: np.ndarray) -> None:
     reading = Reader(gated, mend=False).read(255 - chest)
     assert reading.refusal is not None
     assert reading.refusal.code == "inverted"
-    assert reading.mended == ()
+    assert reading.corrections == ()
 
 
 def test_a_forced_reading_has_a_number_and_says_why_it_should_not(gated: Path) -> None:
@@ -90,15 +91,18 @@ def test_a_forced_reading_has_a_number_and_says_why_it_should_not(gated: Path) -
     assert reading.status == "read"
     assert reading.refusal is None
     assert reading.probabilities is not None
-    assert reading.warnings[0].startswith("forced: the gate refuses this film (not-a-")
-    assert "forced" in json.loads(to_json(reading))["warnings"][0]
+    assert reading.forced
+    assert "(not-a-" in reading.warnings[0]
+    assert reading.finding is not None
+    assert reading.finding.expected is None
+    assert json.loads(to_json(reading))["forced"] is True
 
 
 def test_that_it_was_forced_stands_before_other_warnings(gated: Path) -> None:
     colour = np.random.default_rng(1).integers(0, 256, (200, 180, 3), dtype=np.uint8)
     reading = Reader(gated, force=True).read(colour)
     assert len(reading.warnings) >= 2
-    assert reading.warnings[0].startswith("forced:")
+    assert "quality control refuses" in reading.warnings[0]
 
 
 def test_forcing_changes_nothing_for_a_good_film(gated: Path, chest: np.ndarray) -> None:
@@ -111,10 +115,10 @@ def test_the_picture_of_the_evidence_shows_the_film_as_it_was_read(gated: Path, 
     reader = Reader(gated)
     wide = np.ascontiguousarray(np.rot90(chest, 1))
     reading = reader.read(wide)
-    assert reading.mended == ("turned 90",)
+    assert reading.corrections == (Rotate(90),)
     film = load(wide)
-    assert np.array_equal(apply_corrections(film, reading.mended).pixels, chest)
-    assert overlay_png(apply_corrections(film, reading.mended), reading)
+    assert np.array_equal(apply_corrections(film, reading.corrections).pixels, chest)
+    assert overlay_png(apply_corrections(film, reading.corrections), reading)
 
 
 def test_thresholds_for_another_head_are_not_used(tmp_path: Path, tiny_graph: bytes, tiny_meta: BundleMeta) -> None:

@@ -15,10 +15,11 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from pneumoscope.reports.summary import ReportContext
+from pneumoscope.types.correction import Crop, Invert, Rotate, Straighten
 from pneumoscope.types.evidence import Evidence, zone_shares
 from pneumoscope.types.operating_point import OperatingPointSummary, Proportion
 from pneumoscope.types.radiograph import FilmInfo, Radiograph
-from pneumoscope.types.reading import INDETERMINATE, Finding, ModelRef, Pattern, Reading, Refusal, Software
+from pneumoscope.types.reading import INDETERMINATE, Expected, Finding, ModelRef, Pattern, Reading, Refusal, Software
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +40,7 @@ def read_reading() -> Reading:
         model=MODEL,
         warnings=("the film is small",),
         probabilities={"normal": 0.1 / 3, "bacterial": 0.6, "viral": 1.1 / 3},
+        positive_classes=("bacterial", "viral"),
         finding=Finding("pneumonia", 2.9 / 3, 0.2, "screening", "pneumonia"),
         pattern=Pattern("bacterial", ("bacterial",), 0.9),
         evidence=Evidence(evidence, zone_shares(evidence), (0, 0, 300, 200)),
@@ -124,6 +126,12 @@ _FILM = st.builds(
     rows=_SIDE,
     columns=_SIDE,
 )
+_CORRECTIONS = (
+    st.just(Invert())
+    | st.sampled_from([90, 180, 270]).map(Rotate)
+    | st.integers(-4500, 4500).map(lambda hundredths: Straighten(hundredths / 100))
+    | st.builds(Crop, *[st.integers(0, 99)] * 2, *[st.integers(100, 999)] * 2)
+)
 _MODEL = st.builds(ModelRef, name=_WORDS, version=_WORDS, sha256=st.just("ab" * 32))
 
 
@@ -153,10 +161,15 @@ def _read(draw: st.DrawFn) -> Reading:
         status="read",
         software=SOFTWARE,
         model=draw(_MODEL),
-        mended=tuple(draw(st.lists(st.sampled_from(["inverted", "turned 90"]), max_size=2))),
+        corrections=tuple(draw(st.lists(_CORRECTIONS, max_size=3))),
+        forced=draw(st.booleans()),
         warnings=tuple(draw(st.lists(_TEXT, max_size=3))),
         probabilities={each: draw(_SHARE) for each in classes},
-        finding=Finding(name, draw(_SHARE), draw(st.floats(0, 1.5)), "three-way", call, draw(st.none() | _SHARE)),
+        positive_classes=tuple(draw(st.lists(st.sampled_from(classes), unique=True))),
+        finding=Finding(
+            *(name, draw(_SHARE), draw(st.floats(0, 1.5)), "three-way", call, draw(st.none() | _SHARE)),
+            draw(st.none() | st.builds(Expected, _SHARE, _SHARE, _WORDS)),
+        ),
         pattern=draw(patterns),
         evidence=Evidence(
             evidence, zone_shares(evidence), (0.0, 0.0, float(shape[0]), float(shape[1])), draw(st.none() | _SHARE)

@@ -10,6 +10,7 @@ import pytest
 from pypdf import PdfReader
 
 from pneumoscope.reports.html import write
+from pneumoscope.types.correction import Rotate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +46,7 @@ def test_it_prints_on_one_sheet_in_the_light(
     chromium: Browser, read_reading: Reading, given: ReportContext, tmp_path: Path
 ) -> None:
     path = tmp_path / "page.html"
-    path.write_bytes(write(replace(read_reading, mended=("turned 90",)), given))
+    path.write_bytes(write(replace(read_reading, corrections=(Rotate(90),)), given))
     page = chromium.new_page(color_scheme="dark")
     page.goto(path.as_uri())
 

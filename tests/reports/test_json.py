@@ -11,19 +11,39 @@ from hypothesis import strategies as st
 
 from pneumoscope.errors import UsageError
 from pneumoscope.reports.json import from_dict, schema, to_dict, to_json
+from pneumoscope.types.correction import Crop, Invert, Rotate, Straighten
 
 if TYPE_CHECKING:
     from pneumoscope.types.reading import Reading
 
 KEYS = [
-    *("film", "status", "refusal", "mended", "warnings", "probabilities", "pneumonia", "pattern"),
-    *("evidence", "model", "software", "notice"),
+    *("version", "film", "status", "refusal", "corrections", "forced", "warnings", "probabilities"),
+    *("positive_classes", "finding", "pattern", "evidence", "model", "software", "notice"),
 ]
+
+
+FINDING = {
+    "name": "pneumonia",
+    "probability": 0.5,
+    "threshold": 0.5,
+    "lower": None,
+    "preset": "x",
+    "call": "pneumonia",
+    "expected": None,
+}
 
 
 def conforms(value: Any, part: dict[str, Any]) -> bool:  # noqa: PLR0911 - one line a keyword of the standard
     """Whether a value keeps to the subset of JSON Schema that ``schema`` uses."""
-    kinds = {"string": str, "object": dict, "array": list, "integer": int, "number": (int, float), "null": type(None)}
+    kinds = {
+        "string": str,
+        "object": dict,
+        "array": list,
+        "integer": int,
+        "number": (int, float),
+        "null": type(None),
+        "boolean": bool,
+    }
     types = part.get("type", [])
     types = [types] if isinstance(types, str) else types
     if types and not any(isinstance(value, kinds[kind]) for kind in types):  # type: ignore[arg-type]
@@ -63,9 +83,9 @@ def test_an_indeterminate_call_keeps_the_schema_and_tells_both_thresholds(read_r
     found = json.loads(to_json(replace(read_reading, finding=finding)))
 
     assert conforms(found, schema())
-    assert list(found["pneumonia"]) == ["probability", "threshold", "lower", "preset", "call"]
-    assert (found["pneumonia"]["lower"], found["pneumonia"]["threshold"]) == (0.123457, 1.5)
-    assert to_dict(read_reading)["pneumonia"]["lower"] is None
+    assert list(found["finding"]) == ["name", "probability", "threshold", "lower", "preset", "call", "expected"]
+    assert (found["finding"]["lower"], found["finding"]["threshold"]) == (0.123457, 1.5)
+    assert to_dict(read_reading)["finding"]["lower"] is None
 
 
 def test_a_reading_is_one_line_and_keeps_the_schema(read_reading: Reading, refused_reading: Reading) -> None:
@@ -84,7 +104,11 @@ def test_a_reading_is_one_line_and_keeps_the_schema(read_reading: Reading, refus
         {"probabilities": None},
         {"refusal": {"code": "x", "reason": "y", "remedy": "z"}},
         {"extra": 1},
-        {"pneumonia": {"probability": 0.5}},
+        {"finding": {"probability": 0.5}},
+        {"version": 1},
+        {"forced": "yes"},
+        {"corrections": ["inverted"]},
+        {"corrections": [{"kind": "rotate", "degrees": 45}]},
     ],
 )
 def test_the_schema_refuses_what_breaks_the_contract(
@@ -103,23 +127,23 @@ def test_numbers_are_rounded_to_six_digits(read_reading: Reading) -> None:
     document = to_dict(read_reading)
 
     assert document["probabilities"] == {"normal": 0.033333, "bacterial": 0.6, "viral": 0.366667}
-    assert document["pneumonia"]["probability"] == 0.966667
+    assert document["finding"]["probability"] == 0.966667
 
 
 def test_a_refused_film_has_no_number(refused_reading: Reading) -> None:
     document = to_dict(refused_reading)
 
     assert document["refusal"] == {"code": "unreadable", "reason": "the file is empty", "remedy": "Copy it again"}
-    assert [document[key] for key in ("probabilities", "pneumonia", "pattern", "evidence")] == [None] * 4
+    assert [document[key] for key in ("probabilities", "finding", "pattern", "evidence")] == [None] * 4
 
 
-def test_the_finding_stands_under_its_name(read_reading: Reading, refused_reading: Reading) -> None:
+def test_the_finding_stands_under_one_key_whatever_it_is(read_reading: Reading) -> None:
     assert read_reading.finding is not None
     other = replace(read_reading, finding=replace(read_reading.finding, name="tuberculosis", call="no tuberculosis"))
 
-    assert to_dict(other)["tuberculosis"]["call"] == "no tuberculosis"
-    assert "tuberculosis" in to_dict(refused_reading, finding="tuberculosis")
+    assert to_dict(other)["finding"]["name"] == "tuberculosis"
     assert conforms(to_dict(other), schema("tuberculosis"))
+    assert not conforms(to_dict(other), schema())
 
 
 @pytest.mark.parametrize("path", ["naïve/фильм.png", "two\nlines.png", 'quote".png', "broken\udcff.png"])
@@ -148,7 +172,11 @@ def test_a_document_comes_back_exactly(readings: st.SearchStrategy[Reading], dat
             *(reading.film, reading.model, reading.software),
             reading.refusal,
         )
-        assert (back.mended, back.warnings, back.pattern) == (reading.mended, reading.warnings, reading.pattern)
+        assert (back.corrections, back.warnings, back.pattern) == (
+            reading.corrections,
+            reading.warnings,
+            reading.pattern,
+        )
         assert list(back.probabilities or {}) == list(reading.probabilities or {})
 
 
@@ -172,7 +200,12 @@ def test_the_map_is_what_was_kept_and_the_shares_are_the_documents(read_reading:
         {"status": "read"},
         {"film": {"path": "x", "patient": "Doe"}},
         {"refusal": None},
-        {"pneumonia": {"probability": 0.5, "threshold": 0.5, "lower": None, "preset": "x", "call": "pneumonia"}},
+        {"finding": FINDING},
+        {"forced": True},
+        {"positive_classes": ["viral"]},
+        {"corrections": [{"kind": "polish"}]},
+        {"corrections": ["inverted"]},
+        {"version": 3},
         {"pattern": {"call": None, "set": [], "coverage": None}},
         {"evidence": {"zones": {}, "in_lungs": 0.5}},
         {"probabilities": {"normal": 0.5, "viral": 0.5}},
@@ -193,3 +226,94 @@ def test_a_document_without_a_part_is_no_reading(read_reading: Reading) -> None:
     for key in document:
         with pytest.raises(UsageError, match="no reading"):
             from_dict({name: value for name, value in document.items() if name != key})
+
+
+# Version 1
+
+
+def version_1(**changed: Any) -> dict[str, Any]:
+    """A reading as pneumoscope 0.3 wrote it."""
+    return {
+        "film": {"path": "a.png", "sha256": None, "format": "PNG", "rows": 9, "columns": 9},
+        "status": "read",
+        "refusal": None,
+        "mended": ["turned 90", "straightened by 12.5 degrees counterclockwise", "inverted"],
+        "warnings": ["the film is small"],
+        "probabilities": {"normal": 0.033333, "bacterial": 0.6, "viral": 0.366667},
+        "pneumonia": {
+            "probability": 0.966667,
+            "threshold": 0.2,
+            "lower": None,
+            "preset": "screening",
+            "call": "pneumonia",
+        },
+        "pattern": {"call": "bacterial", "set": ["bacterial"], "coverage": 0.9},
+        "evidence": None,
+        "model": {"name": "tiny", "version": "1", "sha256": "ab"},
+        "software": {"name": "pneumoscope", "version": "0.3.0"},
+        "notice": "Research use only. Not a medical device.",
+    } | changed
+
+
+def test_version_1_is_still_read() -> None:
+    reading = from_dict(version_1())
+
+    assert reading.corrections == (Rotate(90), Straighten(-12.5), Invert())
+    assert reading.finding is not None
+    assert (reading.finding.name, reading.finding.probability, reading.finding.expected) == (
+        "pneumonia",
+        0.966667,
+        None,
+    )
+    assert reading.positive_classes == ("bacterial", "viral")
+    assert not reading.forced
+    assert conforms(to_dict(reading), schema())
+
+
+def test_a_cut_and_a_sentence_that_no_program_wrote() -> None:
+    reading = from_dict(version_1(mended=["cut to rows 78 to 505, columns 3 to 400", "polished"]))
+
+    assert reading.corrections == (Crop(78, 3, 505, 400),)
+    assert reading.warnings == ("the film is small", "polished")
+
+
+def test_a_forced_reading_of_version_1_is_forced() -> None:
+    warning = "forced: the gate refuses this film (not-a-chest: this looks like a hand)"
+
+    reading = from_dict(version_1(warnings=[warning, "the film is small"]))
+
+    assert reading.forced
+    assert reading.warnings == (
+        "quality control refuses this film (not-a-chest: this looks like a hand)",
+        "the film is small",
+    )
+
+
+@pytest.mark.parametrize(
+    ("remedy", "now"),
+    [
+        ("Turn it upright, or leave out --no-mend", "Turn it upright"),
+        ("Have a person read it; --force gives a number that nothing vouches for", "Have a person read it"),
+        ("Copy it again", "Copy it again"),
+    ],
+)
+def test_remedies_of_version_1_lose_their_options(remedy: str, now: str) -> None:
+    old = version_1(
+        status="refused",
+        refusal={"code": "x", "reason": "y", "remedy": remedy},
+        mended=[],
+        probabilities=None,
+        pneumonia=None,
+        pattern=None,
+    )
+
+    reading = from_dict(old)
+
+    assert reading.refusal is not None
+    assert reading.refusal.remedy == now
+
+
+def test_a_document_of_version_1_without_a_part_is_no_reading() -> None:
+    for key in version_1():
+        with pytest.raises(UsageError, match="no reading"):
+            from_dict({name: value for name, value in version_1().items() if name != key})

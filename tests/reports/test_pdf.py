@@ -14,6 +14,7 @@ from pneumoscope.reports import pdf as pdf_page
 from pneumoscope.reports.pdf import write
 from pneumoscope.reports.summary import ReportContext
 from pneumoscope.settings import NOTICE
+from pneumoscope.types.correction import Rotate
 from pneumoscope.types.radiograph import FilmInfo, Radiograph
 from pneumoscope.types.reading import Pattern
 
@@ -139,7 +140,7 @@ def test_however_much_there_is_to_say_it_stays_on_the_page(
         read_reading,
         film=replace(read_reading.film, path="W" * 255),
         warnings=tuple(f"{number} {'warning ' * 90}" for number in range(20)),
-        mended=tuple(f"{number} {'mended ' * 90}" for number in range(20)),
+        corrections=(Rotate(90),) * 20,
         probabilities=classes,
         pattern=Pattern(None, tuple(classes), 0.9),
     )

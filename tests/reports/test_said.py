@@ -98,12 +98,12 @@ def test_the_meaning_of_another_operating_point_is_not_told(read_reading: Readin
 
 
 def test_a_forced_reading_looks_like_no_call_to_rely_on(read_reading: Reading, given: ReportContext) -> None:
-    warning = "forced: the gate refuses this film (not-a-chest: this looks like a hand)"
+    warning = "quality control refuses this film (not-a-chest: this looks like a hand)"
 
-    said = summarize(replace(read_reading, warnings=(warning, "the film is small")), given)
+    said = summarize(replace(read_reading, forced=True, warnings=(warning, "the film is small")), given)
 
     assert (said.headline, said.tone) == ("Pneumonia (forced)", "forced")
-    assert said.lead.startswith("Forced: the gate refuses this film (not-a-chest: this looks like a hand). Nothing")
+    assert said.lead.startswith("Forced: quality control refuses this film (not-a-chest: this looks like a hand).")
     assert said.meaning == ()
     assert said.warnings == ("the film is small",)
 

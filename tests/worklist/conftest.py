@@ -133,13 +133,16 @@ def new_reading() -> MakeReading:
         values = np.linspace(-1, 2, 12, dtype=np.float32).reshape(3, 4)
         seen = Evidence(values, zone_shares(values), (0.0, 1.5, 30.0, 40.25), 0.75)
         document: dict[str, Any] = {
+            "version": 2,
             "film": {"path": "a.png", "sha256": None, "format": "PNG", "rows": 30, "columns": 42},
             "status": "read" if read else "refused",
             "refusal": None if read else {"code": refusal, "reason": "why", "remedy": "what"},
-            "mended": [],
+            "corrections": [],
+            "forced": False,
             "warnings": [],
             "probabilities": None,
-            "pneumonia": None,
+            "positive_classes": [],
+            "finding": None,
             "pattern": None,
             "evidence": None,
             "model": {"name": bundle, "version": "1", "sha256": hashlib.sha256(bundle.encode()).hexdigest()},
@@ -150,12 +153,15 @@ def new_reading() -> MakeReading:
             called = probability >= 0.5
             document |= {
                 "probabilities": {"normal": 1 - probability, "bacterial": probability, "viral": 0.0},
-                "pneumonia": {
+                "positive_classes": ["bacterial"],
+                "finding": {
+                    "name": "pneumonia",
                     "probability": probability,
                     "threshold": 0.5,
                     "lower": None,
                     "preset": "balanced",
                     "call": "pneumonia" if called else "no pneumonia",
+                    "expected": None,
                 },
                 "pattern": {"call": "bacterial" if called else None, "set": ["bacterial"], "coverage": 0.9},
             }

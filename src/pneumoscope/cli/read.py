@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
@@ -182,7 +183,7 @@ class ReportFolder:
             film = load(reading.film.path, max_pixels=self._reader.settings.max_pixels)
         except FilmError:
             return None
-        return apply_corrections(film, reading.mended)
+        return apply_corrections(film, reading.corrections)
 
 
 def report_name(reading: Reading, suffix: str) -> str:
@@ -194,6 +195,13 @@ def report_name(reading: Reading, suffix: str) -> str:
 
 _TABLE_ROWS = 300
 """Rows that are held back to set a table's columns; a longer run prints several tables, and memory stays as it is."""
+
+
+_OPTIONS = {
+    **dict.fromkeys(("turned", "inverted", "tilted", "wide-borders"), ", or leave out --no-mend"),
+    "outside-domain": "; --force gives a number that nothing vouches for",
+}
+"""What this command line can do about a refusal, by its code: added to the remedy."""
 
 
 @contextmanager
@@ -277,7 +285,7 @@ class Outputs:
         if self._json:
             from pneumoscope.reports.json import to_json
 
-            print(to_json(reading, finding=meta.finding), flush=True)  # noqa: T201 - standard output is the product
+            print(to_json(reading), flush=True)  # noqa: T201 - standard output is the product
             return
         self._held.append(reading)
         if len(self._held) >= _TABLE_ROWS:
@@ -313,7 +321,7 @@ class Outputs:
         width = console.width if console.is_terminal else None
         if self.bar is not None:
             self.bar.stop()
-        console.print(table(held, meta.class_names, meta.finding, width))
+        console.print(table([_with_options(reading) for reading in held], meta.class_names, meta.finding, width))
         sys.stdout.flush()
         if self.bar is not None:
             self.bar.start()
@@ -326,7 +334,17 @@ class Outputs:
         from pneumoscope.storage import write_atomically
 
         film = load(reading.film.path, max_pixels=self._reader.settings.max_pixels)
-        write_atomically(folder / picture_name(reading), overlay_png(apply_corrections(film, reading.mended), reading))
+        write_atomically(
+            folder / picture_name(reading), overlay_png(apply_corrections(film, reading.corrections), reading)
+        )
+
+
+def _with_options(reading: Reading) -> Reading:
+    """The reading with what the command line can do about its refusal, for people at a terminal."""
+    if reading.refusal is None or reading.refusal.code not in _OPTIONS:
+        return reading
+    refusal = reading.refusal
+    return replace(reading, refusal=replace(refusal, remedy=f"{refusal.remedy}{_OPTIONS[refusal.code]}"))
 
 
 def picture_name(reading: Reading) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from pneumoscope.errors import UsageError
 from pneumoscope.model.schema import THREE_WAY, ThreeWayPoint
 from pneumoscope.types.operating_point import OperatingPointSummary, Proportion
-from pneumoscope.types.reading import INDETERMINATE, Finding, Pattern
+from pneumoscope.types.reading import INDETERMINATE, Expected, Finding, Pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,6 +105,7 @@ def decide_finding(probabilities: Sequence[float], meta: BundleMeta, point: Oper
         preset=point.preset,
         call=call,
         lower=lower,
+        expected=Expected(point.sensitivity.value, point.specificity.value, point.chosen_on),
     )
 
 

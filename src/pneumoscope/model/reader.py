@@ -145,14 +145,18 @@ class Reader:
         logits, maps = self._session.run(seen.pixels)  # float32 [C] and [C, h, w]
         probabilities = calibrated_probabilities(logits, meta.calibrator).tolist()
         finding = decide_finding(probabilities, meta, self.point)
+        if passed.forced:
+            finding = replace(finding, expected=None)  # what was seen on films that pass says nothing of this one
         return Reading(
             film=radiograph.info,
             status="read",
             software=_SOFTWARE,
             model=self.model,
-            mended=passed.mended,
+            corrections=passed.corrections,
+            forced=passed.forced,
             warnings=passed.warnings + radiograph.warnings + seen.warnings,
             probabilities=dict(zip(meta.class_names, probabilities, strict=True)),
+            positive_classes=tuple(meta.class_names[i] for i in meta.positive),
             finding=finding,
             pattern=decide_pattern(probabilities, meta, called=finding.call == meta.finding, coverage=self.coverage),
             evidence=finding_evidence(maps, logits, meta, seen.frame, seen.lungs or passed.lungs),
@@ -215,12 +219,12 @@ class Reader:
         if self.meta.gate is None:
             return QualityResult(film)
         passed = check_quality(film, self.meta.gate, mend=self.mend)
-        if passed.mended:
-            _LOG.info("%s: mended: %s", film.info.path, ", ".join(passed.mended))
+        if passed.corrections:
+            _LOG.info("%s: corrected: %s", film.info.path, ", ".join(map(str, passed.corrections)))
         if passed.refusal is None or not self.force:
             return passed
-        warning = f"forced: the gate refuses this film ({passed.refusal.code}: {passed.refusal.reason})"
-        return replace(passed, refusal=None, warnings=(warning, *passed.warnings))
+        warning = f"quality control refuses this film ({passed.refusal.code}: {passed.refusal.reason})"
+        return replace(passed, refusal=None, forced=True, warnings=(warning, *passed.warnings))
 
     def _refuse(self, error: FilmError, source: FilmSource) -> Reading:
         name = fspath(source) if isinstance(source, str | PathLike) else error.where or type(source).__name__

@@ -9,19 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pneumoscope.lungs.segmentation import lung_segmenter
-from pneumoscope.quality.corrections import (
-    INVERTED_WORDS,
-    apply_corrections,
-    cut_words,
-    find_film_within_borders,
-    straightened_words,
-    turned_words,
-)
+from pneumoscope.quality.corrections import apply_corrections, find_film_within_borders
 from pneumoscope.quality.head import CHEST, FIT, FRONTAL, INVERTED, RADIOGRAPH, SINGLE, TURNS, WHOLE, quality_head
 from pneumoscope.quality.measures import clipped_share, sharpness
 from pneumoscope.quality.metadata import age_in_years, refusal_from_metadata
 from pneumoscope.quality.refusals import make_refusal
 from pneumoscope.quality.tilt import background_level, detect_tilted_film
+from pneumoscope.types.correction import Crop, Invert, Rotate, Straighten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +25,7 @@ if TYPE_CHECKING:
     from pneumoscope.lungs.segmentation import LungSegmentation
     from pneumoscope.quality.spec import QualitySpec
     from pneumoscope.quality.tilt import TiltedFilm
+    from pneumoscope.types.correction import Correction
     from pneumoscope.types.radiograph import Radiograph
     from pneumoscope.types.reading import Refusal
 
@@ -130,18 +125,20 @@ class QualityResult:
     """What the gate says of a film.
 
     Attributes:
-        film: As it is to be read: mended, if it was.
+        film: As it is to be read: corrected, if it was.
         lungs: Its lung fields, if they were looked for.
         refusal: Why it may not be read; None if it may.
-        mended: What was put right, in the order in which it was.
+        corrections: What was put right, in the order in which it was.
         warnings: What a person should know.
+        forced: Whether the refusal was overruled: it then stands in the first warning.
     """
 
     film: Radiograph
     lungs: LungSegmentation | None = None
     refusal: Refusal | None = None
-    mended: tuple[str, ...] = ()
+    corrections: tuple[Correction, ...] = ()
     warnings: tuple[str, ...] = ()
+    forced: bool = False
 
 
 def check_quality(film: Radiograph, spec: QualitySpec, *, mend: bool = True) -> QualityResult:
@@ -168,38 +165,36 @@ def check_quality(film: Radiograph, spec: QualitySpec, *, mend: bool = True) -> 
         return QualityResult(film, refusal=make_refusal("too-small", reason))
     first = look = score_film(film, spec)
     code = first.code
-    mended: tuple[str, ...] = ()
+    corrections: tuple[Correction, ...] = ()
     if mend:
-        for words in _correction_plans(first):
-            tried = score_film(apply_corrections(film, words), spec)
+        for plan in _correction_plans(first):
+            tried = score_film(apply_corrections(film, plan), spec)
             if tried.fit:
-                look, mended, code = tried, words, tried.code
+                look, corrections, code = tried, plan, tried.code
                 break
             # What is wrong with a film that was turned upright in vain is not that it was turned.
             code = (
                 code if code not in _CORRECTABLE else tried.code if tried.code not in _CORRECTABLE else "outside-domain"
             )
     elif not first.fit:
-        freed = (
-            words for words in _without_surroundings(first) if score_film(apply_corrections(film, words), spec).fit
-        )
-        code = next((_refusal_code_of_plan(words) for words in freed), code)
+        freed = (plan for plan in _without_surroundings(first) if score_film(apply_corrections(film, plan), spec).fit)
+        code = next((_refusal_code_of_plan(plan) for plan in freed), code)
     return QualityResult(
         look.film,
         look.lungs,
         None if code is None else make_refusal(code),
-        mended,
+        corrections,
         _warnings(look, spec) if code is None else (),
     )
 
 
-def _correction_plans(look: FilmScores) -> Iterator[tuple[str, ...]]:
+def _correction_plans(look: FilmScores) -> Iterator[tuple[Correction, ...]]:
     """What may mend a film, the likeliest first; what could not be told as it lay is asked again when it is freed."""
     if look.fit:
         ground = background_level(look.lungs.seen)
         # Black margins that lie straight are a part of many films, and of those that were learned from.
         yield from (
-            (words for words in _without_surroundings(look) if len(words) > 1 or ground > _DARK)
+            (plan for plan in _without_surroundings(look) if len(plan) > 1 or ground > _DARK)
             if ground is not None
             else ()
         )
@@ -211,7 +206,7 @@ def _correction_plans(look: FilmScores) -> Iterator[tuple[str, ...]]:
         yield freed + _suggested_corrections(score_film(apply_corrections(look.film, freed), look.spec))
 
 
-def _without_surroundings(look: FilmScores) -> Iterator[tuple[str, ...]]:
+def _without_surroundings(look: FilmScores) -> Iterator[tuple[Correction, ...]]:
     """The film freed of what lies around it: straightened where it is tilted, else cut free."""
     # Of several films one has four edges too, and which one is meant is not for us to say.
     aslant = detect_tilted_film(look.film) if look.code != "several-films" else None
@@ -219,33 +214,33 @@ def _without_surroundings(look: FilmScores) -> Iterator[tuple[str, ...]]:
         yield from _straightened(look, aslant)
     box = find_film_within_borders(look.lungs.seen, look.film.rows, look.film.columns)
     if box is not None and _large_enough(box, look):
-        yield (cut_words(box),)
+        yield (Crop(*box),)
     if aslant is not None and abs(aslant.degrees) < _TILT:
         yield from _straightened(look, replace(aslant, degrees=0.0))
 
 
-def _straightened(look: FilmScores, aslant: TiltedFilm) -> Iterator[tuple[str, ...]]:
+def _straightened(look: FilmScores, aslant: TiltedFilm) -> Iterator[tuple[Correction, ...]]:
     """The film within its four edges, if that leaves anything out and enough is left."""
-    words = (straightened_words(-aslant.degrees),) if aslant.degrees else ()
-    straight = apply_corrections(look.film, words)
+    turn = (Straighten(round(-aslant.degrees, 2)),) if aslant.degrees else ()
+    straight = apply_corrections(look.film, turn)
     box = aslant.on(straight.rows, straight.columns)
     if box != (0, 0, straight.rows, straight.columns) and _large_enough(box, look):
-        yield (*words, cut_words(box))
+        yield (*turn, Crop(*box))
 
 
 def _large_enough(box: tuple[int, int, int, int], look: FilmScores) -> bool:
     return min(box[2] - box[0], box[3] - box[1]) >= look.spec.side
 
 
-def _refusal_code_of_plan(words: tuple[str, ...]) -> str:
+def _refusal_code_of_plan(plan: tuple[Correction, ...]) -> str:
     """The code of a film that would pass if it were freed."""
-    return "wide-borders" if len(words) == 1 else "tilted"
+    return "tilted" if any(isinstance(each, Straighten) for each in plan) else "wide-borders"
 
 
-def _suggested_corrections(look: FilmScores) -> tuple[str, ...]:
-    """The turn and the inversion that the head sees, in words."""
-    turned = (turned_words(look.quarters),) if look.quarters else ()
-    return turned + ((INVERTED_WORDS,) if look.inverted else ())
+def _suggested_corrections(look: FilmScores) -> tuple[Correction, ...]:
+    """The turn and the inversion that the head sees."""
+    turned: tuple[Correction, ...] = (Rotate(90 * look.quarters),) if look.quarters else ()
+    return (*turned, Invert()) if look.inverted else turned
 
 
 def _warnings(look: FilmScores, spec: QualitySpec) -> tuple[str, ...]:

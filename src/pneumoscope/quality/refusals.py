@@ -40,14 +40,10 @@ _ALL = (
     RefusalReason(
         "several-films", "there is more than one film on the picture", "Cut it, and give the films one by one"
     ),
-    RefusalReason("turned", "the film is turned or upside down", "Turn it upright, or leave out --no-mend"),
-    RefusalReason("inverted", "the film is inverted (air is white)", "Invert it, or leave out --no-mend"),
-    RefusalReason(
-        "tilted", "the film lies aslant on the picture", "Straighten it and cut it out, or leave out --no-mend"
-    ),
-    RefusalReason(
-        "wide-borders", "the film is only a small part of the picture", "Cut the borders off, or leave out --no-mend"
-    ),
+    RefusalReason("turned", "the film is turned or upside down", "Turn it upright"),
+    RefusalReason("inverted", "the film is inverted (air is white)", "Invert it"),
+    RefusalReason("tilted", "the film lies aslant on the picture", "Straighten it and cut it out"),
+    RefusalReason("wide-borders", "the film is only a small part of the picture", "Cut the borders off"),
     RefusalReason(
         "too-small",
         "the picture has too few pixels",
@@ -66,7 +62,7 @@ _ALL = (
     RefusalReason(
         "outside-domain",
         "the film is unlike all films that the model has learned from",
-        "Have a person read it; --force gives a number that nothing vouches for",
+        "Have a person read it",
     ),
 )
 

@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
+from pneumoscope.reports.table import correction_words
 from pneumoscope.storage import csv_text, make_folder, storage_errors
 from pneumoscope.types.evidence import ZONES
 
@@ -34,7 +35,7 @@ def header(classes: Sequence[str], finding: str = "pneumonia") -> str:
             *(f"p({name})" for name in classes),
             *("pattern", "pattern_set", "pattern_coverage"),
             *(f"evidence {zone}" for zone in ZONES),
-            *("refusal", "reason", "remedy", "mended", "warnings"),
+            *("refusal", "reason", "remedy", "corrections", "forced", "warnings"),
             *("model", "model_version", "model_sha256", "software_version", "notice"),
         ]
     )
@@ -66,7 +67,7 @@ def row(reading: Reading, classes: Sequence[str]) -> str:
             *look,
             *(zones.get(zone) for zone in ZONES),
             *((refusal.code, refusal.reason, refusal.remedy) if refusal else (None,) * 3),
-            *("; ".join(reading.mended), "; ".join(reading.warnings)),
+            *("; ".join(map(correction_words, reading.corrections)), reading.forced, "; ".join(reading.warnings)),
             *((model.name, model.version, model.sha256) if model else (None,) * 3),
             *(reading.software.version, reading.notice),
         ]

@@ -286,7 +286,7 @@ def write(reading: Reading, given: ReportContext) -> bytes:
 def _document(reading: Reading, given: ReportContext, source: DicomSource | None) -> Dataset:
     from highdicom.sr import EnhancedSR  # noqa: PLC0415 - the extra, and slow to import
 
-    line = to_json(reading, finding=given.finding)
+    line = to_json(reading)
     evidence = _header_from_hash(reading) if source is None else _patient_and_study(source)
     said = summarize(reading, given)
     model = reading.model

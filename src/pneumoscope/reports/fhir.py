@@ -171,7 +171,7 @@ def to_bundle(reading: Reading, given: ReportContext) -> _Json:
         given: The source, if the film came from DICOM, gives an ImagingStudy; the film its view.
     """
     said, when = summarize(reading, given), given.when().isoformat()
-    line, source = to_json(reading, finding=given.finding), dicom_source(given.source)
+    line, source = to_json(reading), dicom_source(given.source)
 
     def name(role: str) -> str:
         return str(uuid5(_SPACE, f"{role} {line}"))

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pneumoscope.errors import UsageError
+from pneumoscope.reports.json_v1 import VERSION, upgraded
 from pneumoscope.settings import NOTICE
+from pneumoscope.types.correction import correction_from_dict, correction_to_dict
 from pneumoscope.types.evidence import ZONES, Evidence
 from pneumoscope.types.radiograph import FilmInfo
-from pneumoscope.types.reading import Finding, ModelRef, Pattern, Reading, Refusal, Software
+from pneumoscope.types.reading import Expected, Finding, ModelRef, Pattern, Reading, Refusal, Software
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,24 +24,27 @@ if TYPE_CHECKING:
 __all__ = ["from_dict", "schema", "to_dict", "to_json", "write"]
 
 _DIGITS = 6
-_NOT_THE_FINDING = frozenset(
+_KEYS = frozenset(
     {
-        *("film", "status", "refusal", "mended", "warnings", "probabilities"),
-        *("pattern", "evidence", "model", "software", "notice"),
+        *("version", "film", "status", "refusal", "corrections", "forced", "warnings", "probabilities"),
+        *("positive_classes", "finding", "pattern", "evidence", "model", "software", "notice"),
     }
 )
-"""The contract's keys but the finding's, which stands under its own name."""
+_PLACE = {"type": "integer", "minimum": 0}
+_CORRECTIONS: tuple[dict[str, Any], ...] = (
+    {"kind": {"const": "rotate"}, "degrees": {"enum": [90, 180, 270]}},
+    {"kind": {"const": "invert"}},
+    {"kind": {"const": "straighten"}, "degrees": {"type": "number", "minimum": -45, "maximum": 45}},
+    {"kind": {"const": "crop"}, "top": _PLACE, "left": _PLACE, "bottom": _PLACE, "right": _PLACE},
+)
+"""The fields of each kind of correction, for the schema."""
 
 
-def to_dict(reading: Reading, *, finding: str = "pneumonia") -> dict[str, Any]:
-    """A reading as plain objects, in the contract's order; numbers are rounded to six digits.
-
-    Args:
-        reading: What to write.
-        finding: The key of the finding's object in a refused reading, which does not name it itself.
-    """
+def to_dict(reading: Reading) -> dict[str, Any]:
+    """A reading as plain objects, in the contract's order; numbers are rounded to six digits."""
     film, found, pattern, evidence = reading.film, reading.finding, reading.pattern, reading.evidence
     return {
+        "version": VERSION,
         "film": {
             "path": film.path,
             "sha256": film.sha256,
@@ -49,18 +54,12 @@ def to_dict(reading: Reading, *, finding: str = "pneumonia") -> dict[str, Any]:
         },
         "status": reading.status,
         "refusal": None if reading.refusal is None else asdict(reading.refusal),
-        "mended": list(reading.mended),
+        "corrections": [correction_to_dict(each) for each in reading.corrections],
+        "forced": reading.forced,
         "warnings": list(reading.warnings),
         "probabilities": None if reading.probabilities is None else _rounded(reading.probabilities),
-        finding if found is None else found.name: None
-        if found is None
-        else {
-            "probability": round(found.probability, _DIGITS),
-            "threshold": round(found.threshold, _DIGITS),
-            "lower": None if found.lower is None else round(found.lower, _DIGITS),
-            "preset": found.preset,
-            "call": found.call,
-        },
+        "positive_classes": list(reading.positive_classes),
+        "finding": None if found is None else _finding(found),
         "pattern": None
         if pattern is None
         else {"call": pattern.call, "set": list(pattern.set), "coverage": pattern.coverage},
@@ -76,22 +75,41 @@ def to_dict(reading: Reading, *, finding: str = "pneumonia") -> dict[str, Any]:
     }
 
 
-def to_json(reading: Reading, *, finding: str = "pneumonia") -> str:
+def _finding(found: Finding) -> dict[str, Any]:
+    expected = found.expected
+    return {
+        "name": found.name,
+        "probability": round(found.probability, _DIGITS),
+        "threshold": round(found.threshold, _DIGITS),
+        "lower": None if found.lower is None else round(found.lower, _DIGITS),
+        "preset": found.preset,
+        "call": found.call,
+        "expected": None
+        if expected is None
+        else {
+            "sensitivity": round(expected.sensitivity, _DIGITS),
+            "specificity": round(expected.specificity, _DIGITS),
+            "where": expected.where,
+        },
+    }
+
+
+def to_json(reading: Reading) -> str:
     """A reading as one line of ASCII, without the line's end; any file name survives it."""
-    return json.dumps(to_dict(reading, finding=finding), allow_nan=False)
+    return json.dumps(to_dict(reading), allow_nan=False)
 
 
-def write(reading: Reading, given: ReportContext) -> bytes:
+def write(reading: Reading, _: ReportContext) -> bytes:
     """The line as the bytes of a file."""
-    return f"{to_json(reading, finding=given.finding)}\n".encode()
+    return f"{to_json(reading)}\n".encode()
 
 
 def from_dict(document: Mapping[str, Any], evidence: Evidence | None = None) -> Reading:
     """A reading out of its document: ``to_dict`` of what comes back is the document again.
 
     Args:
-        document: What ``to_dict`` gave, or its JSON read back. The order of the probabilities is the bundle's, so that
-            a store must keep it (PostgreSQL's ``json`` does, ``jsonb`` does not).
+        document: What ``to_dict`` gave, or its JSON read back; version 1 too. The order of the probabilities is the
+            bundle's, so that a store must keep it (PostgreSQL's ``json`` does, ``jsonb`` does not).
         evidence: The map, where it was kept; the shares by zone are the document's. Without it the map is empty
             (0 by 0): the shares can still be told, and nothing is drawn. A refused reading takes none.
 
@@ -99,7 +117,7 @@ def from_dict(document: Mapping[str, Any], evidence: Evidence | None = None) -> 
         UsageError: The document is no reading.
     """
     try:
-        return _read_back(document, evidence)
+        return _read_back(upgraded(document), evidence)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(
             f"the document is no reading ({type(error).__name__}: {error})",
@@ -111,27 +129,32 @@ def schema(finding: str = "pneumonia") -> dict[str, Any]:
     """The contract as a JSON Schema (draft 2020-12).
 
     Args:
-        finding: The key of the finding's object.
+        finding: Its name.
     """
     text, share = {"type": "string"}, {"type": "number", "minimum": 0, "maximum": 1}
     texts = {"type": "array", "items": text}
     size = {"type": ["integer", "null"], "minimum": 1}
     maybe = {"type": ["string", "null"]}
     parts: dict[str, Any] = {
+        "version": {"const": VERSION},
         "film": _object({"path": text, "sha256": maybe, "format": maybe, "rows": size, "columns": size}),
         "status": {"enum": ["read", "refused"]},
         "refusal": _or_null(_object({"code": text, "reason": text, "remedy": text})),
-        "mended": texts,
+        "corrections": {"type": "array", "items": {"anyOf": [_object(each) for each in _CORRECTIONS]}},
+        "forced": {"type": "boolean"},
         "warnings": texts,
         "probabilities": _or_null({"type": "object", "additionalProperties": share, "minProperties": 2}),
-        finding: _or_null(
+        "positive_classes": texts,
+        "finding": _or_null(
             _object(
                 {
+                    "name": {"const": finding},
                     "probability": share,
                     "threshold": {"type": "number", "minimum": 0},
                     "lower": {"type": ["number", "null"], "minimum": 0},
                     "preset": text,
                     "call": {"enum": [finding, f"no {finding}", "indeterminate"]},
+                    "expected": _or_null(_object({"sensitivity": share, "specificity": share, "where": text})),
                 }
             )
         ),
@@ -157,7 +180,7 @@ def schema(finding: str = "pneumonia") -> dict[str, Any]:
         **_object(parts),
         # A number never stands beside a refusal.
         "if": {"properties": {"status": {"const": "refused"}}},
-        "then": {"properties": {key: {"type": "null"} for key in ("probabilities", finding, "pattern", "evidence")}},
+        "then": {"properties": {key: {"type": "null"} for key in ("probabilities", "finding", "pattern", "evidence")}},
         "else": {"properties": {"refusal": {"type": "null"}}},
     }
 
@@ -165,8 +188,9 @@ def schema(finding: str = "pneumonia") -> dict[str, Any]:
 def _read_back(document: Mapping[str, Any], kept: Evidence | None) -> Reading:
     status, refusal, model, pattern = (document[key] for key in ("status", "refusal", "model", "pattern"))
     probabilities, told = document["probabilities"], document["evidence"]
-    (name,) = set(document) - _NOT_THE_FINDING
-    found = document[name]
+    found = document["finding"]
+    if document["version"] != VERSION or set(document) != _KEYS:
+        raise ValueError(f"it is not of version {VERSION}")
     if status not in {"read", "refused"} or (status == "refused") != (probabilities is None):
         raise ValueError("a read film has probabilities, a refused one has none")
     if (found is None) != (probabilities is None) or (found is None and (pattern or told)):
@@ -177,14 +201,21 @@ def _read_back(document: Mapping[str, Any], kept: Evidence | None) -> Reading:
         software=Software(**document["software"]),
         model=None if model is None else ModelRef(**model),
         refusal=None if refusal is None else Refusal(**refusal),
-        mended=tuple(document["mended"]),
+        corrections=tuple(correction_from_dict(each) for each in document["corrections"]),
+        forced=document["forced"],
         warnings=tuple(document["warnings"]),
         probabilities=None if probabilities is None else dict(probabilities),
-        finding=None if found is None else Finding(name=name, **found),
+        positive_classes=tuple(document["positive_classes"]),
+        finding=None if found is None else _finding_of(found),
         pattern=None if pattern is None else Pattern(pattern["call"], tuple(pattern["set"]), pattern["coverage"]),
         evidence=None if told is None else _evidence(dict(told["zones"]), told["in_lungs"], kept),
         notice=document["notice"],
     )
+
+
+def _finding_of(found: Mapping[str, Any]) -> Finding:
+    expected = found["expected"]
+    return Finding(**{**found, "expected": None if expected is None else Expected(**expected)})
 
 
 def _evidence(zones: dict[str, float], in_lungs: float | None, kept: Evidence | None) -> Evidence:

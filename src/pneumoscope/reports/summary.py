@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from pneumoscope.reports.table import plain
+from pneumoscope.reports.table import correction_words, plain
 from pneumoscope.types.reading import INDETERMINATE
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class ReportContext:
     """Each part may be missing: the report is then made without it, and says so where it matters.
 
     Attributes:
-        film: The picture as it was read (mended: ``gate.remended``), for the formats that show it.
+        film: The picture as it was read (corrected: ``gate.apply_corrections``), for the formats that show it.
         meaning: Of the operating point, in the words of a report (``reading.meaning``).
         source: The film's file as it was kept. Where it is DICOM, reports refer to it and are filed in its study.
         created: When the film was read, aware; now, without it.
@@ -64,7 +64,6 @@ PRELIMINARY_NOTE = "Preliminary: read by a program, not confirmed by a person."
 
 Tone: TypeAlias = Literal["called", "absent", "open", "refused", "forced"]
 
-_FORCED = "forced: "
 _SEX = {"F": "female", "M": "male", "O": "other"}
 _AGE = {"D": "day", "W": "week", "M": "month", "Y": "year"}
 
@@ -125,16 +124,16 @@ def summarize(reading: Reading, given: ReportContext) -> Summary:
     """
     found, refusal = reading.finding, reading.refusal
     zones = {} if reading.evidence is None else reading.evidence.zones
-    forced = next((text for text in reading.warnings if text.startswith(_FORCED)), "")
+    forced, warnings = reading.forced, reading.warnings
     if refusal is not None or found is None:
         headline, lead = "Refused", f"No reading was made: {refusal.reason}." if refusal else "No reading was made."
     else:
         headline = f"{capitalize_first(found.call)}{' (forced)' if forced else ''}"
-        lead = f"{_forced(forced)}{_threshold_sentence(found)}"
+        lead = f"{_forced(warnings) if forced else ''}{_threshold_sentence(found)}"
     return Summary(
         film=plain(_file_name(reading.film.path)),
         headline=headline,
-        tone=_tone(found, forced),
+        tone=_tone(found, forced=forced),
         lead=plain(lead),
         remedy=plain(f"{refusal.remedy}.") if refusal and refusal.remedy else "",
         meaning=() if forced else _operating_point_sentences(given.meaning, found),
@@ -146,8 +145,8 @@ def summarize(reading: Reading, given: ReportContext) -> Summary:
         pattern=_pattern(reading),
         evidence=_evidence(reading),
         zones=zones if any(zones.values()) else {},
-        mended=tuple(plain(_mended(text)) for text in reading.mended),
-        warnings=tuple(plain(text) for text in reading.warnings if text != forced),
+        mended=tuple(correction_words(each) for each in reading.corrections),
+        warnings=tuple(plain(text) for text in (warnings[1:] if forced else warnings)),
         facts=_provenance(reading, given.film, given.when()),
         notice=reading.notice,
     )
@@ -163,14 +162,15 @@ def percent(value: float, digits: int = 1) -> str:
     return f"{100 * value:.{digits}f} %"
 
 
-def _tone(found: Finding | None, forced: str) -> Tone:
+def _tone(found: Finding | None, *, forced: bool) -> Tone:
     if found is None or forced:
         return "refused" if found is None else "forced"
     return "called" if found.call == found.name else "open" if found.call == INDETERMINATE else "absent"
 
 
-def _forced(warning: str) -> str:
-    return f"{capitalize_first(warning)}. Nothing vouches for what follows. " if warning else ""
+def _forced(warnings: tuple[str, ...]) -> str:
+    """The first warning of a forced reading says why quality control refused it."""
+    return f"Forced{f': {warnings[0]}' if warnings else ''}. Nothing vouches for what follows. "
 
 
 def _threshold_sentence(found: Finding) -> str:
@@ -229,12 +229,8 @@ def _rate_with_interval(share: Proportion) -> str:
 
 
 def _negative_classes(reading: Reading) -> tuple[str, ...]:
-    """A class is not the finding if the others sum to the finding's probability (of rounded numbers, nearly)."""
-    found, shares = reading.finding, reading.probabilities or {}
-    if found is None:
-        return ()
-    whole = sum(shares.values())
-    return tuple(name for name, share in shares.items() if abs(whole - share - found.probability) < 5e-5)
+    """The classes that are not the finding."""
+    return tuple(name for name in reading.probabilities or () if name not in reading.positive_classes)
 
 
 def _pattern(reading: Reading) -> tuple[str, ...]:
@@ -304,10 +300,6 @@ def _from_header(film: Radiograph) -> str:
 def _file_name(path: str) -> str:
     """The last part of a path, of this system's or of Windows'."""
     return path.replace("\\", "/").rstrip("/").rpartition("/")[2] or path
-
-
-def _mended(words: str) -> str:
-    return f"{words} degrees clockwise" if words.startswith("turned ") else words
 
 
 def _count_or_none(number: int) -> str:

@@ -9,12 +9,15 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from pneumoscope.types.correction import Crop, Invert, Rotate, Straighten
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pneumoscope.types.correction import Correction
     from pneumoscope.types.reading import Reading
 
-__all__ = ["plain", "table"]
+__all__ = ["correction_words", "plain", "table"]
 
 _LEAST_NAME = 24
 """Characters of a film's name that are worth showing; where there is less room, other columns give way."""
@@ -101,7 +104,26 @@ def _shortened(name: str, room: int | None) -> str:
 def _remark(reading: Reading) -> str:
     if reading.refusal:
         return f"refused, {reading.refusal.reason}. {reading.refusal.remedy}."
-    return "; ".join([*(f"mended, {what}" for what in reading.mended), *reading.warnings])
+    return "; ".join([*(f"corrected: {correction_words(each)}" for each in reading.corrections), *_warnings(reading)])
+
+
+def _warnings(reading: Reading) -> tuple[str, ...]:
+    if not reading.forced:
+        return reading.warnings
+    return (f"forced: {reading.warnings[0]}" if reading.warnings else "forced", *reading.warnings[1:])
+
+
+def correction_words(correction: Correction) -> str:
+    """What was put right, in words: "turned 90 degrees clockwise"."""
+    match correction:
+        case Invert():
+            return "inverted"
+        case Rotate(degrees):
+            return f"turned {degrees} degrees clockwise"
+        case Straighten(tilt):
+            return f"straightened by {abs(tilt):g} degrees {'counter' if tilt < 0 else ''}clockwise"
+        case Crop(top, left, bottom, right):
+            return f"cut to rows {top} to {bottom}, columns {left} to {right}"
 
 
 def _strongest_zone(reading: Reading) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pneumoscope.types.correction import Correction
     from pneumoscope.types.evidence import Evidence
     from pneumoscope.types.radiograph import Radiograph
 
@@ -42,26 +43,26 @@ EVIDENCE_SIDE = 512
 """Pixels of the evidence layer's longer side."""
 
 
-def as_read(data: bytes, mended: Sequence[str], *, max_pixels: int) -> Radiograph:
+def as_read(data: bytes, corrections: Sequence[Correction], *, max_pixels: int) -> Radiograph:
     """A kept film as its reading saw it.
 
     Args:
         data: The kept bytes.
-        mended: Of the reading.
+        corrections: Of the reading.
         max_pixels: Largest film.
 
     Raises:
         FilmError: The film cannot be decoded.
     """
-    return apply_corrections(load(data, name="film", max_pixels=max_pixels), mended)
+    return apply_corrections(load(data, name="film", max_pixels=max_pixels), corrections)
 
 
-def size_as_read(rows: int, columns: int, mended: Sequence[str]) -> tuple[int, int]:
-    """Rows and columns of a film after mending, without decoding it."""
+def size_as_read(rows: int, columns: int, corrections: Sequence[Correction]) -> tuple[int, int]:
+    """Rows and columns of a film after its corrections, without decoding it."""
     from pneumoscope.types.radiograph import FilmInfo, Radiograph  # noqa: PLC0415
 
     blank = Radiograph(np.zeros((rows, columns), np.uint8), 255, FilmInfo("film"))
-    film = apply_corrections(blank, mended)
+    film = apply_corrections(blank, corrections)
     return film.rows, film.columns
 
 

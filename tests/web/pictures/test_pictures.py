@@ -11,6 +11,7 @@ from PIL import Image
 
 from pneumoscope.films.load import load
 from pneumoscope.server.pictures import Thumbnails, size_as_read, thumbnail
+from pneumoscope.types.correction import Correction, Crop, Invert, Rotate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,18 +122,17 @@ def test_odd_addresses(asked: TestClient, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mended", "size"),
+    ("corrections", "size"),
     [
         ([], (100, 60)),
-        (["turned 90"], (60, 100)),
-        (["turned 180"], (100, 60)),
-        (["cut to rows 10 to 90, columns 5 to 45"], (80, 40)),
-        (["cut to rows 10 to 90, columns 5 to 45", "turned 270", "inverted"], (40, 80)),
-        (["something else"], (100, 60)),
+        ([Rotate(90)], (60, 100)),
+        ([Rotate(180)], (100, 60)),
+        ([Crop(10, 5, 90, 45)], (80, 40)),
+        ([Crop(10, 5, 90, 45), Rotate(270), Invert()], (40, 80)),
     ],
 )
-def test_sizes_after_mending(mended: list[str], size: tuple[int, int]) -> None:
-    assert size_as_read(100, 60, mended) == size
+def test_sizes_after_mending(corrections: list[Correction], size: tuple[int, int]) -> None:
+    assert size_as_read(100, 60, corrections) == size
 
 
 @pytest.mark.parametrize("size", [(70, 90), (900, 300), (33, 4000), (160, 160)])

@@ -93,18 +93,23 @@ class Kept:
 def document_of(share: float, sha256: str) -> dict[str, Any]:
     called = share >= 0.5
     return {
+        "version": 2,
         "film": {"path": "film.png", "sha256": None, "format": "PNG", "rows": 9, "columns": 9},
         "status": "read",
         "refusal": None,
-        "mended": [],
+        "corrections": [],
+        "forced": False,
         "warnings": [],
         "probabilities": {"normal": 1 - share, "bacterial": share},
-        "pneumonia": {
+        "positive_classes": ["bacterial"],
+        "finding": {
+            "name": "pneumonia",
             "probability": share,
             "threshold": 0.5,
             "lower": None,
             "preset": "balanced",
             "call": "pneumonia" if called else "no pneumonia",
+            "expected": None,
         },
         "pattern": None,
         "evidence": None,

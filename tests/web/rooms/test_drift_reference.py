@@ -86,18 +86,23 @@ class Kept:
         for i, p in enumerate(score.tolist()):
             self.now += timedelta(minutes=1)
             document: dict[str, Any] = {
+                "version": 2,
                 "film": {"path": "film.png", "sha256": None, "format": "PNG", "rows": 9, "columns": 9},
                 "status": "read",
                 "refusal": None,
-                "mended": [],
+                "corrections": [],
+                "forced": False,
                 "warnings": [],
                 "probabilities": {"normal": 1 - p, "bacterial": p, "viral": 0.0},
-                "pneumonia": {
+                "positive_classes": ["bacterial"],
+                "finding": {
+                    "name": "pneumonia",
                     "probability": p,
                     "threshold": 0.6,
                     "lower": None,
                     "preset": "balanced",
                     "call": "pneumonia" if p >= 0.6 else "no pneumonia",
+                    "expected": None,
                 },
                 "pattern": None,
                 "evidence": None,

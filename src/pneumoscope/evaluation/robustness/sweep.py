@@ -408,4 +408,4 @@ def _read(reader: Reader, radiograph: Radiograph, film: LabelledFilm, done: tupl
         return SweepRow(film.sha256, *done, None, error.code)
     if reading.finding is None:
         return SweepRow(film.sha256, *done, None, reading.refusal.code if reading.refusal else "refused")
-    return SweepRow(film.sha256, *done, reading.finding.probability, None, bool(reading.mended))
+    return SweepRow(film.sha256, *done, reading.finding.probability, None, bool(reading.corrections))

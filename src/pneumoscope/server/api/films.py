@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from pneumoscope.errors import NotFound
 from pneumoscope.films.load import load
+from pneumoscope.reports.json import from_dict
 from pneumoscope.server.pictures import as_read, eye_jpeg, layer_png, pixels_png, size_as_read
 from pneumoscope.server.pictures import thumbnail as draw_thumbnail
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pneumoscope.server.auth.identity import Reader
     from pneumoscope.server.context import Context, Here
     from pneumoscope.server.store.records import FilmRow, ReadingRow
+    from pneumoscope.types.correction import Correction
 
 __all__ = ["router"]
 
@@ -80,7 +82,7 @@ async def reading_picture(
     row = await to_thread.run_sync(here.worklist.studies.reading, reading)
 
     def draw() -> tuple[bytes, dict[str, str]]:
-        return eye_jpeg(as_read(_kept(here, row.film), _corrected(row), max_pixels=here.config.max_pixels), size), {}
+        return eye_jpeg(as_read(_kept(here, row.film), _corrections(row), max_pixels=here.config.max_pixels), size), {}
 
     return await _picture(request, here, f"{row.id}-picture-{size or 0}", "image/jpeg", draw)
 
@@ -100,7 +102,7 @@ async def pixels(request: Request, here: Here, _: Reader, reading: str) -> Respo
     row = await to_thread.run_sync(here.worklist.studies.reading, reading)
 
     def draw() -> tuple[bytes, dict[str, str]]:
-        film = as_read(_kept(here, row.film), _corrected(row), max_pixels=here.config.max_pixels)
+        film = as_read(_kept(here, row.film), _corrections(row), max_pixels=here.config.max_pixels)
         headers = {"X-White": str(film.white)}
         if film.spacing_mm is not None:
             headers["X-Spacing-Mm"] = f"{film.spacing_mm[0]:.6g}, {film.spacing_mm[1]:.6g}"
@@ -127,15 +129,15 @@ async def evidence(request: Request, here: Here, _: Reader, reading: str) -> Res
 
     def draw() -> tuple[bytes, dict[str, str]]:
         film: FilmRow = here.worklist.studies.film(row.film)
-        rows, columns = size_as_read(film.rows or 1, film.columns or 1, _corrected(row))
+        rows, columns = size_as_read(film.rows or 1, film.columns or 1, _corrections(row))
         picture, limit = layer_png(found, rows, columns)
         return picture, {"X-Limit": f"{limit:g}"}
 
     return await _picture(request, here, f"{row.id}-evidence", "image/png", draw)
 
 
-def _corrected(row: ReadingRow) -> list[str]:
-    return list(row.document["mended"])
+def _corrections(row: ReadingRow) -> tuple[Correction, ...]:
+    return from_dict(row.document).corrections
 
 
 def _kept(here: Context, sha256: str) -> bytes:

@@ -170,8 +170,7 @@ class _Desk:
                 return filed.document, filed, 0.0
         outcome = await self.here.engine.read(Film(film.read, film.name), self.chosen, wait=wait)
         if not self.store:
-            known = await run_in_threadpool(self.here.bundles.get, self.chosen.bundle)
-            return document_of(outcome, known.meta.finding), None, outcome.seconds
+            return document_of(outcome), None, outcome.seconds
         filed = await run_in_threadpool(store_outcome, self.here, outcome, self.chosen, self.sender)
         self.here.changed()
         return filed.document, filed, outcome.seconds

@@ -92,9 +92,10 @@ def _film(here: Context, data: bytes, row: ReadingRow) -> Radiograph | None:
     if not data:
         return None
     try:
-        return apply_corrections(load(data, name="film", max_pixels=here.config.max_pixels), row.document["mended"])
+        film = load(data, name="film", max_pixels=here.config.max_pixels)
     except FilmError:
         return None
+    return apply_corrections(film, from_dict(row.document).corrections)
 
 
 def _meta(here: Context, row: ReadingRow) -> BundleMeta | None:

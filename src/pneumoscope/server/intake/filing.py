@@ -41,9 +41,9 @@ class StoredReading:
         return cls(row.study, row.id, row.document)
 
 
-def document_of(outcome: Outcome, finding: str) -> dict[str, Any]:
+def document_of(outcome: Outcome) -> dict[str, Any]:
     """The reading as the contract's object."""
-    return to_dict(outcome.reading, finding=finding)
+    return to_dict(outcome.reading)
 
 
 def find_stored(context: Context, sha256: str, choice: Choice) -> StoredReading | None:
@@ -95,7 +95,7 @@ def new_reading(outcome: Outcome, choice: Choice, meta: BundleMeta) -> NewReadin
     """The reading as the store takes it."""
     evidence = outcome.reading.evidence
     return NewReading(
-        document=document_of(outcome, meta.finding),
+        document=document_of(outcome),
         evidence=None if evidence is None else EvidenceMap.of(evidence),
         seconds=outcome.seconds,
         preset=operating_point(meta, choice.preset).preset,

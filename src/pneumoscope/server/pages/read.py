@@ -62,7 +62,7 @@ def viewer(
     names = {film.sha256: film.name for film in detail.films}
     document = row.document
     finding = here.bundles.get().meta.finding
-    found = document.get(finding) or {}
+    found = document["finding"] or {}
     return page(
         request,
         who,

@@ -5,7 +5,6 @@ The Read page shows the very card that the Study page shows: it fetches it when 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,11 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["Card", "ClassBar", "card", "router"]
 
 _KINDS = {"called": "for", "absent": "against", "open": "open", "forced": "open", "refused": "refused"}
-_FOR_CONSOLE = (
-    (re.compile(r",? or leave out --no-mend"), ""),
-    (re.compile(r"--force gives"), "reading it all the same gives"),
-    (re.compile(r"; --force.*$"), "."),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +66,7 @@ class Card:
         pattern: The pattern, in one word; empty if there is none.
         in_lungs: Share of the evidence within the lungs; None if not known.
         code: Of the refusal; empty if read.
-        remedy: Of the refusal; what is an option on the command line is a button here.
+        remedy: Of the refusal.
         warnings: What a person should know, each a sentence.
         forced: Whether the gate's no was overruled.
         about: The film's format and size, the bundle, the time that it took, who asked.
@@ -116,7 +110,7 @@ def card(row: ReadingRow, meta: BundleMeta | None) -> Card:
         pattern=capitalize_first(reading.pattern.call or "") if reading.pattern else "",
         in_lungs=None if reading.evidence is None else reading.evidence.in_lungs,
         code=refusal.code if refusal else "",
-        remedy=_for_page(said.remedy),
+        remedy=capitalize_first(said.remedy),
         warnings=tuple(_sentence(text) for text in said.warnings),
         forced=said.tone == "forced",
         about=", ".join(part for part in about if part),
@@ -141,13 +135,6 @@ def _film(reading: Reading) -> str:
     film = reading.film
     size = f" {film.columns} x {film.rows}" if film.rows and film.columns else ""
     return f"{film.format or ''}{size}".strip()
-
-
-def _for_page(remedy: str) -> str:
-    """Remedies are written for the command line too; here its options are buttons."""
-    for pattern, replacement in _FOR_CONSOLE:
-        remedy = pattern.sub(replacement, remedy)
-    return capitalize_first(remedy)
 
 
 def _sentence(text: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from pneumoscope.quality.measures import INPUT_STATISTICS
+from pneumoscope.reports.json_v1 import upgraded
 from pneumoscope.types.studies import HistoryEntry, StoredFilm, StoredReading, Study, StudyDetail, Verdict
 
 if TYPE_CHECKING:
@@ -369,7 +370,7 @@ def to_reading(row: Row[Any]) -> ReadingRow:
         id=row.id,
         film=row.film,
         study=row.study,
-        document=row.document,
+        document=upgraded(row.document),
         evidence=evidence,
         bundle=row.bundle,
         bundle_sha256=row.bundle_sha256,

@@ -3,16 +3,14 @@
 import { el, percent } from "./dom.js";
 import { fetched } from "./fragment.js";
 
-/** The finding's object and its name; null of a refused film. */
+/** The finding's object; of a refused film a name alone. */
 export function findingOf(reading) {
-  const fixed = ["film", "status", "refusal", "mended", "warnings", "probabilities", "pattern", "evidence", "model", "software", "notice"];
-  const name = Object.keys(reading).find((key) => !fixed.includes(key)) ?? "pneumonia";
-  return { name, ...(reading[name] ?? {}) };
+  return reading.finding ?? { name: "pneumonia" };
 }
 
-/** The warning of a reading that was made in spite of the gate; undefined of others. */
+/** Whether a reading was made in spite of quality control. */
 export function forcedBy(reading) {
-  return reading.warnings.find((text) => text.startsWith("forced: "));
+  return reading.forced;
 }
 
 /** "for", "against", "open" or "refused": what colours and shapes go by. */

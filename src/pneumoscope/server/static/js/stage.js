@@ -68,7 +68,7 @@ export class Stage {
       this.shown = item;
     }
     if (!answer) return;
-    const mended = answer.reading.mended.length > 0;
+    const mended = answer.reading.corrections.length > 0;
     if (!this.url || mended) await this.picture([answer.picture, answer.stored], turn);
     if (turn !== this.turn || !read) return;
     this.evidence.alt = "";

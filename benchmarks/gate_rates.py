@@ -31,6 +31,7 @@ from pneumoscope.model.bundle import find_bundle, read_bundle, write_bundle
 from pneumoscope.model.reader import Reader
 from pneumoscope.quality.checks import QualityResult, check_quality
 from pneumoscope.quality.spec import shipped_quality_spec
+from pneumoscope.reports.table import correction_words
 from pneumoscope.stats.proportions import wilson
 from pneumoscope.types.radiograph import FilmInfo, Radiograph
 from quality_head.kinds import KINDS, draw_kind
@@ -149,7 +150,7 @@ def decided(
     if passed.refusal is not None:
         done = ("refused", passed.refusal.code)
     else:
-        done = ("mended", " + ".join(passed.mended)) if passed.mended else ("read", "")
+        done = ("mended", " + ".join(map(correction_words, passed.corrections))) if passed.corrections else ("read", "")
     gallery[f"{title}{done[0]}"].append((done[1], passed.film))
     return (*done, passed.warnings)
 
@@ -211,7 +212,7 @@ def laid(film: Radiograph, ground: Any, degrees: float, rng: np.random.Generator
     passed = check_quality(as_film(as_photograph(flat, degrees, ground, rng)), shipped_quality_spec())
     if passed.refusal is not None:
         return "refused"
-    if not passed.mended:
+    if not passed.corrections:
         return "read"
     was, back = (
         np.asarray(Image.fromarray(each).resize((64, 64), Image.Resampling.BOX), dtype=float)[8:-8, 8:-8].ravel()
@@ -251,11 +252,11 @@ def exposed(gain: float, lift: float) -> Callable[[Radiograph], Radiograph]:
 
 NOTHING: frozenset[str] = frozenset()
 WRONGS: dict[str, tuple[Callable[[Radiograph], Radiograph], frozenset[str]]] = {
-    "turned 90": (turned(1), frozenset({"turned 90"})),
-    "upside down": (turned(2), frozenset({"turned 180"})),
-    "turned 270": (turned(3), frozenset({"turned 270"})),
+    "turned 90": (turned(1), frozenset({"turned 90 degrees clockwise"})),
+    "upside down": (turned(2), frozenset({"turned 180 degrees clockwise"})),
+    "turned 270": (turned(3), frozenset({"turned 270 degrees clockwise"})),
     "inverted": (turned(0, inverted=True), frozenset({"inverted"})),
-    "upside down, inverted": (turned(2, inverted=True), frozenset({"turned 180 + inverted"})),
+    "upside down, inverted": (turned(2, inverted=True), frozenset({"turned 180 degrees clockwise + inverted"})),
     "mirrored": (lambda film: changed(film, film.pixels[:, ::-1]), NOTHING),
     "wide borders": (bordered, frozenset({"cut"})),
     "blurred": (blurred, NOTHING),

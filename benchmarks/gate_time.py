@@ -49,7 +49,7 @@ def main() -> None:
             found = sorted(path for path in films.rglob("*") if path.suffix.lower() in SUFFIXES)
             chosen = [found[i] for i in np.linspace(0, len(found) - 1, min(asked.films, len(found))).astype(int)]
             loaded = [load(path) for path in chosen]
-            passed = [i for i, film in enumerate(loaded) if readers[1].read(chosen[i]).mended == () and film.rows]
+            passed = [i for i, film in enumerate(loaded) if readers[1].read(chosen[i]).corrections == () and film.rows]
             taken = np.full((3, len(passed)), np.inf)
             for _ in range(asked.rounds):
                 for column, i in enumerate(passed):

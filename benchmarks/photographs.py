@@ -74,7 +74,7 @@ def probability(reader: Reader, film: Radiograph) -> tuple[float, str]:
     reading = reader.read_radiograph(film)
     if reading.finding is None:
         return float("nan"), "refused"
-    return reading.finding.probability, "mended" if reading.mended else "as it lay"
+    return reading.finding.probability, "mended" if reading.corrections else "as it lay"
 
 
 def figures(truth: np.ndarray, scores: np.ndarray, plain: np.ndarray, threshold: float) -> str:

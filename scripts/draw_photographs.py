@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 from pneumoscope.phantom.draw import KINDS, draw_phantom
 from pneumoscope.quality.checks import check_quality
 from pneumoscope.quality.spec import shipped_quality_spec
+from pneumoscope.reports.table import correction_words
 from pneumoscope.types.radiograph import FilmInfo, Radiograph
 from quality_head.photographs import GROUNDS, as_photograph
 
@@ -31,7 +32,12 @@ def main() -> None:
         picture = as_photograph(film, degrees, ground, np.random.default_rng(column))
         passed = check_quality(Radiograph(picture, 255, FilmInfo(ground)), shipped_quality_spec())
         untouched = "read as it lies" if passed.refusal is None else f"refused: {passed.refusal.code}"
-        said = (ground, passed.mended[0].removeprefix("straightened by ") if passed.mended else untouched)
+        said = (
+            ground,
+            correction_words(passed.corrections[0]).removeprefix("straightened by ")
+            if passed.corrections
+            else untouched,
+        )
         for row, (pixels, words) in enumerate(zip((picture, passed.film.pixels), said, strict=True)):
             left, top = _GAP + column * (_SIDE + _GAP), _GAP + row * (_SIDE + _GAP + _WORDS)
             shown = Image.fromarray(pixels.astype(np.uint8))

@@ -206,11 +206,17 @@ def test_nobody_there() -> None:
 
 def test_another_finding_and_fields_of_a_newer_server() -> None:
     found = {"probability": 0.9, "threshold": 0.5, "lower": None, "preset": "p", "call": "tuberculosis", "new": 1}
-    document = {**_reading(), "status": "read", "refusal": None, "tuberculosis": found}
-    client, _ = _says(httpx.Response(200, json=document))
-    reading = client.read(b"film")
-    assert reading.finding is not None
-    assert (reading.finding.name, reading.finding.call) == ("tuberculosis", "tuberculosis")
+    newer = {**_reading(), "status": "read", "refusal": None, "finding": {"name": "tuberculosis", **found}, "later": 1}
+    older = {key: value for key, value in newer.items() if key not in {"version", "forced", "finding", "later"}}
+    del older["corrections"], older["positive_classes"]
+    older |= {"mended": ["inverted"], "tuberculosis": found}
+    for document in (newer, older):  # of version 2, and of a server before 0.4.0
+        client, _ = _says(httpx.Response(200, json=document))
+        reading = client.read(b"film")
+        assert reading.finding is not None
+        assert (reading.finding.name, reading.finding.call) == ("tuberculosis", "tuberculosis")
+        assert reading.document == document
+    assert reading.corrections == ({"kind": "invert"},)
 
 
 def test_what_is_public_is_what_is_named() -> None:

@@ -57,7 +57,7 @@ def test_what_is_no_chest_film_has_a_code_and_no_number(gated: Path) -> None:
     assert (reading.film.rows, reading.film.columns) == NOISE.shape
     assert reading.film.sha256
     document = json.loads(to_json(reading))
-    assert document["pneumonia"] is None
+    assert document["finding"] is None
     assert set(document) == set(schema()["required"])
 
 

@@ -142,6 +142,7 @@ def test_however_much_there_is_to_say_it_stays_on_the_page(
         warnings=tuple(f"{number} {'warning ' * 90}" for number in range(20)),
         corrections=(Rotate(90),) * 20,
         probabilities=classes,
+        positive_classes=(),
         pattern=Pattern(None, tuple(classes), 0.9),
     )
     told = replace(given, film=film, meaning=replace(given.meaning, chosen_on="many films " * 90))

@@ -216,6 +216,9 @@ def test_a_viewer_shows_a_film_without_the_finding_as_one(
     assert '"Pneumonia")=(272519000,SCT,"Absent")' in done.stdout
 
 
+LONG_CLASS = "a class of a very long name, longer than sixty-four characters"
+
+
 @pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (dicom3tools) is not installed")
 @pytest.mark.parametrize("kind", ["read", "refused", "dicom", "three-way"])
 def test_dciodvfy_finds_no_error(
@@ -229,7 +232,8 @@ def test_dciodvfy_finds_no_error(
             reading,
             film=replace(reading.film, path="胸片.png"),
             finding=finding,
-            probabilities={"without": 0.5, "a class of a very long name, longer than sixty-four characters": 0.5},
+            probabilities={"without": 0.5, LONG_CLASS: 0.5},
+            positive_classes=(LONG_CLASS,),
         )
     path = tmp_path / "report.dcm"
     path.write_bytes(write(reading, replace(given, source=dicom_film if kind == "dicom" else None)))

@@ -136,7 +136,7 @@ def test_a_reading_is_found_by_the_way_it_was_made(
 
     def found(**way: object) -> float | None:
         row = worklist.studies.reading_for(film.sha256, sha256, **way)  # type: ignore[arg-type]
-        return None if row is None else float(row.document["pneumonia"]["probability"])
+        return None if row is None else float(row.document["finding"]["probability"])
 
     assert found() == found(preset="balanced") == 0.9
     assert found(choice="x") == 0.8

@@ -34,7 +34,7 @@ _PLACE = {"type": "integer", "minimum": 0}
 _CORRECTIONS: tuple[dict[str, Any], ...] = (
     {"kind": {"const": "rotate"}, "degrees": {"enum": [90, 180, 270]}},
     {"kind": {"const": "invert"}},
-    {"kind": {"const": "straighten"}, "degrees": {"type": "number", "minimum": -45, "maximum": 45}},
+    {"kind": {"const": "straighten"}, "degrees": {"type": "number", "minimum": -46, "maximum": 46}},
     {"kind": {"const": "crop"}, "top": _PLACE, "left": _PLACE, "bottom": _PLACE, "right": _PLACE},
 )
 """The fields of each kind of correction, for the schema."""

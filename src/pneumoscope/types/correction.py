@@ -24,6 +24,8 @@ __all__ = [
     "correction_to_dict",
 ]
 
+_MOST_TILT = 46
+
 
 @dataclass(frozen=True, slots=True)
 class Rotate:
@@ -54,16 +56,16 @@ class Straighten:
     """A tilted picture was straightened, with nothing cut off.
 
     Attributes:
-        degrees: Clockwise, above -45 to 45; to a hundredth.
+        degrees: Clockwise, -46 to 46; to a hundredth.
     """
 
     kind: ClassVar[Literal["straighten"]] = "straighten"
     degrees: float
 
     def __post_init__(self) -> None:
-        """More than 45 degrees would be another quarter turn."""
-        if not -45 <= self.degrees <= 45:
-            raise ValueError(f"a tilt is of -45 to 45 degrees, not {self.degrees}")
+        """More would be another quarter turn, and a smaller tilt; the search for it goes a degree beyond."""
+        if not -_MOST_TILT <= self.degrees <= _MOST_TILT:
+            raise ValueError(f"a tilt is of -{_MOST_TILT} to {_MOST_TILT} degrees, not {self.degrees}")
 
 
 @dataclass(frozen=True, slots=True)

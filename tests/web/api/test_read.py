@@ -65,7 +65,7 @@ def test_another_preset_is_another_reading_of_the_same_study(asked: TestClient, 
     ids = [each.headers["x-pneumoscope-reading"] for each in answers]
     assert ids[3] == ids[0], "screening is the bundle's own preset"
     assert len(set(ids)) == 4
-    assert [each.json()["pneumonia"]["preset"] for each in answers[:2]] == ["screening", "balanced"]
+    assert [each.json()["finding"]["preset"] for each in answers[:2]] == ["screening", "balanced"]
     assert answers[2].json()["pattern"]["coverage"] == 0.95
 
 
@@ -144,7 +144,7 @@ def test_the_gate_refuses_with_a_code(
     refused = room.post("/api/v1/read", content=picture(5, size=(300, 300))).json()
     assert refused["status"] == "refused"
     assert refused["refusal"]["code"] not in ("unreadable", "unsupported")
-    assert refused["pneumonia"] is None
+    assert refused["finding"] is None
     forced = room.post("/api/v1/read?force=true", content=picture(5, size=(300, 300))).json()
     assert forced["status"] == "read"
     assert any("forced" in warning for warning in forced["warnings"])

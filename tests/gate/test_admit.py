@@ -12,7 +12,7 @@ from pneumoscope.phantom.draw import KINDS, draw_phantom
 from pneumoscope.quality.checks import check_quality
 from pneumoscope.quality.corrections import apply_corrections
 from pneumoscope.quality.spec import shipped_quality_spec
-from pneumoscope.types.correction import Invert, Rotate
+from pneumoscope.types.correction import Crop, Invert, Rotate, Straighten
 from pneumoscope.types.radiograph import FilmInfo, Radiograph
 from quality_head import bones, scenes, slices
 from quality_head.photographs import GROUNDS, Ground, as_photograph

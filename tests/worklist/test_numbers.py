@@ -124,7 +124,7 @@ def test_a_drawn_worklist_is_like_a_real_one(worklist: Worklist) -> None:
     row = worklist.studies.page(Query(status="read", limit=1)).items[0]
     assert worklist.studies.kept(row.lead)[:4] == b"\x89PNG"
     detail = worklist.studies.detail(row.id)
-    assert detail.readings[0].document["pneumonia"]["probability"] == row.probability
+    assert detail.readings[0].document["finding"]["probability"] == row.probability
     assert detail.readings[0].evidence is not None
     assert worklist.audit.verify().ok
     assert worklist.studies.changes_since(299)[1] == (ids[-1],)

@@ -47,7 +47,7 @@ __all__ = [
     "wants_html",
 ]
 
-_TITLES = {404: "Not here", 405: "Not here", 500: "Trouble"}
+_TITLES = {404: "Not found", 405: "Not found", 500: "Error"}
 _PROGRAMS = ("/api/", "/metrics", "/static/", "/healthz", "/readyz")
 
 
@@ -69,7 +69,7 @@ def denied_response(request: Request, no: Denied) -> Response:
         request,
         found if isinstance(found, Identity) else None,
         "denied",
-        title=_TITLES.get(no.status_code, "Not let in" if no.status_code < 500 else "Not ready"),
+        title=_TITLES.get(no.status_code, "Access denied" if no.status_code < 500 else "Not ready"),
         status=no.status_code,
         what=_sentence(no.what),
         remedy=_sentence(no.remedy),

@@ -14,6 +14,7 @@ import pytest
 
 from pneumoscope.model.reader import load
 from pneumoscope.reports.json import schema, to_dict
+from pneumoscope.server.auth.state import auth_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -222,8 +223,9 @@ def test_names_are_not_kept_where_they_may_not_be(
 
 
 def test_a_page_and_a_program_are_told_apart(asked: TestClient, picture: Callable[..., bytes]) -> None:
-    csrf = asked.get("/api/v1/session").json()["csrf"]
-    by_page = asked.post("/api/v1/read", content=picture(1), headers={"X-CSRF-Token": csrf})
+    name, value = auth_state(asked.app).local_cookie  # type: ignore[arg-type]
+    page = {"Authorization": "", "Cookie": f"{name}={value}", "Sec-Fetch-Site": "same-origin"}
+    by_page = asked.post("/api/v1/read", content=picture(1), headers=page)
     by_program = asked.post("/api/v1/read", content=picture(2))
     sources = [asked.get(each.headers["location"]).json()["study"]["source"] for each in (by_page, by_program)]
     assert sources == ["web", "api"]

@@ -150,7 +150,7 @@ class Evil(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(
             f"""<a id="link" href="{self.target}/worklist?call=pneumonia">films</a>
-            <form id="form" method="post" action="{self.target}/logout"><input name="csrf" value="x"></form>
+            <form id="form" method="post" action="{self.target}/logout"><input name="name" value="x"></form>
             <img id="img" src="{self.target}/static/favicon.svg">
             <iframe id="frame" src="{self.target}/"></iframe>""".encode()
         )

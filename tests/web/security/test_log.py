@@ -18,14 +18,14 @@ def test_every_step_is_written_down(ward: Room) -> None:
     ada.log_in()
     grace.log_in("grace")
     new = {"name": "joan", "role": "reader", "password": "a lamp beside the film"}
-    grace.http.post("/api/v1/users", json=new, headers=grace.csrf())
-    grace.http.patch("/api/v1/users/joan", json={"role": "admin"}, headers=grace.csrf())
-    grace.http.patch("/api/v1/users/joan", json={"active": False}, headers=grace.csrf())
-    grace.http.patch("/api/v1/users/ada", json={"password": "another lamp here"}, headers=grace.csrf())
-    made = grace.http.post("/api/v1/tokens", json={"name": "x", "scopes": ["read"]}, headers=grace.csrf()).json()
-    grace.http.delete(f"/api/v1/tokens/{made['id']}", headers=grace.csrf())
-    grace.http.delete("/api/v1/users/ada/sessions", headers=grace.csrf())
-    grace.http.post("/logout", headers=grace.csrf())
+    grace.http.post("/api/v1/users", json=new, headers=grace.own())
+    grace.http.patch("/api/v1/users/joan", json={"role": "admin"}, headers=grace.own())
+    grace.http.patch("/api/v1/users/joan", json={"active": False}, headers=grace.own())
+    grace.http.patch("/api/v1/users/ada", json={"password": "another lamp here"}, headers=grace.own())
+    made = grace.http.post("/api/v1/tokens", json={"name": "x", "scopes": ["read"]}, headers=grace.own()).json()
+    grace.http.delete(f"/api/v1/tokens/{made['id']}", headers=grace.own())
+    grace.http.delete("/api/v1/users/ada/sessions", headers=grace.own())
+    grace.http.post("/logout", headers=grace.own())
     assert ward.actions()[start:] == [
         "login.failed",
         "login",

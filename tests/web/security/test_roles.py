@@ -30,7 +30,7 @@ def grace(ward: Room) -> Visitor:
 
 def test_a_reader_reads_and_gives_verdicts(ada: Visitor) -> None:
     assert ada.http.get("/api/v1/films/7").status_code == 200
-    assert ada.http.post("/api/v1/verdicts", headers=ada.csrf()).status_code == 200
+    assert ada.http.post("/api/v1/verdicts", headers=ada.own()).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_reader_does_nothing_of_an_administrators(
     ward: Room, ada: Visitor, method: str, path: str, body: dict[str, object] | None
 ) -> None:
     before = ward.worklist.users.list()
-    answer = ada.http.request(method, path, json=body, headers=ada.csrf())
+    answer = ada.http.request(method, path, json=body, headers=ada.own())
     assert (answer.status_code, answer.json()["code"]) == (403, "role")
     assert ward.worklist.users.list() == before
 
@@ -63,27 +63,27 @@ def test_a_role_cannot_be_brought_along(ward: Room, ada: Visitor) -> None:
     ada.http.cookies.set("role", "admin")
     assert ada.http.get("/api/v1/users").status_code == 403
     change = {"current": "a lamp beside the film", "new": "two lamps there now", "role": "admin"}
-    assert ada.http.put("/api/v1/session/password", json=change, headers=ada.csrf()).status_code == 422
+    assert ada.http.put("/api/v1/session/password", json=change, headers=ada.own()).status_code == 422
     assert ward.worklist.users.get("ada").role == "reader"  # type: ignore[union-attr]
 
 
 def test_a_role_holds_from_the_next_request_on(ward: Room, ada: Visitor, grace: Visitor) -> None:
-    assert grace.http.patch("/api/v1/users/ada", json={"role": "admin"}, headers=grace.csrf()).status_code == 200
+    assert grace.http.patch("/api/v1/users/ada", json={"role": "admin"}, headers=grace.own()).status_code == 200
     assert ada.http.get("/api/v1/users").status_code == 200
     ward.worklist.users.set_role("ada", "reader", by="test")
     assert ada.http.get("/api/v1/users").status_code == 403
 
 
 def test_the_last_administrator_stays(ward: Room, grace: Visitor) -> None:
-    assert grace.http.patch("/api/v1/users/grace", json={"role": "reader"}, headers=grace.csrf()).status_code == 400
-    assert grace.http.patch("/api/v1/users/grace", json={"active": False}, headers=grace.csrf()).status_code == 409
+    assert grace.http.patch("/api/v1/users/grace", json={"role": "reader"}, headers=grace.own()).status_code == 400
+    assert grace.http.patch("/api/v1/users/grace", json={"active": False}, headers=grace.own()).status_code == 409
     assert ward.worklist.users.get("grace").role == "admin"  # type: ignore[union-attr]
 
 
 def test_ones_own_password_needs_the_current_one(grace: Visitor) -> None:
     # A browser that was left open must not be enough to take the account over.
     body = {"password": "now it is mine alone"}
-    answer = grace.http.patch("/api/v1/users/grace", json=body, headers=grace.csrf())
+    answer = grace.http.patch("/api/v1/users/grace", json=body, headers=grace.own())
     assert (answer.status_code, answer.json()["code"]) == (409, "own-password")
 
 
@@ -108,7 +108,7 @@ def test_ones_own_password_needs_the_current_one(grace: Visitor) -> None:
     ],
 )
 def test_making_users(grace: Visitor, new: dict[str, str], status: int) -> None:
-    answer = grace.http.post("/api/v1/users", json=new, headers=grace.csrf())
+    answer = grace.http.post("/api/v1/users", json=new, headers=grace.own())
     assert answer.status_code == status, answer.text
     assert new.get("password", "-") not in answer.text
     assert "argon2" not in answer.text
@@ -117,7 +117,7 @@ def test_making_users(grace: Visitor, new: dict[str, str], status: int) -> None:
 @pytest.mark.parametrize("odd", ["..", "..%2f..%2fetc%2fpasswd", "%2e%2e", "%00", "'; DROP TABLE x; --", "%"])
 def test_ids_that_are_none(grace: Visitor, odd: str) -> None:
     for method, path in (("PATCH", "users/{}"), ("DELETE", "users/{}/sessions"), ("DELETE", "tokens/{}")):
-        answer = grace.http.request(method, f"/api/v1/{path.format(odd)}", json={"unlock": True}, headers=grace.csrf())
+        answer = grace.http.request(method, f"/api/v1/{path.format(odd)}", json={"unlock": True}, headers=grace.own())
         assert answer.status_code in (400, 404, 405, 422), (odd, path)
         assert "passwd" not in answer.text
 

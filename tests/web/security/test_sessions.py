@@ -23,7 +23,6 @@ def test_login_gives_a_cookie_that_scripts_and_other_sites_do_not_get(ward: Room
     form = {
         "name": "ada",
         "password": "a lamp beside the film",
-        "csrf": ada.value(),
         "next": "/worklist?call=pneumonia",
     }
     answer = ada.http.post("/login", data=form, headers={"Origin": ada.base})
@@ -69,7 +68,7 @@ def test_a_session_cannot_be_fixed_beforehand(ward: Room) -> None:
     answer = ada.http.post(
         "/login",
         data={"name": "ada", "password": "a lamp beside the film"},
-        headers={"Origin": ada.base, **ada.csrf()},
+        headers=ada.own(),
     )
     assert answer.status_code == 303
     fresh = answer.cookies["pneumoscope_session"]
@@ -124,7 +123,7 @@ def test_logout_ends_the_session_on_the_server(ward: Room) -> None:
     ada = ward.visitor()
     ada.log_in()
     kept = ada.session()
-    answer = ada.http.post("/logout", data={"csrf": ada.csrf()["X-CSRF-Token"]}, headers={"Origin": ada.base})
+    answer = ada.http.post("/logout", headers=ada.own())
     assert (answer.status_code, answer.headers["location"]) == (303, "/login")
     assert answer.headers["Clear-Site-Data"] == '"cache"'
     assert ada.session() == ""
@@ -138,7 +137,7 @@ def test_a_new_password_ends_all_sessions_but_gives_this_browser_a_new_one(ward:
     assert (here.log_in(), there.log_in()) == (303, 303)
     before = here.session()
     change = {"current": "a lamp beside the film", "new": OTHER}
-    assert here.http.put("/api/v1/session/password", json=change, headers=here.csrf()).status_code == 204
+    assert here.http.put("/api/v1/session/password", json=change, headers=here.own()).status_code == 204
     assert here.http.get(FILM).status_code == 200
     assert here.session() != before
     assert there.http.get(FILM).status_code == 401
@@ -154,7 +153,7 @@ def test_a_new_password_needs_the_old_one_and_the_rules(ward: Room) -> None:
         ({"current": "a lamp beside the film", "new": "short"}, 400),
         ({"current": "a lamp beside the film", "new": "ada is my name"}, 400),
     ):
-        answer = ada.http.put("/api/v1/session/password", json=change, headers=ada.csrf())
+        answer = ada.http.put("/api/v1/session/password", json=change, headers=ada.own())
         assert answer.status_code == status
         assert "lamp" not in answer.text
     assert ada.http.get(FILM).status_code == 200
@@ -164,10 +163,10 @@ def test_who_is_shut_out_is_out_at_once(ward: Room) -> None:
     ada, grace = ward.visitor(), ward.visitor()
     ada.log_in()
     grace.log_in("grace")
-    assert grace.http.patch("/api/v1/users/ada", json={"active": False}, headers=grace.csrf()).status_code == 200
+    assert grace.http.patch("/api/v1/users/ada", json={"active": False}, headers=grace.own()).status_code == 200
     assert ada.http.get(FILM).status_code == 401
     assert ward.visitor().log_in() == 401
-    grace.http.patch("/api/v1/users/ada", json={"active": True}, headers=grace.csrf())
+    grace.http.patch("/api/v1/users/ada", json={"active": True}, headers=grace.own())
     assert ada.http.get(FILM).status_code == 401  # the old session does not come back
     assert ward.visitor().log_in() == 303
 
@@ -179,10 +178,10 @@ def test_sessions_elsewhere_can_be_seen_and_ended(ward: Room) -> None:
     listed = here.http.get("/api/v1/session/all").json()
     assert [each["this"] for each in listed].count(True) == 1
     assert len(listed) == 2
-    assert here.http.delete("/api/v1/session/others", headers=here.csrf()).status_code == 204
+    assert here.http.delete("/api/v1/session/others", headers=here.own()).status_code == 204
     assert (here.http.get(FILM).status_code, there.http.get(FILM).status_code) == (200, 401)
     grace.log_in("grace")
-    assert grace.http.delete("/api/v1/users/ada/sessions", headers=grace.csrf()).status_code == 204
+    assert grace.http.delete("/api/v1/users/ada/sessions", headers=grace.own()).status_code == 204
     assert here.http.get(FILM).status_code == 401
 
 
@@ -206,7 +205,7 @@ def test_sessions_elsewhere_can_be_seen_and_ended(ward: Room) -> None:
 def test_the_login_leads_to_no_other_site(ward: Room, wanted: str) -> None:
     assert safe_target(wanted) == "/"
     ada = ward.visitor()
-    form = {"name": "ada", "password": "a lamp beside the film", "csrf": ada.value(), "next": wanted}
+    form = {"name": "ada", "password": "a lamp beside the film", "next": wanted}
     answer = ada.http.post("/login", data=form, headers={"Origin": ada.base})
     if answer.status_code == 303:  # a text of thousands of characters is refused before
         assert answer.headers["location"] == "/"

@@ -17,7 +17,7 @@ def make(room: Room, name: str = "ada", scopes: tuple[str, ...] = ("read",), day
     visitor = room.visitor()
     assert visitor.log_in(name) == 303
     told = {"name": "the ward's archive", "scopes": list(scopes), "days": days}
-    answer = visitor.http.post("/api/v1/tokens", json=told, headers=visitor.csrf())
+    answer = visitor.http.post("/api/v1/tokens", json=told, headers=visitor.own())
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json()
     return made
@@ -66,10 +66,10 @@ def test_a_reader_cannot_make_a_token_for_administrators(ward: Room) -> None:
     ada = ward.visitor()
     ada.log_in()
     for scopes in (["admin"], ["read", "admin"], [], ["root"], ["read"] * 4):
-        answer = ada.http.post("/api/v1/tokens", json={"name": "x", "scopes": scopes}, headers=ada.csrf())
+        answer = ada.http.post("/api/v1/tokens", json={"name": "x", "scopes": scopes}, headers=ada.own())
         assert answer.status_code in (403, 422), scopes
     odd = {"name": "x", "scopes": ["read"], "user": "grace"}
-    assert ada.http.post("/api/v1/tokens", json=odd, headers=ada.csrf()).status_code == 422
+    assert ada.http.post("/api/v1/tokens", json=odd, headers=ada.own()).status_code == 422
 
 
 def test_a_token_loses_what_its_owner_loses(ward: Room) -> None:
@@ -118,10 +118,10 @@ def test_tokens_of_others_are_not_seen_and_not_revoked(ward: Room) -> None:
     grace.log_in("grace")
     assert ada.http.get("/api/v1/tokens?user=grace").status_code == 403
     assert ada.http.get("/api/v1/tokens?all=true").status_code == 403
-    assert ada.http.delete(f"/api/v1/tokens/{of_grace['id']}", headers=ada.csrf()).status_code == 404
+    assert ada.http.delete(f"/api/v1/tokens/{of_grace['id']}", headers=ada.own()).status_code == 404
     assert len(grace.http.get("/api/v1/tokens?all=true").json()["items"]) == 2
-    assert grace.http.delete(f"/api/v1/tokens/{of_ada['id']}", headers=grace.csrf()).status_code == 204
-    assert grace.http.delete(f"/api/v1/tokens/{of_ada['id']}", headers=grace.csrf()).status_code == 404
+    assert grace.http.delete(f"/api/v1/tokens/{of_ada['id']}", headers=grace.own()).status_code == 204
+    assert grace.http.delete(f"/api/v1/tokens/{of_ada['id']}", headers=grace.own()).status_code == 404
 
 
 def test_a_wrong_token_is_not_made_good_by_a_cookie(ward: Room) -> None:
@@ -139,7 +139,7 @@ def test_nor_by_being_on_this_machine(room: Room) -> None:
     assert answer.status_code == 401
 
 
-def test_a_token_needs_no_csrf_value_but_a_page_of_another_site_cannot_use_it(ward: Room) -> None:
+def test_a_token_needs_no_origin_but_a_page_of_another_site_cannot_use_it(ward: Room) -> None:
     heads = bearer(make(ward, scopes=("read", "write"))["token"])
     http = ward.visitor(browser=False).http
     assert http.post("/api/v1/verdicts", headers=heads).json() == "ada"
@@ -157,7 +157,7 @@ def test_a_proxys_own_authorization_is_not_ours(ward: Room) -> None:
 def test_so_many_tokens_and_no_more(ward: Room) -> None:
     ada = ward.visitor()
     ada.log_in()
-    heads = ada.csrf()
+    heads = ada.own()
     statuses = [
         ada.http.post("/api/v1/tokens", json={"name": str(i), "scopes": ["read"]}, headers=heads).status_code
         for i in range(51)

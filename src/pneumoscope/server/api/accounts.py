@@ -64,7 +64,6 @@ class Who(BaseModel):
     role: _Role
     scopes: list[str]
     via: Literal["local", "session", "token"]
-    csrf: str
 
 
 class SessionOut(BaseModel):
@@ -213,8 +212,8 @@ session_router = APIRouter(prefix="/session", tags=["session"])
 
 @session_router.get("")
 def who_am_i(who: Reader) -> Who:
-    """Name, role, scopes, and the CSRF value that a browser's unsafe requests bring in ``X-CSRF-Token``."""
-    return Who(name=who.name, role=who.role, scopes=sorted(who.scopes), via=who.via, csrf=who.csrf)
+    """Name, role, scopes, and how they are known."""
+    return Who(name=who.name, role=who.role, scopes=sorted(who.scopes), via=who.via)
 
 
 @session_router.delete("", status_code=204)

@@ -150,8 +150,7 @@ def _line(item: dict[str, Any]) -> str:
 
 def sender_of(request: Request, who: Identity) -> Sender:
     """Who sends, and whether from a page or by a program."""
-    page = who.via != "token" and "x-csrf-token" in request.headers
-    return Sender(who.name, "web" if page else "api")
+    return Sender(who.name, "web" if who.cookie and "sec-fetch-site" in request.headers else "api")
 
 
 class _Desk:

@@ -43,7 +43,7 @@ class Denied(HTTPException):
 
     Args:
         status: Of HTTP.
-        code: For programs ("csrf", "locked"); one word.
+        code: For programs ("origin", "locked"); one word.
         what: What happened, one clause without a full stop. Never tells whether a user or an id exists.
         remedy: What the person can do, one sentence without a full stop.
         headers: To send along (``Retry-After``).
@@ -111,8 +111,7 @@ class Identity:
         scopes: Of "read", "write", "admin".
         via: How they are known: "local" (the token that the terminal prints, without users), "session" (cookie), or
             "token" (API).
-        csrf: What an unsafe request of a browser must bring with it; empty for a token in a header, which no browser
-            sends by itself.
+        cookie: Known by a cookie, which a browser sends by itself, also where a page of another site made it ask.
         session: sha256 of the session's cookie; empty without one.
         token: Id of the token; empty without one.
     """
@@ -121,7 +120,7 @@ class Identity:
     role: Role
     scopes: frozenset[str]
     via: Literal["local", "session", "token"]
-    csrf: str
+    cookie: bool = False
     session: str = ""
     token: str = ""
 
@@ -130,8 +129,8 @@ class Identity:
         return scope in self.scopes
 
 
-LOCAL_IDENTITY = Identity(name="local", role="admin", scopes=ROLES["admin"], via="local", csrf="")
-"""The person who holds the local token; for a cookie, the CSRF value is filled in."""
+LOCAL_IDENTITY = Identity(name="local", role="admin", scopes=ROLES["admin"], via="local")
+"""The person who holds the local token."""
 
 
 def scopes_of(role: str) -> frozenset[str]:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from pneumoscope.errors import PneumoscopeError
 from pneumoscope.server.auth import policy as addresses
 from pneumoscope.server.auth import sessions
 from pneumoscope.server.auth.identity import LOCAL_IDENTITY, PUBLIC, Denied, Identity, scopes_of
-from pneumoscope.server.auth.limits import boundary_of, csrf_in_form, csrf_in_parts, is_urlencoded, limit_body
-from pneumoscope.server.auth.tokens import constant_time_equal, csrf_token, is_token, token_hash
+from pneumoscope.server.auth.limits import limit_body
+from pneumoscope.server.auth.tokens import constant_time_equal, is_token, token_hash
 from pneumoscope.server.error_responses import denied_response, redirect_to, redirect_to_login, wants_html
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def identify(
         if found is not None:
             return found
     if holds_local(guards, headers, https=https) and guards.takes_local(worklist):
-        return replace(LOCAL_IDENTITY, csrf=guards.local_csrf)
+        return replace(LOCAL_IDENTITY, cookie=True)
     return None
 
 
@@ -90,7 +90,7 @@ def _of_token(guards: AuthState, worklist: Worklist, token: str) -> Identity:
         raise Denied.unknown()
     worklist.tokens.used(row.id)
     # What its owner may not do any more, it may not either.
-    return Identity(user.name, user.role, frozenset(row.scopes) & scopes_of(user.role), "token", csrf="", token=row.id)
+    return Identity(user.name, user.role, frozenset(row.scopes) & scopes_of(user.role), "token", token=row.id)
 
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -139,8 +139,6 @@ class AuthMiddleware:
             answer = denied_response(
                 request, Denied(503, error.code, "the server is not ready", "Try again", {"Retry-After": "5"})
             )
-        except ClientDisconnect:
-            return
         await (answer or self.app)(scope, receive, send)
 
     async def _judge(self, request: Request, receive: Receive) -> tuple[Response | None, Receive]:
@@ -175,7 +173,7 @@ class AuthMiddleware:
         if who is not None and self.guards.identities is not None and who.via != "local":
             _check_rate(self.guards.identities.take(who.token or who.name))
         if request.method not in _SAFE:
-            receive = await self._meant(headers, receive, who, https=https)
+            self._check_origin(headers, who, https=https)
         return None, receive
 
     def _who(self, headers: Headers, path: str, https: bool) -> tuple[Identity | None, bool]:
@@ -243,29 +241,29 @@ class AuthMiddleware:
             {"WWW-Authenticate": 'Bearer realm="pneumoscope"'},
         )
 
-    async def _meant(self, headers: Headers, receive: Receive, who: Identity | None, *, https: bool) -> Receive:
-        """Make sure that the person meant it: an unsafe request comes from a page of ours, and brings its value.
+    @staticmethod
+    def _check_origin(headers: Headers, who: Identity | None, *, https: bool) -> None:
+        """Make sure that an unsafe request comes from a page of ours, or from no browser.
+
+        Every browser of today says where such a request comes from (``Sec-Fetch-Site``, ``Origin``), and no page can
+        change that. A cookie without a word about it is an old browser's, or somebody's who takes it out.
 
         Raises:
-            Denied: It does not.
+            Denied: It comes from another site, or does not say.
+
+        References:
+            OWASP Cross-Site Request Forgery Prevention, "Fetch Metadata headers" and "standard headers to verify
+            origin".
         """
         if addresses.foreign_origin(headers, https=https):
             raise Denied(403, "origin", "a page of another site sent this", _OURS)
-        if who is not None and not who.csrf:  # known by a header that no browser sends by itself
-            return receive
-        if who is not None:
-            expected = who.csrf
-        else:
-            visitor = sessions.cookie_of(headers, sessions.VISITOR_COOKIE, https=https)
-            expected = csrf_token(visitor) if visitor else ""
-        given = headers.get("x-csrf-token", "")
-        if not given and is_urlencoded(headers):
-            given, receive = await csrf_in_form(receive)
-        elif not given and (boundary := boundary_of(headers)):
-            given, receive = await csrf_in_parts(receive, boundary)
-        if not (given.isascii() and constant_time_equal(given, expected)):
-            raise Denied(403, "csrf", "this page is too old", "Load it again, and repeat what you did")
-        return receive
+        if who is not None and who.cookie and not addresses.says_origin(headers):
+            raise Denied(
+                403,
+                "origin",
+                "this request does not say which page it comes from",
+                "Use a browser of today; programs send an API token and no cookie",
+            )
 
 
 def _check_rate(wait: float) -> None:

@@ -31,6 +31,7 @@ __all__ = [
     "host_allowed",
     "is_https",
     "rate_key",
+    "says_origin",
 ]
 
 Network = IPv4Network | IPv6Network
@@ -183,6 +184,11 @@ def foreign_origin(headers: Headers, *, https: bool) -> bool:
         return True
     schemes = ("https",) if https else ("http", "https")
     return parts.scheme not in schemes or parts.netloc.lower() != headers.get("host", "").lower()
+
+
+def says_origin(headers: Headers) -> bool:
+    """Whether a request says which page it comes from."""
+    return any(name in headers for name in ("sec-fetch-site", "origin", "referer"))
 
 
 def cross_site(method: str, headers: Headers) -> bool:

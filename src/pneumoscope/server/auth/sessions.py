@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pneumoscope.server.auth.identity import Identity, scopes_of
-from pneumoscope.server.auth.tokens import csrf_token, new_secret, token_hash
+from pneumoscope.server.auth.tokens import new_secret, token_hash
 
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = [
     "LOCAL_COOKIE",
     "SESSION_COOKIE",
-    "VISITOR_COOKIE",
     "begin_session",
     "cookie_of",
     "end_session",
@@ -36,8 +35,6 @@ __all__ = [
 
 SESSION_COOKIE = "pneumoscope_session"
 """The cookie of who is logged in."""
-VISITOR_COOKIE = "pneumoscope_visitor"
-"""The cookie of who is not yet: it ties the login form to the browser that asked for it; it never becomes a session."""
 
 LOCAL_COOKIE = "pneumoscope_local"
 """How the cookie of the local person begins, while there are no users."""
@@ -110,7 +107,7 @@ def find_session(
         return None
     if used and now - session.last_seen >= _TOUCH:
         worklist.sessions.seen(key, expires=min(last, now + policy.idle))
-    return Identity(user.name, user.role, scopes_of(user.role), "session", csrf_token(secret), session=key)
+    return Identity(user.name, user.role, scopes_of(user.role), "session", cookie=True, session=key)
 
 
 def end_session(worklist: Worklist, secret: str) -> None:

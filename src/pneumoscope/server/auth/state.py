@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pneumoscope.server.auth import sessions
 from pneumoscope.server.auth.limits import RateLimiter
 from pneumoscope.server.auth.passwords import Passwords
-from pneumoscope.server.auth.tokens import csrf_token, local_cookie, new_token, token_hash
+from pneumoscope.server.auth.tokens import local_cookie, new_token, token_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,11 +164,6 @@ class AuthState:
         return cls(
             policy, addresses=RateLimiter(3 * rate, max(20.0, most)), identities=RateLimiter(rate, max(20.0, most / 4))
         )
-
-    @property
-    def local_csrf(self) -> str:
-        """What a browser's page of the local person must bring."""
-        return csrf_token(self.local_token)
 
     @property
     def local_cookie(self) -> tuple[str, str]:

@@ -13,16 +13,7 @@ import re
 import secrets
 from typing import Final
 
-__all__ = [
-    "TOKEN_MARK",
-    "constant_time_equal",
-    "csrf_token",
-    "is_token",
-    "local_cookie",
-    "new_secret",
-    "new_token",
-    "token_hash",
-]
+__all__ = ["TOKEN_MARK", "constant_time_equal", "is_token", "local_cookie", "new_secret", "new_token", "token_hash"]
 
 TOKEN_MARK: Final = "pneumo_"  # noqa: S105 - the open part of a token
 """API tokens begin with it, so that one that was published by mistake can be found."""
@@ -48,17 +39,6 @@ def is_token(text: str) -> bool:
 def token_hash(secret: str) -> str:
     """What is kept of a secret: SHA-256, 64 hexadecimal digits."""
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def csrf_token(secret: str) -> str:
-    """The CSRF value that belongs to a cookie or to this process.
-
-    It cannot be made without the secret, and the secret cannot be found from it; so nothing more is kept.
-
-    References:
-        OWASP Cross-Site Request Forgery Prevention, "HMAC based token pattern".
-    """
-    return hmac.new(secret.encode(), b"pneumoscope csrf", hashlib.sha256).hexdigest()
 
 
 def local_cookie(token: str) -> str:

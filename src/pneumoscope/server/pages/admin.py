@@ -122,7 +122,7 @@ _DONE = {
     "role-admin": "{} is an administrator now.",
     "role-reader": "{} is a reader now.",
     "active-yes": "{} may log in again.",
-    "active-no": "{} is shut out.",
+    "active-no": "{} is deactivated.",
     "password": "{} has a new password, and is logged out everywhere.",
     "unlock": "{} is unlocked.",
     "sessions": "{} is logged out everywhere.",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PageRoute"]
 
-_ERROR_TITLES = {404: "Not here", 409: "Not possible", 422: "Not understood", 400: "Not understood", 503: "Busy"}
+_ERROR_TITLES = {404: "Not found", 409: "Not possible", 422: "Not understood", 400: "Not understood", 503: "Busy"}
 
 
 class PageRoute(APIRoute):
@@ -53,7 +53,7 @@ def _error_page(request: Request, status: int, what: str, remedy: str) -> Respon
         request,
         found if isinstance(found, Identity) else None,
         "trouble",
-        title=_ERROR_TITLES.get(status, "Trouble"),
+        title=_ERROR_TITLES.get(status, "Error"),
         status=status,
         what=f"{what[:1].upper()}{what[1:]}.",
         remedy=f"{remedy}." if remedy else "",

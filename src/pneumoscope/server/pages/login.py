@@ -16,7 +16,6 @@ from pneumoscope.server.auth.identity import Denied, Identity, Reader
 from pneumoscope.server.auth.login import check_name, log_in
 from pneumoscope.server.auth.passwords import MIN_LENGTH, check_rules
 from pneumoscope.server.auth.state import auth_state
-from pneumoscope.server.auth.tokens import csrf_token, new_secret
 from pneumoscope.server.pages.render import page
 
 if TYPE_CHECKING:
@@ -148,7 +147,6 @@ def _enter(request: Request, here: Here, user: str, target: str) -> Response:
     secret = sessions.begin_session(here.worklist, user, guards.policy, now=guards.now())
     answer = RedirectResponse(target, 303)
     sessions.give_cookie(answer, sessions.SESSION_COOKIE, secret, https=https)
-    sessions.forget_cookie(answer, sessions.VISITOR_COOKIE, https=https)
     return answer
 
 
@@ -169,11 +167,8 @@ def _setup(request: Request, *, no: Denied | None = None, user: str = "", code: 
 
 
 def _draw(request: Request, name: str, *, no: Denied | None = None, title: str, **values: object) -> Response:
-    """Draw a form with its CSRF value: of who is in, or of the visitor's cookie, which is given if there is none."""
-    https = request.state.https
+    """Draw a form, with what was wrong with the one before."""
     who = _who(request)
-    given = sessions.cookie_of(request.headers, sessions.VISITOR_COOKIE, https=https)
-    visitor = given or new_secret()
     answer = page(
         request,
         who if who is not None and who.via == "local" else None,
@@ -181,13 +176,10 @@ def _draw(request: Request, name: str, *, no: Denied | None = None, title: str, 
         title=title,
         active=name,
         status=200 if no is None else no.status_code,
-        csrf=csrf_token(visitor) if who is None else who.csrf,
         wrong="" if no is None else _sentence(no.what),
         remedy="" if no is None else _sentence(no.remedy),
         **values,
     )
-    if who is None and not given:
-        sessions.give_cookie(answer, sessions.VISITOR_COOKIE, visitor, https=https)
     if no is not None and no.headers and "Retry-After" in no.headers:
         answer.headers["Retry-After"] = no.headers["Retry-After"]
     return answer

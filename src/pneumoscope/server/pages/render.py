@@ -92,7 +92,7 @@ def page(
         "title": title or name.capitalize(),
         "active": active or name,
         "places": [] if identity is None else [each for each in NAVIGATION if not each.admin or identity.may("admin")],
-        "csrf": "" if identity is None else identity.csrf,
+        "base": getattr(request.state, "base", ""),
         "who": "" if identity is None or identity.via == "local" else identity.name,
         "can_log_out": identity is not None and identity.via == "session",
         "can_write": identity is not None and identity.may("write"),

@@ -1,6 +1,8 @@
-// Calls of /api/v1: the CSRF token goes with each, and a problem (RFC 9457) comes back as one clear sentence.
+// Calls of /api/v1: a problem (RFC 9457) comes back as one clear sentence.
 
-export const ROOT = "/api/v1";
+import { BASE } from "./base.js";
+
+export const ROOT = `${BASE}/api/v1`;
 
 /** What went wrong, in words that a person can act on. */
 export class Problem extends Error {
@@ -19,11 +21,6 @@ export class Problem extends Error {
   }
 }
 
-/** The token of this page; unsafe methods need it. */
-export function csrf() {
-  return document.querySelector('meta[name="csrf-token"]')?.content ?? "";
-}
-
 /** An address under /api/v1 with its query; what is null or empty is left out. */
 export function address(path, query = {}) {
   const kept = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
@@ -34,7 +31,6 @@ export function address(path, query = {}) {
 /** The JSON that the server answers; null for an empty answer. */
 export async function call(method, path, { query, json, signal } = {}) {
   const headers = { Accept: "application/json" };
-  if (method !== "GET") headers["X-CSRF-Token"] = csrf();
   if (json !== undefined) headers["Content-Type"] = "application/json";
   let answer;
   try {
@@ -72,7 +68,7 @@ export function unreachable() {
 
 /** Log in again, and come back here. */
 export function logIn() {
-  location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  location.assign(`${BASE}/login?next=${encodeURIComponent(location.pathname.slice(BASE.length) + location.search)}`);
 }
 
 /** An answer that is not 2xx, whatever its body. */

@@ -1,5 +1,7 @@
 // Building elements: text goes in as text, so that a film's name can never become markup.
 
+import { BASE } from "./base.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** An element with attributes and children; a child is a node, a string, or nothing. */
@@ -28,7 +30,7 @@ function set(element, attributes) {
 
 /** One of the drawings in icons.svg; it says nothing to a screen reader. */
 export function icon(name) {
-  return svg("svg", { class: "icon", "aria-hidden": "true" }, svg("use", { href: `/static/icons.svg#${name}` }));
+  return svg("svg", { class: "icon", "aria-hidden": "true" }, svg("use", { href: `${BASE}/static/icons.svg#${name}` }));
 }
 
 /** A bar from 0 to 1, with marks (thresholds) where they are given. */

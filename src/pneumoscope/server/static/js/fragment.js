@@ -1,13 +1,14 @@
 // A part of a page that the server drew.
 
+import { BASE } from "./base.js";
 import { logIn, problemOf, unreachable } from "./api.js";
 import { localise } from "./times.js";
 
-/** Fetch it; an error is a Problem. */
+/** Fetch it by its path below the root of the pages; an error is a Problem. */
 export async function fetched(path) {
   let answer;
   try {
-    answer = await fetch(path, { credentials: "same-origin", headers: { Accept: "text/html" } });
+    answer = await fetch(BASE + path, { credentials: "same-origin", headers: { Accept: "text/html" } });
   } catch {
     throw unreachable();
   }

@@ -1,6 +1,7 @@
 // Importing a bundle: its bytes go to the server, which checks and loads it before it keeps it.
 
-import { Problem, ROOT, csrf, problemOf, unreachable } from "./api.js";
+import { Problem, ROOT, problemOf, unreachable } from "./api.js";
+import { BASE } from "./base.js";
 import { announce } from "./toast.js";
 
 const form = document.getElementById("import");
@@ -17,7 +18,7 @@ form?.addEventListener("submit", async (event) => {
   announce("Importing the bundle.");
   try {
     const bundle = await sent(file);
-    location.assign(`/models?bundle=${encodeURIComponent(bundle.name)}`);
+    location.assign(`${BASE}/models?bundle=${encodeURIComponent(bundle.name)}`);
   } catch (error) {
     told.textContent = error instanceof Problem ? error.sentence : "The file cannot be sent.";
   } finally {
@@ -31,7 +32,7 @@ async function sent(file) {
   try {
     answer = await fetch(`${ROOT}/bundles`, {
       method: "POST",
-      headers: { "X-CSRF-Token": csrf(), "Content-Type": "application/octet-stream", Accept: "application/json" },
+      headers: { "Content-Type": "application/octet-stream", Accept: "application/json" },
       body: file,
       credentials: "same-origin",
     });

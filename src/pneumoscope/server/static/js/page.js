@@ -1,5 +1,6 @@
 // What every page has: the keys for going about, the help sheet, and dialogs that close.
 
+import { BASE } from "./base.js";
 import { bind, listen, sheet } from "./keys.js";
 
 const PLACES = [
@@ -10,7 +11,7 @@ const PLACES = [
 ];
 
 bind("Everywhere", [
-  ...PLACES.map(([key, path, name]) => ({ keys: [`g ${key}`], say: `Go to ${name}`, run: () => location.assign(path) })),
+  ...PLACES.map(([key, path, name]) => ({ keys: [`g ${key}`], say: `Go to ${name}`, run: () => location.assign(BASE + path) })),
   { keys: ["?"], say: "This sheet", run: sheet },
 ]);
 listen();

@@ -1,6 +1,7 @@
 // The Read page: films come in, go to the server two at a time, and their readings are shown.
 
 import { address, logIn, post, Problem, problemOf } from "./api.js";
+import { BASE } from "./base.js";
 import { el, icon } from "./dom.js";
 import { listenForFilms, sorted } from "./drop.js";
 import { bind } from "./keys.js";
@@ -234,7 +235,7 @@ function show() {
 
 function title(item) {
   const study = item.answer?.study;
-  const link = study && el("a", { class: "button button-quiet button-small", href: `/studies/${encodeURIComponent(study)}` }, "Study and verdict", icon("right"));
+  const link = study && el("a", { class: "button button-quiet button-small", href: `${BASE}/studies/${encodeURIComponent(study)}` }, "Study and verdict", icon("right"));
   return el("div", { class: "result-title" }, el("h2", { class: "result-film", title: item.label }, item.label), link);
 }
 

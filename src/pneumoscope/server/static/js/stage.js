@@ -1,5 +1,7 @@
 // The film on the Read page, with its evidence over it.
 
+import { BASE } from "./base.js";
+
 const KEY = "pneumoscope.evidence";
 const SHOWN = /^image\/(jpeg|png|webp|bmp|gif)$/; // what a browser draws itself
 
@@ -79,7 +81,7 @@ export class Stage {
     this.toggle.disabled = !read;
     this.opacity.disabled = !read;
     if (answer?.study) {
-      this.viewer.href = `/studies/${encodeURIComponent(answer.study)}/view?reading=${encodeURIComponent(answer.reading_id)}`;
+      this.viewer.href = `${BASE}/studies/${encodeURIComponent(answer.study)}/view?reading=${encodeURIComponent(answer.reading_id)}`;
       this.viewer.removeAttribute("aria-disabled");
     } else {
       this.viewer.removeAttribute("href");

@@ -1,6 +1,6 @@
 // One film's way to the server: its progress, and trying again while the server is busy or away.
 
-import { address, csrf, problemOf, unreachable } from "./api.js";
+import { address, problemOf, unreachable } from "./api.js";
 
 const PATIENCE = 30; // tries while the server is busy
 const AWAY = 8; // tries while it does not answer
@@ -48,7 +48,6 @@ function once(file, { query, signal, progress, part }) {
     body.append("film", file, file.name);
     request.open("POST", address("/read", query));
     request.setRequestHeader("Accept", part ? LINES : "application/json");
-    request.setRequestHeader("X-CSRF-Token", csrf());
     request.upload.addEventListener("progress", (event) => event.lengthComputable && progress(event.loaded / event.total));
     request.upload.addEventListener("load", () => progress(1));
     const answers = [];

@@ -1,6 +1,7 @@
 // Filters take effect as they are set; they stand in the address, so that a reload or a link shows the same rows.
 
 import { Problem } from "../api.js";
+import { BASE } from "../base.js";
 import { fetched } from "../fragment.js";
 import { announce, toast } from "../toast.js";
 import { place } from "./rows.js";
@@ -30,7 +31,7 @@ export async function show() {
   try {
     const content = await fetched(`/worklist/results${asked ? `?${asked}` : ""}`);
     if (mine !== turn) return; // a later filter is on its way
-    history.replaceState(null, "", asked ? `/worklist?${asked}` : "/worklist");
+    history.replaceState(null, "", `${BASE}/worklist${asked ? `?${asked}` : ""}`);
     place().replaceChildren(content);
     const count = place().querySelector("[data-count]").dataset.count;
     document.getElementById("count").textContent = count;

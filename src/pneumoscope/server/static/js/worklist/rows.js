@@ -1,5 +1,6 @@
 // The rows of the worklist as they are in the page, and moving from one to the next.
 
+import { BASE } from "../base.js";
 import { localise } from "../times.js";
 
 export const place = () => document.getElementById("results");
@@ -32,7 +33,7 @@ export function remember() {
 
 /** Rows out of a fragment of bare <tr> elements. */
 export async function fetchedRows(path) {
-  const answer = await fetch(path, { credentials: "same-origin", headers: { Accept: "text/html" } });
+  const answer = await fetch(BASE + path, { credentials: "same-origin", headers: { Accept: "text/html" } });
   if (!answer.ok) throw new Error(`${answer.status}`);
   const table = document.createElement("table");
   table.innerHTML = `<tbody>${await answer.text()}</tbody>`;

@@ -16,9 +16,9 @@ from pneumoscope.server.auth.login import check_name, log_in
 from pneumoscope.server.auth.passwords import check_rules
 from pneumoscope.server.auth.state import auth_state
 from pneumoscope.server.auth.tokens import TOKEN_MARK, new_token, token_hash
+from pneumoscope.server.context import Here
 
 if TYPE_CHECKING:
-    from pneumoscope.server.context import Here
     from pneumoscope.server.store.records import AuditEntry, TokenRow, UserRow
 
 __all__ = [

@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from pneumoscope.errors import BundleError, NotFound, UsageError
+from pneumoscope.server.auth.identity import Admin, Reader
+from pneumoscope.server.context import Context, Here
 from pneumoscope.server.intake.upload import receive
 
 if TYPE_CHECKING:
-    from pneumoscope.server.auth.identity import Admin, Reader
-    from pneumoscope.server.context import Context, Here
     from pneumoscope.server.engine.bundles import Known
 
 __all__ = ["MAX_BUNDLE_BYTES", "router"]

@@ -10,14 +10,14 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pneumoscope.errors import NotFound
 from pneumoscope.films.load import load
 from pneumoscope.reports.json import from_dict
+from pneumoscope.server.auth.identity import Reader
+from pneumoscope.server.context import Context, Here
 from pneumoscope.server.pictures import as_read, eye_jpeg, layer_png, pixels_png, size_as_read
 from pneumoscope.server.pictures import thumbnail as draw_thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pneumoscope.server.auth.identity import Reader
-    from pneumoscope.server.context import Context, Here
     from pneumoscope.server.store.records import FilmRow, ReadingRow
     from pneumoscope.types.correction import Correction
 

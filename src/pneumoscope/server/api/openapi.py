@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse
 
 from pneumoscope.reports.json import schema
+from pneumoscope.server.auth.identity import Reader
 from pneumoscope.server.error_responses import SCHEMA
 from pneumoscope.server.pages.render import page
 
@@ -18,9 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fastapi import FastAPI
-    from fastapi.responses import HTMLResponse
-
-    from pneumoscope.server.auth.identity import Reader
 
 __all__ = ["install_openapi", "router"]
 

@@ -16,6 +16,8 @@ from starlette.concurrency import run_in_threadpool
 from pneumoscope import __version__
 from pneumoscope.errors import PneumoscopeError
 from pneumoscope.reports.json import to_dict
+from pneumoscope.server.auth.identity import Identity, Writer
+from pneumoscope.server.context import Context, Here
 from pneumoscope.server.engine.job import Choice, Film
 from pneumoscope.server.engine.queue import QueueFull
 from pneumoscope.server.error_responses import problem_of
@@ -27,8 +29,6 @@ from pneumoscope.types.reading import Reading, Refusal, Software
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
-    from pneumoscope.server.auth.identity import Identity, Writer
-    from pneumoscope.server.context import Context, Here
     from pneumoscope.server.intake.upload import Upload
 
 __all__ = ["Chosen", "choice", "router", "sender_of"]

@@ -15,11 +15,11 @@ from pneumoscope.reports.formats import find_format
 from pneumoscope.reports.json import from_dict
 from pneumoscope.reports.summary import ReportContext
 from pneumoscope.server.auth.audit import record_audit
+from pneumoscope.server.auth.identity import Reader
+from pneumoscope.server.context import Context, Here
 
 if TYPE_CHECKING:
     from pneumoscope.model.schema import BundleMeta
-    from pneumoscope.server.auth.identity import Reader
-    from pneumoscope.server.context import Context, Here
     from pneumoscope.server.store.records import ReadingRow
     from pneumoscope.types.operating_point import OperatingPointSummary
     from pneumoscope.types.radiograph import Radiograph

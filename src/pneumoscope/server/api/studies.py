@@ -9,16 +9,16 @@ from fastapi import APIRouter, Depends, Query, Response
 from starlette.concurrency import run_in_threadpool
 
 from pneumoscope.errors import Conflict, NotFound
+from pneumoscope.server.api.read import Chosen
 from pneumoscope.server.api.schemas import Action, Done, NewVerdict, Note, StudyPage
 from pneumoscope.server.auth.identity import Admin, Denied, Reader, Writer
+from pneumoscope.server.context import Context, Here
 from pneumoscope.server.engine.job import Choice, Film
 from pneumoscope.server.intake.filing import find_stored, new_reading
 from pneumoscope.server.store.records import Query as Wanted
 from pneumoscope.types.studies import Source, StoredReading, Study, StudyDetail, Verdict
 
 if TYPE_CHECKING:
-    from pneumoscope.server.api.read import Chosen
-    from pneumoscope.server.context import Context, Here
     from pneumoscope.server.store.records import FilmRow
 
 __all__ = ["Asked", "delete_studies", "read_again", "router", "wanted"]

@@ -12,13 +12,12 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from pneumoscope.errors import PneumoscopeError
+from pneumoscope.server.auth.identity import Reader
 from pneumoscope.server.context import CONTENT_TYPE_LATEST, Context, Here
 from pneumoscope.server.error_responses import problem_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    from pneumoscope.server.auth.identity import Reader
 
 __all__ = ["events_router", "health_router", "usage_router"]
 

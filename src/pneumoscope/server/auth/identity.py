@@ -5,7 +5,7 @@ Every route takes one of ``Reader``, ``Writer`` and ``Admin``, or stands in ``PU
     @router.post("/studies/{study}/verdicts")
     def give(study: str, who: Writer) -> ...: ...
 
-The identity itself is found before any route runs (``door.py``) and lies in the request's state.
+The identity itself is found before any route runs (``middleware.py``) and lies in the request's state.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from fastapi import Depends
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from starlette.requests import HTTPConnection
 
 __all__ = [
     "LOCAL_IDENTITY",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.responses import Response
 
 from pneumoscope.errors import PneumoscopeError
 from pneumoscope.server.api import accounts as session_api
@@ -13,15 +14,13 @@ from pneumoscope.server.api import accounts as token_api
 from pneumoscope.server.api.accounts import NewPassword, NewToken
 from pneumoscope.server.auth.identity import Denied, Identity, Reader
 from pneumoscope.server.auth.passwords import MIN_LENGTH
+from pneumoscope.server.context import Context, Here
 from pneumoscope.server.pages import wording as words
 from pneumoscope.server.pages.errors import PageRoute
 from pneumoscope.server.pages.render import page
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
-
     from pneumoscope.server.api.accounts import TokenOut
-    from pneumoscope.server.context import Context, Here
 
 __all__ = ["router"]
 

@@ -19,6 +19,7 @@ from pneumoscope.server.api import accounts as user_api
 from pneumoscope.server.api.accounts import NewUser, UserChange
 from pneumoscope.server.auth.identity import Admin, Denied
 from pneumoscope.server.auth.passwords import MIN_LENGTH
+from pneumoscope.server.context import Here
 from pneumoscope.server.pages import wording as words
 from pneumoscope.server.pages.errors import PageRoute
 from pneumoscope.server.pages.render import page
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pneumoscope.server.config import WebConfig
-    from pneumoscope.server.context import Here
 
 __all__ = ["Setting", "effective_settings", "router"]
 

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
 
+from pneumoscope.server.auth.identity import Reader
 from pneumoscope.server.charts import Column, Line, RateRow, columns, lines, rate_rows, share_bar
+from pneumoscope.server.context import Here
 from pneumoscope.server.pages import wording as words
 from pneumoscope.server.pages.drift import drift_panel
 from pneumoscope.server.pages.errors import PageRoute
@@ -18,11 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from fastapi.responses import HTMLResponse
     from markupsafe import Markup
 
-    from pneumoscope.server.auth.identity import Reader
-    from pneumoscope.server.context import Here
     from pneumoscope.server.store.usage import Agreement, DailyReadings, NamedCount, ReadingDuration
     from pneumoscope.stats.proportions import Proportion
 

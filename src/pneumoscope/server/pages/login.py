@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 from pydantic import BaseModel, Field
@@ -16,10 +16,8 @@ from pneumoscope.server.auth.identity import Denied, Identity, Reader
 from pneumoscope.server.auth.login import check_name, log_in
 from pneumoscope.server.auth.passwords import MIN_LENGTH, check_rules
 from pneumoscope.server.auth.state import auth_state
+from pneumoscope.server.context import Here
 from pneumoscope.server.pages.render import page
-
-if TYPE_CHECKING:
-    from pneumoscope.server.context import Here
 
 __all__ = ["router", "safe_target"]
 

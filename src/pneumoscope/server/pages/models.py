@@ -15,7 +15,9 @@ from pneumoscope.errors import NotFound, UsageError
 from pneumoscope.model.schema import Rate
 from pneumoscope.reports.summary import percent
 from pneumoscope.server.api.bundles import MAX_BUNDLE_BYTES
+from pneumoscope.server.auth.identity import Admin, Reader
 from pneumoscope.server.charts import PlanePoint, RateRow, plane, rate_rows, reach_of
+from pneumoscope.server.context import Here
 from pneumoscope.server.intake.upload import TooMuch
 from pneumoscope.server.pages import wording as words
 from pneumoscope.server.pages.errors import PageRoute
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from pneumoscope.model.schema import BundleMeta, BundleMetric, ThreeWayPoint
-    from pneumoscope.server.auth.identity import Admin, Reader
-    from pneumoscope.server.context import Here
     from pneumoscope.server.engine.bundles import Known
 
 __all__ = [

@@ -9,12 +9,12 @@ from fastapi.responses import HTMLResponse
 
 from pneumoscope.errors import NotFound
 from pneumoscope.reports.summary import percent
+from pneumoscope.server.auth.identity import Reader
+from pneumoscope.server.context import Here
 from pneumoscope.server.pages.render import page
 from pneumoscope.server.pages.wording import operating_point_choices
 
 if TYPE_CHECKING:
-    from pneumoscope.server.auth.identity import Reader
-    from pneumoscope.server.context import Here
     from pneumoscope.server.store.records import ReadingRow, StudyRecord
 
 __all__ = ["router", "viewer_router"]

@@ -5,20 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pneumoscope import __version__
+from pneumoscope.server.auth.identity import Identity
 from pneumoscope.settings import NOTICE
-
-if TYPE_CHECKING:
-    from fastapi.responses import HTMLResponse
-
-    from pneumoscope.server.auth.identity import Identity
 
 __all__ = ["NAVIGATION", "STATIC", "NavigationEntry", "assets_router", "page", "templates"]
 

@@ -18,6 +18,8 @@ from pneumoscope.reports.formats import FORMATS
 from pneumoscope.reports.json import from_dict
 from pneumoscope.reports.summary import ReportContext, capitalize_first, summarize
 from pneumoscope.server.api.studies import delete_studies, read_again
+from pneumoscope.server.auth.identity import Admin, Reader, Writer
+from pneumoscope.server.context import Here
 from pneumoscope.server.engine.job import Choice
 from pneumoscope.server.pages import wording as words
 from pneumoscope.server.pages.errors import PageRoute
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
 
     from pneumoscope.model.schema import BundleMeta
     from pneumoscope.reports.summary import Summary
-    from pneumoscope.server.auth.identity import Admin, Reader, Writer
-    from pneumoscope.server.context import Here
     from pneumoscope.server.engine.bundles import Bundles
     from pneumoscope.server.store.records import FilmRow, ReadingRow, StudyRecord
     from pneumoscope.types.operating_point import OperatingPointSummary

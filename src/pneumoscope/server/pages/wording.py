@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pneumoscope.model.decide import summarize_operating_point
 from pneumoscope.reports.summary import describe_operating_point, percent
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from pneumoscope.model.schema import BundleMeta, OperatingPoint, Rate, ThreeWayPoint
     from pneumoscope.server.store.records import AuditEntry
 

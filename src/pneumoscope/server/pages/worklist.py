@@ -13,19 +13,19 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pneumoscope.errors import UsageError
 from pneumoscope.quality.refusals import REFUSAL_REASONS
 from pneumoscope.server.api.studies import delete_studies
+from pneumoscope.server.auth.identity import Admin, Reader, Writer
+from pneumoscope.server.context import Here
 from pneumoscope.server.pages import wording as words
 from pneumoscope.server.pages.errors import PageRoute
 from pneumoscope.server.pages.render import page
 from pneumoscope.server.pages.wording import SOURCES, VERDICTS
 from pneumoscope.server.store.records import Query as StudyQuery
+from pneumoscope.types.studies import Study
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pneumoscope.server.auth.identity import Admin, Reader, Writer
-    from pneumoscope.server.context import Here
     from pneumoscope.server.store.worklist import Worklist
-    from pneumoscope.types.studies import Study
 
 __all__ = ["CALLS", "ORDERS", "REFUSALS", "Filters", "View", "router", "views"]
 

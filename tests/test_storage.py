@@ -1,9 +1,10 @@
-"""Tables as text: what a spreadsheet would run is guarded, and comes back as it was."""
+"""Tables as text, guarded against spreadsheets; folders closed to others."""
 
 from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pneumoscope.storage import csv_cell, csv_text
+from pneumoscope.storage import csv_cell, csv_text, make_private
 
 SOURCE = Path(__file__).parents[1] / "src" / "pneumoscope"
 
@@ -47,3 +48,13 @@ def test_there_is_one_writer_of_tables() -> None:
     ]
 
     assert writers == ["storage.py"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has access lists")
+def test_what_others_may_read_is_closed(tmp_path: Path) -> None:
+    folder, file = tmp_path / "open", tmp_path / "open" / "film"
+    folder.mkdir(mode=0o755)
+    file.write_bytes(b"x")
+    file.chmod(0o644)
+    assert make_private([folder, file, tmp_path / "nothing"]) == []
+    assert [path.stat().st_mode & 0o777 for path in (folder, file)] == [0o700, 0o600]

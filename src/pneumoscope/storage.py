@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+import stat
 import tempfile
 from contextlib import contextmanager
 from io import StringIO
@@ -17,11 +18,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from os import PathLike
 
-__all__ = ["csv_cell", "csv_text", "make_folder", "open_atomically", "storage_errors", "write_atomically"]
+__all__ = [
+    "csv_cell",
+    "csv_text",
+    "make_folder",
+    "make_private",
+    "open_atomically",
+    "storage_errors",
+    "write_atomically",
+]
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """Texts that a spreadsheet may run as a formula (OWASP, "CSV Injection"), and those that look like a guarded one."""
 
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -76,6 +86,29 @@ def write_atomically(path: str | PathLike[str], data: bytes | str) -> None:
     """
     with open_atomically(path) as file:
         file.write(data.encode() if isinstance(data, str) else data)
+
+
+def make_private(paths: Iterable[str | PathLike[str]]) -> list[Path]:
+    """Take away what files and folders let other accounts do; those that could not be changed.
+
+    Nobody comes through a folder that is closed, so that what lies deeper need not be looked at.
+
+    Args:
+        paths: Those that are not there are passed over.
+    """
+    if os.name == "nt":  # access lists, which a user's folder sets right by itself
+        return []
+    left = []
+    for path in map(Path, paths):
+        try:
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if mode & _OTHERS:
+                path.chmod(mode & ~_OTHERS)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            left.append(path)
+    return left
 
 
 def make_folder(path: str | PathLike[str]) -> Path:

@@ -14,6 +14,7 @@ pytest.importorskip("argon2")
 from sqlalchemy import text
 
 from pneumoscope.server.store.blobs import LocalBlobs
+from pneumoscope.server.store.records import NewFilm, NewReading
 from pneumoscope.server.store.worklist import Worklist, open_worklist
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Ran
 
     Run = Callable[..., Ran]
+
+
+DOCUMENT = {"status": "refused", "refusal": {"code": "blurred", "reason": "", "remedy": ""}}
 
 
 @pytest.fixture
@@ -42,7 +46,7 @@ def test_a_whole_log(run: Run, store: tuple[Worklist, str]) -> None:
     ran = run("log", "verify", "--database", url)
 
     assert ran.code == 0
-    assert "whole: 4 lines" in ran.out
+    assert "4 lines" in ran.out
     head = ran.out.split()[-1]
     assert head == f"4:{worklist.audit.verify().head}"
 
@@ -61,6 +65,22 @@ def test_a_changed_line_is_found(run: Run, store: tuple[Worklist, str]) -> None:
     assert ran.code == 7
     assert "line 2" in ran.err
     assert ran.err.count("\n") == 1
+
+
+def test_a_changed_verdict_and_dropped_triggers_are_found(run: Run, store: tuple[Worklist, str]) -> None:
+    worklist, url = store
+    film = NewFilm("a" * 64, b"", "film", (NewReading(DOCUMENT),))
+    study = worklist.studies.add([film], label="film", source="api", by="grace")
+    worklist.verdicts.give(study.id, "agree", by="grace")
+    assert run("log", "verify", "--database", url).code == 0
+    with worklist.database.engine.begin() as connection:
+        connection.execute(text("UPDATE verdict SET comment = 'never said'"))
+    ran = run("log", "verify", "--database", url)
+    assert ran.code == 7
+    assert "verdict" in ran.err
+    assert ran.err.count("\n") == 1
+    _without_triggers(worklist)
+    assert "triggers" in run("log", "verify", "--database", url).err
 
 
 @pytest.mark.parametrize("gone", [2, 4])

@@ -41,6 +41,8 @@ VERBS = {
     "serve": "pneumoscope.cli.server:serve",
     "users": "pneumoscope.cli.server:users",
     "log": "pneumoscope.cli.server:log",
+    "backup": "pneumoscope.cli.backup:backup",
+    "restore": "pneumoscope.cli.backup:restore",
 }
 """The verbs in the order of the path, and where each lives; its help is its docstring."""
 

@@ -217,11 +217,12 @@ def log(
         typer.Option(metavar="N:DIGEST", help="A head that was printed before: nothing up to it may have changed."),
     ] = None,
 ) -> None:
-    """Say whether the audit log of the reading room is as it was written, line by line.
+    """Say whether the audit log of the reading room is as it was written, and the readings and verdicts as it says.
 
-    Every line holds the sha256 of the one before. Whoever changes a line and all that follow it, too, is found by a
-    head that was kept elsewhere: write down what this prints, and give it as --head next time. Exit code 0: whole;
-    7: a line was changed or taken away, or the head is not in the log.
+    Every line holds the sha256 of the one before; the log holds the sha256 of every reading and verdict, and is guarded
+    by triggers of the database. Whoever changes a line and all that follow it, too, is found by a head that was kept
+    elsewhere: write down what this prints, and give it as --head next time. Exit code 0: all as it was written; 7: a
+    line, a trigger, a reading or a verdict was changed or taken away, or the head is not in the log.
 
     Example: pneumoscope log verify --head 1234:9f86d081...
     """
@@ -233,13 +234,15 @@ def log(
         raise UsageError("this is no head of a log", where=head, remedy="Give the one that was printed, as 12:ab34...")
     store = open_store(data, database)
     from pneumoscope.server.store.audit_log import AuditLog
+    from pneumoscope.server.store.integrity import verify
 
     try:
         audit = AuditLog(store)
-        found = audit.verify()
-        if not found.ok:
+        checked = verify(store)
+        found = checked.log
+        if not checked.ok:
             raise AuditLogTampered(
-                f"the audit log is not as it was written: line {found.first_bad} was changed or is missing",
+                "; ".join(checked.findings()),
                 where=store.shown,
                 remedy="Keep the database as it is, and compare it with a backup",
             )
@@ -251,7 +254,10 @@ def log(
             )
     finally:
         store.close()
-    typer.echo(f"The audit log is whole: {found.entries:,} lines.")
+    typer.echo(
+        f"Integrity verified: the audit log is whole ({found.entries:,} lines); {checked.readings:,} readings and "
+        f"{checked.verdicts:,} verdicts are as it says."
+    )
     typer.echo(f"head {found.entries}:{found.head}")
 
 

@@ -51,6 +51,7 @@ class WebConfig:
         max_files: Films in one request.
         keep_identity: Keep DICOM files as they came, with the patient's identity.
         keep_names: Keep the names of files as labels of studies; DICOM files are never called by theirs.
+        reserve_mb: Room in MiB that films leave free on the disk; below it they are refused, and all else goes on.
         keep_days: Studies are deleted after so many days; 0 keeps them.
         secure_cookies: Say Secure on cookies also where the request did not come by https (behind a proxy).
         login: "auto" asks for a login as soon as there is a user or the address is not loopback; "always"; "never".
@@ -77,6 +78,7 @@ class WebConfig:
     max_files: int = 1000
     keep_identity: bool = False
     keep_names: bool = True
+    reserve_mb: int = 512
     keep_days: int = 0
     secure_cookies: bool = False
     login: Login = "auto"

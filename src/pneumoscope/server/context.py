@@ -56,6 +56,11 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._disk = Gauge(
+            "pneumoscope_disk_free_bytes",
+            "Room on the fuller disk of database and films; films are refused below the reserve; -1 if not known",
+            registry=self.registry,
+        )
         self._queue = Gauge("pneumoscope_queue_films", "Films that wait for a reader", registry=self.registry)
         self._turned_away = Counter(
             "pneumoscope_requests_refused",
@@ -78,6 +83,18 @@ class Metrics:
     def problem(self, status: int, code: str) -> None:
         """Count a request that was answered with an error."""
         self._turned_away.labels(str(status), code).inc()
+
+    def watch_disk(self, free: Callable[[], int | None]) -> None:
+        """Ask for the room on the disk each time the figures are drawn."""
+
+        def room() -> float:
+            try:
+                found = free()
+            except PneumoscopeError:
+                found = None
+            return -1.0 if found is None else float(found)
+
+        self._disk.set_function(room)
 
     def watch_queue(self, waiting: Callable[[], int]) -> None:
         """Ask for the length of the queue each time the figures are drawn."""
@@ -194,6 +211,7 @@ class Context:
         self._watch: Watch | None = None
         self._drawing: CapacityLimiter | None = None
         self._stop = threading.Event()
+        self._looking = threading.Lock()
         self._threads: list[threading.Thread] = []
 
     @property
@@ -247,7 +265,8 @@ class Context:
         settings = replace(Settings.from_environment(), max_pixels=config.max_pixels)
         workers = config.workers or settings.cpu_threads()
         open_data_folder(config.data)
-        self._worklist = open_worklist(config.database_url, open_blobs(config))
+        self._worklist = open_worklist(config.database_url, open_blobs(config), reserve=config.reserve_mb * 2**20)
+        self.metrics.watch_disk(self._worklist.disk.free_bytes)
         self._bundles = Bundles(self._worklist, config.data / "bundles", config.model)
         self._engine = Engine(
             self._bundles,
@@ -291,10 +310,19 @@ class Context:
     def _warm(self) -> None:
         try:
             self.engine.warm()
+            self.trouble = None
         except PneumoscopeError as error:
             if not self._stop.is_set():
                 self.trouble = error
                 _CONTEXT_LOG.error("the bundle in use cannot be loaded: %s", error)
+
+    def look_again(self) -> None:
+        """Load the bundle in use once more, if it could not be loaded: somebody may have put it back."""
+        if self.trouble is not None and self._looking.acquire(blocking=False):
+            try:
+                self._warm()
+            finally:
+                self._looking.release()
 
     def _tidy(self) -> None:
         """Once an hour: delete what is older than it may be, and small pictures of films that are gone."""

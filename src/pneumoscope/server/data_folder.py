@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pneumoscope.errors import ConfigError
 from pneumoscope.server.auth.tokens import is_token, new_token
-from pneumoscope.storage import make_folder, storage_errors
+from pneumoscope.storage import make_folder, make_private, storage_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["LOCAL_TOKEN", "local_token", "open_blobs", "open_data_folder", "secret_key"]
 
+_LOG = logging.getLogger(__name__)
 _KEY_BYTES = 32
+_OURS = (
+    *("worklist.sqlite", "worklist.sqlite-wal", "worklist.sqlite-shm", "identity.key"),
+    *("films", "bundles", "thumbnails"),
+)
 LOCAL_TOKEN = "local.token"  # noqa: S105 - the name of a file
 """Name of the file in the data folder that holds the local token."""
 
@@ -36,6 +42,7 @@ def open_data_folder(folder: Path) -> None:
     with storage_errors(folder):
         probe.touch()
         probe.unlink()
+    _make_private(folder)
 
 
 def open_blobs(config: WebConfig) -> BlobStore:
@@ -52,6 +59,7 @@ def open_blobs(config: WebConfig) -> BlobStore:
     if kind == "file" and rest:
         folder = Path(rest.removeprefix("//")).expanduser()
         make_folder(folder)
+        _make_private(folder)
         return LocalBlobs(folder)
     bucket, _, prefix = rest.removeprefix("//").partition("/")
     if kind == "s3" and bucket:
@@ -61,6 +69,13 @@ def open_blobs(config: WebConfig) -> BlobStore:
     raise ConfigError(
         "films can be kept in a folder or in a bucket", where="films", remedy="Give file:FOLDER or s3://BUCKET/PREFIX"
     )
+
+
+def _make_private(folder: Path) -> None:
+    """Take away what a folder and our files in it let others do; tell what cannot be changed."""
+    left = make_private([folder, *(folder / name for name in _OURS)])
+    if left:
+        _LOG.warning("%s: other accounts may read this, and it cannot be changed", left[0])
 
 
 def secret_key(folder: Path) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import signal
 import socket
 from contextlib import contextmanager
@@ -95,6 +96,7 @@ def run(config: WebConfig, started: Callable[[Started], None]) -> None:
         address = f"http://{host}:{port}"
         started(Started(address, local_address(app, address), first_run_code(app)))
 
+    os.umask(0o077)  # films, thumbnails and bundles are nobody else's business
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # what fails at the start is told as one line, below
     server = _Server(
         uvicorn.Config(

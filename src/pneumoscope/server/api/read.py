@@ -106,6 +106,8 @@ async def read(  # noqa: PLR0917 - FastAPI gives them by name
     """
     if here.engine.full:
         raise QueueFull(here.engine.retry_after())
+    if store:
+        await run_in_threadpool(here.worklist.disk.check)
     await run_in_threadpool(here.engine.reader, chosen)  # says no to an unknown bundle or preset before the bytes come
     desk = _Desk(here, chosen, sender_of(request, who), store=store)
     if is_multipart(request):

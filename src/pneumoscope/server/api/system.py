@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from pneumoscope.errors import PneumoscopeError
+from pneumoscope.errors import PneumoscopeError, StorageFull
 from pneumoscope.server.auth.identity import Reader
 from pneumoscope.server.context import CONTENT_TYPE_LATEST, Context, Here
 from pneumoscope.server.error_responses import problem_for
@@ -74,16 +74,23 @@ async def healthz() -> dict[str, str]:
 
 @health_router.get("/readyz", summary="Is it ready to read?")
 async def readyz(here: Here) -> Response:
-    """The bundle in use is loaded and the database answers; 503 until then. Needs no identity."""
+    """The bundle in use is loaded, the database answers and the disk has room; 503 until then. Needs no identity."""
     try:
         await run_in_threadpool(here.worklist.ping)
+        await run_in_threadpool(here.worklist.disk.check)
+    except StorageFull as error:
+        return problem_for(503, error.code, error.what, error.remedy)
     except PneumoscopeError:
         return problem_for(503, "not-ready", "the database does not answer", headers={"Retry-After": "5"})
+    if here.trouble is not None:
+        await run_in_threadpool(here.look_again)
     if here.trouble is not None:
         return problem_for(503, "not-ready", "the bundle in use cannot be loaded", "See the server's log")
     if not here.engine.ready:
         return problem_for(503, "not-ready", "the bundle is being loaded", headers={"Retry-After": "1"})
-    return JSONResponse({"status": "ready"})
+    await run_in_threadpool(lambda: here.bundles.in_use)
+    alarm = here.bundles.alarm
+    return JSONResponse({"status": "ready"} if alarm is None else {"status": "ready", "alarm": alarm})
 
 
 @health_router.get(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pneumoscope.errors import NotABundle, UsageError
+from pneumoscope.errors import BundleError, NotABundle, UsageError
 from pneumoscope.model.bundle import read_bundle, shipped_bundles
 from pneumoscope.storage import write_atomically
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pneumoscope.server.store.worklist import Worklist
 
 __all__ = ["Bundles", "Known"]
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,16 @@ class Bundles:
         worklist: Knows which were imported, and which is in use.
         folder: Where imported ones lie.
         default: Name of a shipped one, or a path; read with until another one is put in use.
+
+    Attributes:
+        alarm: That another bundle reads than the one that was put in use, and why; None if all is well.
     """
 
     def __init__(self, worklist: Worklist, folder: Path, default: str) -> None:
         self._worklist = worklist
         self._folder = folder
         self._default = default
+        self.alarm: str | None = None
         self._seen: dict[tuple[str, int, int], tuple[BundleMeta, str]] = {}
 
     def all(self) -> tuple[Known, ...]:
@@ -89,12 +96,17 @@ class Bundles:
     def in_use(self) -> str:
         """Name of the bundle that reads unless another one is asked for."""
         chosen = self._worklist.bundles.in_use()
-        if chosen is not None:
-            try:
-                self._find(chosen)
-            except UsageError:  # it came with another release of the package, or was removed
-                return self.default_name
-        return chosen or self.default_name
+        if chosen is None:
+            return self.default_name
+        try:
+            self._read(self._find(chosen)[0])
+        except (UsageError, BundleError) as error:  # it came with another release, was removed, or lies elsewhere
+            if self.alarm is None:
+                _LOG.error("the bundle in use, %s, cannot be read (%s); %s reads", chosen, error, self.default_name)
+            self.alarm = f"the bundle in use, {chosen}, cannot be read: {error.what}; {self.default_name} reads instead"
+            return self.default_name
+        self.alarm = None
+        return chosen
 
     def use(self, name: str, *, by: str) -> Known:
         """Put a bundle in use.

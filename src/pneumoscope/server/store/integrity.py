@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import BigInteger, Text, func, select, text, type_coerce
 
+from pneumoscope.errors import UsageError
 from pneumoscope.server.store.adding import summary_values
 from pneumoscope.server.store.audit_log import AuditLog, append_entry
-from pneumoscope.server.store.database import migrate
+from pneumoscope.server.store.database import migrate, revision_of, revisions
 from pneumoscope.server.store.tables import Instant, Json, audit, film, reading, reading_body, study, verdict
 
 if TYPE_CHECKING:
@@ -94,6 +95,15 @@ class IntegrityCheck:
         """Nothing was found."""
         return self.log.ok and not self.missing_triggers and not self.problems
 
+    def findings(self) -> tuple[str, ...]:
+        """What is wrong, in words; empty if nothing is."""
+        found = list(self.problems)
+        if self.missing_triggers:
+            found.insert(0, f"triggers that guard the audit log are missing: {', '.join(self.missing_triggers)}")
+        if not self.log.ok:
+            found.insert(0, f"the audit log is not as written: line {self.log.first_bad} was changed or is missing")
+        return tuple(found)
+
 
 @dataclass(slots=True)
 class _Logged:
@@ -108,10 +118,15 @@ def verify(database: Database) -> IntegrityCheck:
     """Compare the log with itself, its triggers with what they should be, and the tables with the log.
 
     Raises:
+        UsageError: The tables are of an older release.
         StorageError: The database cannot be used.
     """
     log = AuditLog(database).verify()
     with database.read() as connection:
+        if revision_of(connection) != revisions()[-1]:
+            raise UsageError(
+                "the tables are of an older release", where=database.shown, remedy="Start pneumoscope serve once"
+            )
         triggers = _missing_triggers(connection, sqlite=database.sqlite)
         if not log.ok:  # what it says of the tables cannot be relied on
             return IntegrityCheck(log, triggers)

@@ -83,7 +83,7 @@ class FinishedRun:
     Attributes:
         folder: Of the run.
         bundle: Its metadata.
-        history: Columns of history.csv, float64 [epochs]; none for an ensemble.
+        history: Columns of history.csv, float64 [epochs], epochs from 1; none for an ensemble.
         parts: Predictions by part ("val", "test").
         samples: For the picture grids.
     """
@@ -129,10 +129,10 @@ class FinishedRun:
 
 
 def chosen_epoch(run: FinishedRun) -> int | None:
-    """The epoch whose weights were kept: what the run's summary says, else what its rule gives; None if neither."""
+    """The epoch, from 1, whose weights were kept: by the run's summary, else by its rule; None if neither tells."""
     summary = run.folder / "summary.json"
     if summary.is_file():
-        return _read_or_explain(summary, lambda path: int(json.loads(path.read_text())["epoch"]))
+        return _read_or_explain(summary, _summary_epoch)
     monitor = run.bundle.provenance.config.get("optim", {}).get("monitor")
     epochs = run.history["epoch"]
     if monitor == "last":
@@ -142,6 +142,12 @@ def chosen_epoch(run: FinishedRun) -> int | None:
         return None
     best = np.nanargmin(values) if monitor == "loss" else np.nanargmax(values)  # the first of equals, as Lightning
     return int(epochs[best])
+
+
+def _summary_epoch(path: Path) -> int:
+    """Before 0.4.0 a summary had "epoch", which counted from 0."""
+    summary = json.loads(path.read_text())
+    return int(summary["chosen_epoch"]) if "chosen_epoch" in summary else int(summary["epoch"]) + 1
 
 
 def _read_or_explain(path: Path, read: Callable[[Path], _T]) -> _T:
@@ -158,7 +164,10 @@ def _read_history(path: Path) -> dict[str, NDArray[np.float64]]:
         rows = list(csv.DictReader(file))
     if not rows:
         raise ValueError("it has no epochs")
-    return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
+    columns = {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
+    if columns["epoch"][0] == 0:  # before 0.4.0 the file counted from 0
+        columns["epoch"] += 1
+    return columns
 
 
 def _read_predictions(path: Path, classes: tuple[str, ...]) -> dict[str, RunPredictions]:
@@ -285,11 +294,8 @@ def _training_figures(run: FinishedRun, folder: Path) -> list[Path]:
 
     if not run.history:
         return []
-    # The file counts epochs from 0, people and the progress bar from 1.
-    history = {**run.history, "epoch": run.history["epoch"] + 1}
-    chosen = chosen_epoch(run)
     films = run.bundle.provenance.films
-    return learning_curves(history, folder / "curves", chosen=None if chosen is None else chosen + 1, films=films)
+    return learning_curves(run.history, folder / "curves", chosen=chosen_epoch(run), films=films)
 
 
 def _sample_figures(run: FinishedRun, folder: Path) -> list[Path]:

@@ -94,13 +94,13 @@ class _Learning:
     def run_epochs(self) -> FitResult:
         epochs = self.config.optim.epochs
         state = self._resume()
-        rows = [row for row in read_history(self.history) if int(row["epoch"]) < state["epochs"]]
+        rows = [row for row in read_history(self.history) if int(row["epoch"]) <= state["epochs"]]
         for epoch in range(state["epochs"], epochs):
             started = time.monotonic()
             told = self.twin.model.fit(self._batches(epoch), epochs=1, shuffle=False, verbose=0).history
             figures = {"train_loss": told["loss"][0], "train_accuracy": told["accuracy"][0], **self._validate(epoch)}
             row = {name: f"{figures[name]:.6f}" for name in HISTORY_COLUMNS[1:-2]}
-            row |= {"epoch": str(epoch), "learning_rate": f"{self.config.optim.learning_rate:.3e}"}
+            row |= {"epoch": str(epoch + 1), "learning_rate": f"{self.config.optim.learning_rate:.3e}"}
             rows.append({**row, "seconds": f"{time.monotonic() - started:.2f}"})
             self._write_history(rows)
             state = self._keep(state, epoch, figures)
@@ -113,7 +113,7 @@ class _Learning:
             )
         self._load(f"epoch-{state['best_epoch']}.npz")
         self.twin.give_back()
-        return FitResult(network=self.network.eval(), epoch=state["best_epoch"], epochs=epochs)
+        return FitResult(network=self.network.eval(), epoch=state["best_epoch"] + 1, epochs=epochs)
 
     def _batches(self, epoch: int) -> Any:
         """The epoch's films, normalised, in the order in which torch sees them."""

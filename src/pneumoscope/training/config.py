@@ -418,6 +418,11 @@ class TrainConfig(Section, frozen=True):
                 remedy="`pneumoscope train --show-config` prints every key with its default",
             ) from error
 
+    def differences(self, other: TrainConfig) -> dict[str, tuple[Any, Any]]:
+        """The keys in which two configurations differ, each with this one's value and the other's."""
+        own, theirs = _flat(self), _flat(other)
+        return {key: (own.get(key), theirs.get(key)) for key in own | theirs if own.get(key) != theirs.get(key)}
+
     def to_toml(self) -> str:
         """The whole configuration as TOML; reading it back gives an equal one."""
         plain = msgspec.to_builtins(self)
@@ -427,6 +432,16 @@ class TrainConfig(Section, frozen=True):
                 lines += ["", f"[{section}]"]
                 lines += [f"{key} = {_toml(value)}" for key, value in values.items() if value is not None]
         return "\n".join(lines) + "\n"
+
+
+def _flat(config: TrainConfig) -> dict[str, Any]:
+    """Each value by its key with dots."""
+    plain = msgspec.to_builtins(config)
+    flat = {key: value for key, value in plain.items() if not isinstance(value, dict)}
+    for section, values in plain.items():
+        if isinstance(values, dict):
+            flat |= {f"{section}.{key}": value for key, value in values.items()}
+    return flat
 
 
 def _toml(value: Any) -> str:

@@ -115,7 +115,7 @@ class _LoadedMembers:
             notes.append(_member_note(own, self._runs[0][1], folder))
         return FitResult(
             network=Ensemble(members).eval(),
-            epoch=max(note["epochs"] for note in notes) - 1,
+            epoch=max(note["epochs"] for note in notes),
             epochs=sum(note["epochs"] for note in notes),
             minutes=sum(note["minutes"] for note in notes),
             note={"members": notes},

@@ -9,7 +9,6 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import lightning
@@ -32,6 +31,7 @@ from pneumoscope.training.batches import (
     loader,
     site_class_weights,
 )
+from pneumoscope.training.checkpoints import LAST, WholeCheckpoints, checkpoint_to_resume, read_checkpoint
 from pneumoscope.training.export import to_onnx
 from pneumoscope.training.learner import Learner
 
@@ -72,11 +72,17 @@ HISTORY_COLUMNS = (
 
 
 def read_history(path: Path) -> list[dict[str, str]]:
-    """Rows of a history.csv; none if there is no such file yet."""
+    """Rows of a history.csv, epochs from 1; none if there is no such file yet.
+
+    Before 0.4.0 the file counted from 0; such a file is read as if it counted from 1.
+    """
     if not path.exists():
         return []
     with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+        rows = list(csv.DictReader(file))
+    if rows and rows[0]["epoch"] == "0":
+        rows = [{**row, "epoch": str(int(row["epoch"]) + 1)} for row in rows]
+    return rows
 
 
 class History(lightning.Callback):
@@ -93,7 +99,7 @@ class History(lightning.Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
         """Keep the rows of the epochs that the checkpoint holds."""
-        self.rows = [row for row in read_history(self.path) if int(row["epoch"]) < trainer.current_epoch]
+        self.rows = [row for row in read_history(self.path) if int(row["epoch"]) <= trainer.current_epoch]
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
         """Start the epoch's clock."""
@@ -104,7 +110,7 @@ class History(lightning.Callback):
         row = {name: f"{float(trainer.callback_metrics[name]):.6f}" for name in HISTORY_COLUMNS[1:-2]}
         row["learning_rate"] = f"{trainer.optimizers[0].param_groups[0]['lr']:.3e}"
         row["seconds"] = f"{time.monotonic() - self._start:.2f}"
-        self.rows.append({"epoch": str(trainer.current_epoch), **row})
+        self.rows.append({"epoch": str(trainer.current_epoch + 1), **row})
         write_atomically(
             self.path, csv_text([HISTORY_COLUMNS, *([row[name] for name in HISTORY_COLUMNS] for row in self.rows)])
         )
@@ -159,8 +165,17 @@ class LiveProgress(lightning.Callback):
         )
 
     def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
-        """Take the bar away."""
+        """Take the bar away, and say so if learning ended before its last epoch."""
         self.bar.stop()
+        early = trainer.early_stopping_callback
+        if isinstance(early, EarlyStopping) and early.stopped_epoch:
+            self.console.print(
+                f"stopped early after epoch {early.stopped_epoch + 1} of {trainer.max_epochs}: "
+                f"{early.monitor.removeprefix('val_')} on the validation films has not improved for "
+                f"{early.patience} epochs (optim.patience)",
+                highlight=False,
+                soft_wrap=True,
+            )
 
     def on_exception(self, *_: Any) -> None:
         """Take the bar away, so that the error stands alone."""
@@ -199,7 +214,7 @@ class FitResult:
 
     Attributes:
         network: With the weights of the chosen epoch, in eval mode, on the CPU.
-        epoch: Which one that was, from 0.
+        epoch: Which one that was, from 1.
         epochs: How many were run.
         minutes: Of learning, where the run's own history does not tell.
         note: What the provenance's configuration is to say besides the run's.
@@ -221,7 +236,7 @@ def fit(
     *,
     watchers: Sequence[lightning.Callback] | None = None,
 ) -> FitResult:
-    """Train, or go on where ``run/checkpoints/last.ckpt`` stopped.
+    """Train, or go on where ``run/checkpoints/last.ckpt`` stopped (or the one before, if that is damaged).
 
     Args:
         network: Fresh.
@@ -267,18 +282,20 @@ def fit(
         enable_model_summary=False,
         num_sanity_val_steps=0,
         log_every_n_steps=max(1, min(10, len(train))),
+        plugins=[WholeCheckpoints()],
     )
-    last = run / "checkpoints" / "last.ckpt"
+    last = run / "checkpoints" / LAST
+    resumed = checkpoint_to_resume(last.parent)
     try:
         with storage_errors(last), torch.random.fork_rng(), _no_denormals():
-            trainer.fit(learner, train, val, ckpt_path=last if last.exists() else None, weights_only=True)
+            trainer.fit(learner, train, val, ckpt_path=resumed, weights_only=True)
     except SystemExit:  # Lightning's way to end after Ctrl-C
         raise KeyboardInterrupt from None
-    except (RuntimeError, UnpicklingError) as error:
-        if last.exists() and ("state_dict" in str(error) or isinstance(error, UnpicklingError)):
+    except RuntimeError as error:
+        if resumed is not None and "state_dict" in str(error):
             raise TrainingError(
-                "the checkpoint is damaged, or of another network",
-                where=last,
+                "the checkpoint is of another network",
+                where=resumed,
                 remedy="Give another --out, or --fresh to begin again",
             ) from error
         raise
@@ -307,14 +324,12 @@ def load_chosen_network(network: Network, positive: tuple[bool, ...], config: Tr
     Raises:
         TrainingError: The checkpoint is gone, or does not fit.
     """
-    checkpoint = run / "checkpoints" / ("last.ckpt" if config.optim.monitor == "last" else "best.ckpt")
+    checkpoint = run / "checkpoints" / (LAST if config.optim.monitor == "last" else "best.ckpt")
     try:
         return _load_checkpoint(Learner(network, config, positive), checkpoint)[0]
-    except (OSError, RuntimeError, KeyError, UnpicklingError) as error:
+    except RuntimeError as error:
         raise TrainingError(
-            "the checkpoint is gone, damaged, or of another network",
-            where=checkpoint,
-            remedy="Train the run again with --fresh",
+            "the checkpoint is of another network", where=checkpoint, remedy="Train the run again with --fresh"
         ) from error
 
 
@@ -331,12 +346,12 @@ def _background_swap(parts: TrainingData, share: float, *, progress: bool) -> Ba
 
 
 def _load_checkpoint(learner: Learner, checkpoint: str | Path) -> tuple[Network, int]:
-    """The network that a checkpoint keeps, and its epoch."""
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    """The network that a checkpoint keeps, and its epoch, from 1."""
+    state = read_checkpoint(checkpoint)
     learner.load_state_dict(state["state_dict"])
     kept = learner.kept.cpu().eval()
     kept.freeze(False)
-    return (Mirrored(kept).eval() if learner.config.network.flip else kept), int(state["epoch"])
+    return (Mirrored(kept).eval() if learner.config.network.flip else kept), int(state["epoch"]) + 1
 
 
 def _checkpoints(run: Path, config: TrainConfig) -> ModelCheckpoint:

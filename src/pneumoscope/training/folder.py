@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,12 +19,44 @@ if TYPE_CHECKING:
     from pneumoscope.data.manifest import Manifest
     from pneumoscope.training.config import TrainConfig
 
-__all__ = ["MARK", "RUN_FILES", "OwnFiles", "RunFolder"]
+__all__ = ["MARK", "RUN_FILES", "OwnFiles", "RunFolder", "is_empty", "locked"]
 
 MARK = ".pneumoscope.json"
 """Name of the file by which a folder is known as this program's own."""
 
 _VERSION = 1
+_LOCK = ".lock"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a lock on a folder that the system lets go when the process ends, however it ends.
+
+    Raises:
+        TrainingError: Another process holds it.
+        StorageError: The folder cannot be written.
+    """
+    try:
+        fcntl = importlib.import_module("fcntl")
+    except ImportError:  # Windows: a person has to see to it
+        yield
+        return
+    path = folder / _LOCK
+    with storage_errors(path):
+        file = path.open("w")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TrainingError(
+                "another process works in this folder", where=folder, remedy="Wait for it, or give another --out"
+            ) from None
+        yield
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether a folder is not there, or holds nothing but a lock that a kill has left."""
+    return not folder.exists() or all(path.name == _LOCK for path in folder.iterdir())
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +165,7 @@ _FILES = (
     "members.json",
     "checkpoints/best.ckpt",
     "checkpoints/last.ckpt",
+    "checkpoints/previous.ckpt",
     "checkpoints/epoch-*.npz",
     "checkpoints/state.json",
     "tensorboard/events.out.tfevents.*",
@@ -209,57 +244,73 @@ class RunFolder:
         """Times, parity and counts, as JSON."""
         return self.path / "summary.json"
 
-    def open(self, config: TrainConfig, manifest: Manifest, *, fresh: bool) -> bool:
-        """Claim the folder for this run, or find that it already is this run's.
+    @contextmanager
+    def claimed(self, config: TrainConfig, manifest: Manifest, *, fresh: bool) -> Iterator[bool]:
+        """Work in the folder, alone: claim it for this run, or find that it already is this run's.
+
+        A finished run is opened without a lock and without writing, so that it can lie where nobody may write.
 
         Args:
             config: Of the run that is to be.
             manifest: Of its films.
             fresh: Throw away the files of the run that is there; others stay.
 
-        Returns:
+        Yields:
             Whether an earlier start of this same run is gone on with.
 
         Raises:
             UsageError: The folder holds something that no run wrote, and no run.
-            TrainingError: It holds another run.
+            TrainingError: It holds another run, or another process works in it.
             StorageError: It cannot be written.
         """
         text = f"# pneumoscope train; films and labels: {manifest.sha256}\n{config.to_toml()}"
         if self.path.exists() and not self.path.is_dir():
             raise UsageError("this is a file", where=self.path, remedy="Give a folder for the run to --out")
-        inside = self.path.exists() and any(self.path.iterdir())
-        if inside and not RUN_FILES.own(self.path) and not self._begun_with(text):
+        if not is_empty(self.path) and not RUN_FILES.own(self.path) and not self._begun_with(text):
             raise UsageError(
                 "the folder is not empty, and holds no run that this program knows as its own",
                 where=self.path,
                 remedy="Give another --out; what is in this folder stays as it is",
             )
-        if inside and fresh:
-            RUN_FILES.remove(self.path)
-        if self.config.exists():
-            if self._same_run(text, config):
-                if not self.summary.exists():
-                    RUN_FILES.mark(self.path)
-                return True
-            raise TrainingError(
-                "the folder holds a run with another configuration or other films",
-                where=self.path,
-                remedy="Give another --out, or --fresh to throw that run away",
-            )
+        if self.summary.exists() and self.config.exists() and not fresh:
+            self._check_same(text, config)
+            yield True
+            return
         make_folder(self.path)
-        RUN_FILES.mark(self.path)
-        write_atomically(self.config, text)
-        return False
+        with locked(self.path):
+            if fresh:
+                RUN_FILES.remove(self.path)
+            resumed = self.config.exists()
+            if resumed:
+                self._check_same(text, config)
+            RUN_FILES.mark(self.path)
+            if not resumed:
+                write_atomically(self.config, text)
+            yield resumed
 
     def _begun_with(self, text: str) -> bool:
         """Whether an older program was killed here before it wrote more than this very configuration."""
         return self.config.is_file() and self.config.read_bytes() == text.encode()
 
-    def _same_run(self, text: str, config: TrainConfig) -> bool:
-        """Whether the folder's configuration is the one that is asked; an older one has not every key, and means it."""
+    def _check_same(self, text: str, config: TrainConfig) -> None:
+        """Hold the folder's configuration to the one that is asked; an older one has not every key, and means it.
+
+        Raises:
+            TrainingError: They differ; names what does.
+        """
         held = self.config.read_text()
         if held == text:
-            return True
-        films, asked = held.partition("\n")[0], text.partition("\n")[0]
-        return films == asked and type(config).load(self.config) == config
+            return
+        if held.partition("\n")[0] != text.partition("\n")[0]:
+            what = "other films or labels"
+        elif differences := type(config).load(self.config).differences(config):
+            what = "another configuration: " + "; ".join(
+                f"{key} is {was} there, and {asked} was asked" for key, (was, asked) in differences.items()
+            )
+        else:
+            return
+        raise TrainingError(
+            f"the folder holds a run with {what}",
+            where=self.path,
+            remedy="Give another --out, or --fresh to throw that run away",
+        )

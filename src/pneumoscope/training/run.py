@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from pneumoscope.data.split import Split
     from pneumoscope.model.preprocess import PreprocessSpec
     from pneumoscope.model.schema import Calibrator
+    from pneumoscope.networks.base import Network
     from pneumoscope.training.batches import UnlabelledFilms
     from pneumoscope.training.config import TrainConfig
     from pneumoscope.training.fit import Engine, FitResult
@@ -115,12 +116,42 @@ def train(
     spec = preprocess_spec_for(config)
     network = network_for(config, manifest, spec)
     split = split_for(manifest, config)
-    plans = fold_configs(config)
+    fold_configs(config)  # refused now, and not after the first network
     finished = folder.summary.exists() and not fresh
     guests = None if finished else unlabelled_films_for(config, spec, first=len(manifest), progress=progress)
     # Only now, when nothing is wrong with what was asked, is the folder claimed.
-    if folder.open(config, manifest, fresh=fresh) and folder.summary.exists():
-        return Run(folder, read_bundle(folder.bundle)[1], 0.0)
+    with folder.claimed(config, manifest, fresh=fresh) as resumed:
+        if resumed and folder.summary.exists():
+            return Run(folder, read_bundle(folder.bundle)[1], 0.0)
+        return _train(
+            manifest,
+            folder,
+            config,
+            spec=spec,
+            network=network,
+            split=split,
+            guests=guests,
+            progress=progress,
+            engine=engine,
+            folds=folds,
+        )
+
+
+def _train(
+    manifest: Manifest,
+    folder: RunFolder,
+    config: TrainConfig,
+    *,
+    spec: PreprocessSpec,
+    network: Network,
+    split: Split,
+    guests: UnlabelledFilms | None,
+    progress: bool,
+    engine: Engine,
+    folds: Sequence[Path],
+) -> Run:
+    """The run itself, in a folder that is its own."""
+    out, plans = folder.path, fold_configs(config)
     torch.set_num_threads(config.threads or Settings.from_environment().cpu_threads())
     manifest.save(folder.manifest)
     split.save(folder.split)
@@ -208,7 +239,7 @@ def train(
         labels=manifest.targets[rows],
     )
     summary = {
-        "epoch": fitted.epoch,
+        "chosen_epoch": fitted.epoch,
         "epochs": fitted.epochs,
         "minutes": round(meta.provenance.minutes, 2),
         "parity": difference,

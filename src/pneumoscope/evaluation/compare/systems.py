@@ -48,6 +48,8 @@ def films_per_second(path: Path) -> float:
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
+
     from pneumoscope.model.schema import BundleMeta
 
     Judge = Callable[[Path, Path | None], PredictionTable]
@@ -230,19 +232,20 @@ def _run_facts(run: FinishedRun, facts: ModelFacts) -> ModelFacts:
     """What the run's history adds."""
     history, chosen = run.history, chosen_epoch(run)
     at = np.flatnonzero(history["epoch"] == chosen)
-    training = history.get("train_accuracy")
     seconds = history.get("seconds")
-    films = run.parts.get("val")
     return replace(
         facts,
         family=_family(run),
-        train_accuracy=float(training[at[0]])
-        if training is not None and len(at) and np.isfinite(training[at[0]])
-        else None,
-        val_accuracy=None if films is None else float((films.probabilities.argmax(axis=1) == films.labels).mean()),
+        train_accuracy=_at(history.get("train_accuracy"), at),
+        val_accuracy=_at(history.get("val_accuracy"), at),
         epochs=len(history["epoch"]),
         epoch_seconds=None if seconds is None else _finite(float(np.median(seconds))),
     )
+
+
+def _at(column: NDArray[np.float64] | None, rows: NDArray[np.int64]) -> float | None:
+    """The figure of the chosen epoch, as the network said before it was calibrated; None where it is not known."""
+    return None if column is None or not len(rows) else _finite(float(column[rows[0]]))
 
 
 def _family(run: FinishedRun) -> str:

@@ -104,7 +104,7 @@ def figure_columns(result: Comparison, *, ends: bool = True) -> list[Column]:
                 "val_accuracy",
                 lambda row: _share(row.val_accuracy),
                 lambda row: row.val_accuracy,
-                "accuracy over all classes on the validation films, which chose the epoch",
+                "accuracy over all classes on the validation films, in the chosen epoch, not calibrated; they chose it",
             ),
             _figure("test acc", "class accuracy", f"accuracy over all classes {test}"),
             _figure("AUC", "AUC", f"of the finding {test}", ends=ends),

@@ -407,12 +407,7 @@ def draw_training(facts: ReportContext, album: FigureSet) -> None:
     run = facts.run
     if run is None:
         return
-    chosen = chosen_epoch(run)
-    history = {**run.history, "epoch": run.history["epoch"] + 1}  # the file counts from 0, people from 1
     files = learning_curves(
-        history,
-        album.path("curves"),
-        chosen=None if chosen is None else chosen + 1,
-        films=run.bundle.provenance.films,
+        run.history, album.path("curves"), chosen=chosen_epoch(run), films=run.bundle.provenance.films
     )
     album.keep(files, "Training curves", "By epoch, on the films learned from and on the validation films.", wide=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import uuid
 from contextlib import contextmanager
@@ -10,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pneumoscope.errors import TrainingError, UsageError
-from pneumoscope.storage import make_folder, storage_errors, write_atomically
-from pneumoscope.training.folder import RUN_FILES, OwnFiles
+from pneumoscope.storage import make_folder, write_atomically
+from pneumoscope.training.folder import RUN_FILES, OwnFiles, is_empty, locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,7 +120,7 @@ class SearchFolder:
         if self.path.exists() and not self.path.is_dir():
             raise UsageError("this is a file", where=self.path, remedy="Give a folder for the search to --out")
         own = SEARCH_FILES.own(self.path)
-        if not own and self.path.exists() and any(self.path.iterdir()):
+        if not own and not is_empty(self.path):
             raise UsageError(
                 "the folder is not empty, and holds no search that this program knows as its own",
                 where=self.path,
@@ -135,7 +134,7 @@ class SearchFolder:
                 remedy="Give another --out, or --fresh to throw that search away",
             )
         make_folder(self.path)
-        with self._alone():
+        with locked(self.path):
             if own and fresh:
                 SEARCH_FILES.remove(self.path)
             SEARCH_FILES.mark(self.path)
@@ -144,23 +143,3 @@ class SearchFolder:
             if not name.exists():
                 write_atomically(name, uuid.uuid4().hex)
             yield name.read_text()
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold a lock that the system lets go when the process ends, however it ends."""
-        try:
-            fcntl = importlib.import_module("fcntl")
-        except ImportError:  # Windows: a person has to see to it
-            yield
-            return
-        lock = self.path / ".lock"
-        with storage_errors(lock), lock.open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise TrainingError(
-                    "another process works in this folder",
-                    where=self.path,
-                    remedy="Wait for it, or give another --out and the same --storage to work beside it",
-                ) from None
-            yield

@@ -149,7 +149,7 @@ class FoldScore(msgspec.Struct, frozen=True):
         value: The objective.
         auc: Of the network that was kept.
         recall: Likewise, at the plan's specificity.
-        epoch: Which epoch's network that was, from 0.
+        epoch: Which epoch's network that was, from 1.
         aucs: Validation AUC after each epoch.
         films: Validation films.
         seconds: Of learning, over all starts.
@@ -289,8 +289,8 @@ class _Epochs(lightning.Callback):
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
         """Tell of the epochs that the checkpoint holds."""
         for row in read_history(self.history):
-            if int(row["epoch"]) < trainer.current_epoch:
-                self.tell(self.fold, int(row["epoch"]), float(row["val_auc"]), True)
+            if int(row["epoch"]) <= trainer.current_epoch:
+                self.tell(self.fold, int(row["epoch"]) - 1, float(row["val_auc"]), True)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002
         """Tell of this epoch, rounded as the history rounds: what was told before a kill is told just so again."""

@@ -1,6 +1,7 @@
 """What the gate lets through, mends and refuses: false refusals by source, refusals by kind, time, and a gallery.
 
-    python benchmarks/gate_rates.py --data DATA [--real NAME=FOLDER ...] [--each 25] [--gallery OUT.png]
+    PYTHONPATH=tools python benchmarks/gate_rates.py --data DATA [--real NAME=FOLDER ...]
+        [--each 25] [--gallery OUT.png]
 
 DATA holds chest_xray, nih_sample and lung_masks. Each --real folder holds pictures that are no chest films (files that
 cannot be decoded are passed over; one of each picture that is there many times is taken). Kinds that the gate has

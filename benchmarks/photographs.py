@@ -1,6 +1,6 @@
 """Films photographed aslant: are they read, and does the reading say what that of the film itself says?
 
-    python benchmarks/photographs.py chest_xray/train [--model standard] [--each 100] [--sheet OUT.png]
+    PYTHONPATH=tools python benchmarks/photographs.py chest_xray/train [--model standard] [--each 100] [--sheet OUT.png]
 
 As many normal films and films with pneumonia of the bundle's held-out part, each laid on every ground at a drawn tilt
 and photographed (``tools/quality_head/photographs.py``; drawn, not real ones). Told apart: what was straightened, what

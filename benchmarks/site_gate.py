@@ -1,6 +1,6 @@
 """What a site's gate lets through, and what it refuses of films that did not choose it.
 
-    python benchmarks/site_gate.py --data DATA [--real FOLDER ...] [--each 25] [--draws 200]
+    PYTHONPATH=tools python benchmarks/site_gate.py --data DATA [--real FOLDER ...] [--each 25] [--draws 200]
 
 First: of each family of drawn and remade pictures, and of real ones that are no chest films, how many pass the
 package's limits, and the loosest that a site's may have. Second: for films of several sources, as they are and

@@ -68,7 +68,7 @@ def test_stopped_and_started_again_it_ends_the_same(parts: TrainingData, tmp_pat
     whole = learned(parts, tmp_path / "whole", "keras", config(epochs=3))
     learned(parts, tmp_path / "stopped", "keras", config(epochs=2))
     resumed = learned(parts, tmp_path / "stopped", "keras", config(epochs=3))
-    assert [row["epoch"] for row in resumed] == ["0", "1", "2"]
+    assert [row["epoch"] for row in resumed] == ["1", "2", "3"]
     for name in ("train_loss", "val_loss", "val_auc"):
         assert float(resumed[-1][name]) == pytest.approx(float(whole[-1][name]), abs=1e-4)
 

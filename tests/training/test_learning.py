@@ -109,7 +109,7 @@ def test_a_finished_run_holds_what_the_docs_say(run: Run, light_config: TrainCon
         path.exists() for path in (folder.config, folder.manifest, folder.split, folder.predictions, folder.samples)
     )
     history = read_history(folder.history)
-    assert [int(row["epoch"]) for row in history] == list(range(light_config.optim.epochs))
+    assert [int(row["epoch"]) for row in history] == list(range(1, light_config.optim.epochs + 1))
     provenance = run.meta.provenance
     assert provenance.manifest_sha256 == Manifest.load(folder.manifest).sha256
     assert provenance.config == msgspec.to_builtins(light_config)

@@ -31,9 +31,7 @@ class WholeCheckpoints(TorchCheckpointIO):
     leaves a truncated file. Before ``last.ckpt`` is replaced it is kept as ``previous.ckpt``.
     """
 
-    def save_checkpoint(
-        self, checkpoint: Mapping[str, Any], path: str | Path, storage_options: object = None
-    ) -> None:
+    def save_checkpoint(self, checkpoint: Mapping[str, Any], path: str | Path, storage_options: object = None) -> None:
         """Write a checkpoint.
 
         Raises:

@@ -110,6 +110,8 @@ class OwnFiles:
                 for inner in _unlinked(folder, pattern):
                     if inner.is_dir() and kind.own(inner):
                         kind.remove(inner)
+                        (inner / _LOCK).unlink(missing_ok=True)
+                        _remove_if_empty(inner)
             parents = {Path(pattern).parent for pattern, _ in self.nested}
             for path in self._written(folder):
                 path.unlink(missing_ok=True)

@@ -134,6 +134,7 @@ def train(
             progress=progress,
             engine=engine,
             folds=folds,
+            tell=tell,
         )
 
 
@@ -149,6 +150,7 @@ def _train(
     progress: bool,
     engine: Engine,
     folds: Sequence[Path],
+    tell: Callable[[str], None] | None,
 ) -> Run:
     """The run itself, in a folder that is its own."""
     out, plans = folder.path, fold_configs(config)

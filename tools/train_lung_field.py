@@ -1,7 +1,7 @@
 """Learn the lung-field network that comes with pneumoscope.
 
     pip install 'pneumoscope[train]'
-    python scripts/train_lungs.py MASKED OUT.onnx --films FOLDER=COUNT --films FOLDER=COUNT
+    python tools/train_lung_field.py MASKED OUT.onnx --films FOLDER=COUNT --films FOLDER=COUNT
 
 MASKED holds films/NAME.jpeg and masks/NAME.png (COVID-19 image data collection, masks by V7 Labs). Each --films
 folder gives COUNT films without masks, drawn by the seed from all pictures under it. The shipped network: 90 masked

@@ -1,6 +1,6 @@
 """Give a bundle the gate that comes with the package, or take it away.
 
-    python scripts/give_gate.py BUNDLE.onnx [--out OTHER.onnx] [--ages 1 5] [--none]
+    python tools/give_quality_head.py BUNDLE.onnx [--out OTHER.onnx] [--ages 1 5] [--none]
 
 The graph stays as it is, and so do probabilities; only the metadata is written anew. --ages says which ages the bundle
 learned from: films of others get a warning where the file tells the age. Without it, those that the bundle says.

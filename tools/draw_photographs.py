@@ -1,6 +1,6 @@
 """Draw docs/pictures/photographs.png: phantoms photographed aslant on six grounds, and what the gate makes of them.
 
-python scripts/draw_photographs.py [OUT.png]
+python tools/draw_photographs.py [OUT.png]
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Make the lung-field network that comes with pneumoscope from the large one that train_lungs.py learned.
 
     pip install 'pneumoscope[train]'
-    python scripts/slim_lungs.py LARGE.onnx MASKED OUT.onnx --films FOLDER=COUNT --films FOLDER=COUNT
+    python tools/slim_lung_field.py LARGE.onnx MASKED OUT.onnx --films FOLDER=COUNT --films FOLDER=COUNT
 
 The downward path, and so the features that the gate reads, stay as they are; a slim upward path learns to say what the
 large one says. MASKED and --films are as for train_lungs.py. No label of any film is used.

@@ -1,7 +1,7 @@
 """Learn the gate that comes with pneumoscope.
 
     pip install 'pneumoscope[train]'
-    python scripts/train_gate.py CHEST_XRAY OUT [--more FOLDER]
+    python tools/train_quality_head.py CHEST_XRAY OUT [--more FOLDER]
 
 CHEST_XRAY holds the public set (train/NORMAL, train/PNEUMONIA). Of its split by patient (seed 0) the head learns from
 the films for training, and the thresholds are chosen on those for validation; no label of any film is used. --more

@@ -254,12 +254,12 @@ def _print_findings(report: AuditReport, written: Sequence[Path]) -> None:
     from rich.table import Table
 
     from pneumoscope.cli.console import output, show
-    from pneumoscope.evaluation.audit_page import cards
+    from pneumoscope.evaluation.audit_page import verdict_cards
     from pneumoscope.settings import NOTICE
 
     table = Table("asked", "found", "", title=f"{report.films:,} films of {report.patients:,} patients")
     table.title_justify = "left"
-    for card in cards(report):
+    for card in verdict_cards(report):
         table.add_row(card.title, card.value, card.more)
     show(table)
     for path in written:

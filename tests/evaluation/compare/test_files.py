@@ -16,7 +16,8 @@ from rich.console import Console
 
 from pneumoscope.evaluation.compare.compare import compare
 from pneumoscope.evaluation.compare.matching import thumbnails
-from pneumoscope.evaluation.compare.report import comparison_page, write_files
+from pneumoscope.evaluation.compare.page import comparison_page
+from pneumoscope.evaluation.compare.report import write_files
 from pneumoscope.evaluation.compare.result import Comparison, UnmatchedFilm
 from pneumoscope.evaluation.compare.tables import render_comparison
 from pneumoscope.settings import NOTICE

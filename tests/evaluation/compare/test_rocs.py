@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pneumoscope.evaluation.figures import discrimination as module
+from pneumoscope.evaluation.figures import comparison as module
 from pneumoscope.settings import NOTICE
 
 if TYPE_CHECKING:

@@ -139,16 +139,16 @@ def test_the_best_threshold_is_only_beside_and_marked(written: Path, parse: Call
 
 def test_every_section_is_there(written: Path, parse: Callable[[Path], Any]) -> None:
     ids = set(parse(written / "report.html").ids)
-    assert ids >= {"points", "ranking", "classes", "calibration", "elsewhere", "subgroups", "stress", "evidence",
-                   "failures", "films", "limits", "method"}  # fmt: skip
+    assert ids >= {"points", "discrimination", "classes", "calibration", "clinical-utility", "subgroups", "robustness",
+                   "explanation", "errors", "films", "limitations", "methods"}  # fmt: skip
     assert ids >= {f"figure-{key}" for key in (
         "roc", "precision-recall", "reliability", "scores", "prevalence", "decision", "classes", "confusion-balanced",
-        "subgroups-screening", "stress-screening", "randomised", "deletion-1", "mean-evidence")}  # fmt: skip
+        "subgroups-screening", "corruptions-screening", "parameter-randomization", "deletion-1", "mean-evidence")}  # fmt: skip
 
 
 def test_figures_lie_beside_the_page_as_svg_and_png(written: Path) -> None:
     made = {path.name for path in (written / "figures").iterdir()}
-    assert {"roc.svg", "roc.png", "decision.svg", "stress_screening.png", "data_flow.svg"} <= made
+    assert {"roc.svg", "roc.png", "decision.svg", "corruptions_screening.png", "data_flow.svg"} <= made
 
 
 def test_the_cards_table_holds_in_markdown(written: Path) -> None:
@@ -159,7 +159,7 @@ def test_the_cards_table_holds_in_markdown(written: Path) -> None:
     for lines in tables:
         widths = {len(re.findall(r"(?<!\\)\|", line)) for line in lines}
         assert len(widths) == 1
-    for heading in ("Use", "Data flow", "Provenance", "Figures", "Limits", "Ethical considerations"):
+    for heading in ("Intended use", "Data flow", "Provenance", "Performance", "Limitations", "Ethical considerations"):
         assert f"## {heading}\n" in text
 
 

@@ -18,8 +18,9 @@ from pneumoscope.evaluation.metrics import compute_metrics
 from pneumoscope.evaluation.predictions import display_path
 from pneumoscope.evaluation.report import formatting as words
 from pneumoscope.evaluation.report.context import ReportContext
-from pneumoscope.evaluation.report.engine import Box, Gallery, flow_svg, inline_svg, standalone_svg
+from pneumoscope.evaluation.report.engine import Gallery
 from pneumoscope.evaluation.report.films import FilmViewer, error_analysis_section, random_rows
+from pneumoscope.evaluation.report.svg import Box, flow_svg, inline_svg, standalone_svg
 from pneumoscope.model.bundle import read_bundle
 from pneumoscope.stats.metrics import Metric
 

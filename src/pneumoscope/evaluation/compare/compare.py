@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -23,9 +23,9 @@ from pneumoscope.evaluation.compare.significance import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from pneumoscope.evaluation.compare.systems import ComparedSystem
+    from pneumoscope.evaluation.compare.systems import ComparedSystem, TrainingHistory
 
 __all__ = ["SORTS", "ComparisonOutput", "compare"]
 
@@ -47,10 +47,12 @@ class ComparisonOutput:
     Attributes:
         result: What is said.
         matched: The systems' tables, cut to the common films.
+        histories: By system, how it was trained, where that is known.
     """
 
     result: Comparison
     matched: MatchedTables
+    histories: Mapping[str, TrainingHistory] = field(default_factory=dict)
 
 
 def compare(
@@ -118,7 +120,8 @@ def compare(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         software=f"pneumoscope {__version__}",
     )
-    return ComparisonOutput(result, matched)
+    histories = {system.name: system.history for system in systems if system.history is not None}
+    return ComparisonOutput(result, matched, histories)
 
 
 def _place(row: SystemMetrics, sort: str) -> tuple[bool, float, str]:

@@ -2,98 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import io
-from collections import defaultdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from pneumoscope.evaluation.compare.matching import thumbnails
+from pneumoscope.evaluation.compare.page import comparison_page
 from pneumoscope.evaluation.compare.result import schema
-from pneumoscope.evaluation.compare.significance import SEED_METRICS, TESTED_METRICS
-from pneumoscope.evaluation.compare.tables import Column, cost_columns, figure_columns, seed_cells, test_cells
-from pneumoscope.evaluation.predictions import display_path
-from pneumoscope.evaluation.report.engine import template_environment
+from pneumoscope.evaluation.compare.tables import cost_columns, figure_columns
+from pneumoscope.evaluation.report.svg import FigureSet
 from pneumoscope.evaluation.serialization import to_json
 from pneumoscope.storage import csv_text, make_folder, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from pneumoscope.evaluation.compare.compare import ComparisonOutput
-    from pneumoscope.evaluation.compare.result import Comparison, Disagreement
 
-__all__ = ["comparison_page", "write_files"]
-
-_OPEN_TESTS = frozenset({"AUC", "accuracy"})
-"""Tests that are open when the page is; the others unfold."""
-
-_LISTED_FILMS = 200
-"""Disputed films in the page's list; all of them are in disputes.csv."""
-
-
-def comparison_page(result: Comparison, figures: Sequence[Path], pictures: Mapping[str, NDArray[np.uint8]]) -> str:
-    """The page's HTML.
-
-    Args:
-        result: The comparison.
-        figures: SVG files, put into the page.
-        pictures: Of disputed films by path, uint8 [rows, columns].
-
-    Raises:
-        MissingExtra: jinja2 is not installed.
-    """
-    environment = template_environment(Path(__file__).parent, extra="evaluate", needed_for="the page of a comparison")
-    environment.filters["shown"] = display_path
-    template = environment.get_template("page.html.j2")
-    by_figure: dict[str, list[tuple[str, ...]]] = defaultdict(list)
-    for pair in result.pairs:
-        by_figure[pair.figure].append(test_cells(pair))
-    methods = {pair.figure: pair.method for pair in result.pairs if pair.p is not None}
-    return template.render(
-        r=result,
-        tables=[_html_table(result, figure_columns(result)), _html_table(result, cost_columns(result))],
-        seed_heads=[name.replace("_", " ") for name in SEED_METRICS],
-        seed_rows=[seed_cells(family, SEED_METRICS) for family in result.families],
-        seed_pairs=[test_cells(pair) for pair in result.seed_pairs],
-        pairs=[
-            (name, methods.get(name, "no test"), by_figure[name], name in _OPEN_TESTS)
-            for name in TESTED_METRICS
-            if by_figure[name]
-        ],
-        figures=[_inline_svg(path) for path in figures],
-        gallery=[_card(film, pictures[film.path]) for film in result.disputes if film.path in pictures],
-        listed=result.disputes[:_LISTED_FILMS],
-        names=[row.name for row in result.rows],
-    )
-
-
-def _html_table(result: Comparison, columns: Sequence[Column]) -> dict[str, Any]:
-    return {
-        "heads": [(column.title, column.hint) for column in columns],
-        "rows": [[column.cell(row) for column in columns] for row in result.rows],
-        "left": [column.key in {"model", "network"} for column in columns],
-    }
-
-
-def _inline_svg(path: Path) -> Any:
-    """An SVG file as a part of the page."""
-    from markupsafe import Markup  # noqa: PLC0415 - comes with jinja2
-
-    text = path.read_text(encoding="utf-8")
-    return Markup(text[text.index("<svg") :])  # noqa: S704 - our own drawing; names in it are paths, not markup
-
-
-def _card(film: Disagreement, picture: NDArray[np.uint8]) -> dict[str, Any]:
-    data = io.BytesIO()
-    Image.fromarray(picture).save(data, "JPEG", quality=85)
-    return {"film": film, "picture": base64.b64encode(data.getvalue()).decode("ascii")}
-
+__all__ = ["write_files"]
 
 _GALLERY = 24
 
@@ -135,29 +60,81 @@ def write_files(compared: ComparisonOutput, folder: Path) -> list[Path]:
     for name, data in documents.items():
         write_atomically(folder / name, data)
         written.append(folder / name)
-    figures = _figures(compared, folder)
+    figures = FigureSet(folder)
+    _draw(compared, figures)
     pictures = thumbnails(result.disputes[:_GALLERY], compared.matched)
     html = folder / "comparison.html"
-    write_atomically(html, comparison_page(result, [path for path in figures if path.suffix == ".svg"], pictures))
-    return [html, *written, *figures]
+    write_atomically(html, comparison_page(result, figures.pictures, pictures))
+    return [html, *written, *figures.files]
 
 
-def _figures(compared: ComparisonOutput, folder: Path) -> list[Path]:
-    """The overlaid ROC, where there are films of both kinds."""
-    from pneumoscope.evaluation.figures.discrimination import roc_comparison  # noqa: PLC0415 - matplotlib waits until a figure is drawn
+def _draw(compared: ComparisonOutput, figures: FigureSet) -> None:
+    """The overlaid ROC where there are films of both kinds, confusion matrices, and learning curves where known."""
+    # matplotlib waits until a figure is drawn
+    from pneumoscope.evaluation.figures.comparison import (  # noqa: PLC0415
+        confusion_comparison,
+        learning_curve_comparison,
+        roc_comparison,
+    )
+    from pneumoscope.stats.roc import confusion  # noqa: PLC0415
 
     result, matched = compared.result, compared.matched
-    if not 0 < result.positives < result.common:
-        return []
     names = [row.name for row in result.rows]
-    return roc_comparison(
-        matched.truth,
-        {name: matched.tables[name].score for name in names},
-        folder / "roc",
-        thresholds={row.name: row.threshold for row in result.rows},
-        groups=matched.patients,
+    thresholds = {row.name: row.threshold for row in result.rows}
+    if 0 < result.positives < result.common:
+        files = roc_comparison(
+            matched.truth,
+            {name: matched.tables[name].score for name in names},
+            figures.path("roc"),
+            thresholds=thresholds,
+            groups=matched.patients,
+            films="Common films",
+        )
+        figures.keep(files, "ROC curves", "Every system on the common films, with its operating point.", wide=True)
+    matrices = {name: confusion(matched.truth, matched.tables[name].score >= thresholds[name], 2) for name in names}
+    files = confusion_comparison(
+        matrices,
+        (f"no {result.finding}", result.finding),
+        figures.path("confusion"),
         films="Common films",
+        note=f"Operating point: {result.preset}.",
     )
+    figures.keep(
+        files, "Confusion matrices", f"At the operating point {result.preset}, on the common films.", wide=True
+    )
+    _draw_classes(compared, names, figures)
+    if compared.histories:
+        histories = {name: compared.histories[name] for name in names if name in compared.histories}
+        files = learning_curve_comparison(
+            {name: history.columns for name, history in histories.items()},
+            figures.path("learning_curves"),
+            chosen={name: history.chosen for name, history in histories.items()},
+        )
+        text = "By epoch; each system on its own training and validation films, which may not be the common ones."
+        figures.keep(files, "Learning curves", text, wide=True)
+
+
+def _draw_classes(compared: ComparisonOutput, names: Sequence[str], figures: FigureSet) -> None:
+    """The confusion matrices over all classes, of systems that tell the same three classes or more apart."""
+    from pneumoscope.evaluation.figures.comparison import confusion_comparison  # noqa: PLC0415
+    from pneumoscope.stats.roc import confusion  # noqa: PLC0415
+
+    tables = compared.matched.tables
+    classes = tables[names[0]].classes
+    alike = [name for name in names if tables[name].classes == classes]
+    if len(classes) < 3 or len(alike) < 2:
+        return
+    matrices = {
+        name: confusion(tables[name].labels, tables[name].probabilities.argmax(axis=1), len(classes)) for name in alike
+    }
+    files = confusion_comparison(
+        matrices,
+        classes,
+        figures.path("confusion_classes"),
+        films="Common films",
+        note="The likeliest class is called.",
+    )
+    figures.keep(files, "Confusion matrices over all classes", "Each film is called its likeliest class.", wide=True)
 
 
 def _systems_csv(compared: ComparisonOutput) -> bytes:

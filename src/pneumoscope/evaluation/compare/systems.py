@@ -79,6 +79,19 @@ class ModelFacts:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class TrainingHistory:
+    """The learning curves of a run.
+
+    Attributes:
+        columns: As in history.csv, float64 [epochs]; epochs are counted from 1.
+        chosen: The epoch whose weights were kept, likewise; None if it cannot be told.
+    """
+
+    columns: dict[str, NDArray[np.float64]]
+    chosen: int | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ComparedSystem:
     """One of those that are compared.
 
@@ -89,6 +102,7 @@ class ComparedSystem:
         facts: What else is known.
         learned: sha256 of the films that it learned from or was chosen by, as far as they are known.
         part: Of a run whose own predictions are taken: "test", or "val" if it has no test films.
+        history: How a run was trained; None for what is no run, or an ensemble.
     """
 
     name: str
@@ -97,6 +111,7 @@ class ComparedSystem:
     facts: ModelFacts
     learned: frozenset[str] = frozenset()
     part: str = ""
+    history: TrainingHistory | None = None
 
 
 def open_systems(
@@ -193,12 +208,22 @@ def _run(name: str, folder: Path, judge: Judge | None, part: str | None, speed: 
     facts = _run_facts(run, _bundle_facts(folder / "bundle.onnx", run.bundle, speed))
     digests, learned = _films_of(folder)
     if judge is not None:
-        return ComparedSystem(name, "run", judge(folder / "bundle.onnx", None), facts, learned)
+        table = judge(folder / "bundle.onnx", None)
+        return ComparedSystem(name, "run", table, facts, learned, history=_history(run))
     wanted = part or ("test" if "test" in run.parts else "val")
     table = PredictionTable.of_run(run, wanted)
     if digests and all(path in digests for path in table.paths):
         table = replace(table, sha256=tuple(digests[path][0] for path in table.paths), root=digests[table.paths[0]][1])
-    return ComparedSystem(name, "run", table, facts, learned, part=wanted)
+    return ComparedSystem(name, "run", table, facts, learned, part=wanted, history=_history(run))
+
+
+def _history(run: FinishedRun) -> TrainingHistory | None:
+    if not run.history:
+        return None
+    chosen = chosen_epoch(run)
+    # The file counts epochs from 0, people from 1.
+    columns = {**run.history, "epoch": run.history["epoch"] + 1}
+    return TrainingHistory(columns, None if chosen is None else chosen + 1)
 
 
 def _films_of(folder: Path) -> tuple[dict[str, tuple[str, str]], frozenset[str]]:
@@ -230,6 +255,8 @@ def _bundle_facts(path: Path, meta: BundleMeta, speed: bool) -> ModelFacts:
 
 def _run_facts(run: FinishedRun, facts: ModelFacts) -> ModelFacts:
     """What the run's history adds."""
+    if not run.history:  # an ensemble has learned nothing itself
+        return replace(facts, family=_family(run))
     history, chosen = run.history, chosen_epoch(run)
     at = np.flatnonzero(history["epoch"] == chosen)
     seconds = history.get("seconds")

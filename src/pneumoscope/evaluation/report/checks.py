@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         PointingGame,
     )
     from pneumoscope.evaluation.report.context import ReportContext
-    from pneumoscope.evaluation.report.figures import FigureSet
+    from pneumoscope.evaluation.report.svg import FigureSet
     from pneumoscope.stats.metrics import Metric
 
 __all__ = ["explanation_section", "robustness_section"]
@@ -25,11 +25,11 @@ __all__ = ["explanation_section", "robustness_section"]
 
 def robustness_section(facts: ReportContext, album: FigureSet) -> Section:
     """How the figures fall as films get worse."""
-    title = "Stress: films made worse on purpose"
+    title = "Robustness"
     stress = facts.stress
     if stress is None:
         why = "needs a bundle and the films" if facts.bundle is None else "was not asked for"
-        return Section("stress", title, (Text(f"Not made: the sweep {why}."),))
+        return Section("robustness", title, (Text(f"Not made: the sweep {why}."),))
     presets = [point.preset for point in stress.clean.points]
     head = (
         "Severity",
@@ -39,7 +39,7 @@ def robustness_section(facts: ReportContext, album: FigureSet) -> Section:
     )
     rows = [
         Row(
-            "as they came",
+            "unmodified",
             (
                 words.cell(stress.clean.auc),
                 Cell(""),
@@ -74,23 +74,24 @@ def robustness_section(facts: ReportContext, album: FigureSet) -> Section:
                 corruption.what,
             )
         )
-    columns = ("Corruption", "Lowest AUC", "Recall", "Specificity", "Calls changed", "Change of probability", "Refused")
+    columns = ("Corruption", "Lowest AUC", "Recall", "Specificity", "Calls changed", "Shift of probability", "Refused")
     at = f"at {presets[0]}, " if presets else ""
     blocks: list[Block] = [
         Text(
-            f"The same {stress.films:,} films, changed in {len(stress.corruptions)} ways at up to 5 severities; the "
-            "thresholds stay frozen. A model that reads lungs and not scanners keeps its calls where a person would."
+            f"The same {stress.films:,} films under {len(stress.corruptions)} corruptions at up to 5 severities; the "
+            "thresholds stay as they are. A model that reads lungs and not scanners keeps its calls where a person "
+            "would."
         ),
-        *album.starting("stress-"),
-        Table("stress-summary", "Mean over the corruptions with degrees, by severity", head, tuple(rows)),
+        *album.starting("corruptions-"),
+        Table("robustness-summary", "Mean over the corruptions with degrees, by severity", head, tuple(rows)),
         *([Text(f"No mean can be computed: {'; '.join(missing)}.", "small")] if missing else []),
-        Table("stress-each", f"Each corruption, {at}at its greatest severity", columns, tuple(each)),
+        Table("robustness-each", f"Each corruption, {at}at its greatest severity", columns, tuple(each)),
     ]
     if stress.left_out:
         blocks.append(
             Text(f"Left out, since they were refused as they came: {words.counted(len(stress.left_out), 'film')}.")
         )
-    return Section("stress", title, tuple(blocks))
+    return Section("robustness", title, tuple(blocks))
 
 
 def _mean(metric: Metric | None) -> Cell:
@@ -102,12 +103,12 @@ def _mean(metric: Metric | None) -> Cell:
 
 def explanation_section(facts: ReportContext, album: FigureSet) -> Section:
     """Whether the evidence deserves its name."""
-    title = "Is the evidence evidence?"
+    title = "Explanation sanity checks"
     sanity = facts.sanity
     if sanity is None:
         why = "need a bundle and the films" if facts.bundle is None else "were not asked for"
         blocks: list[Block] = [Text(f"Not made: the checks {why}."), *album.get("evidence")]
-        return Section("evidence", title, tuple(blocks))
+        return Section("explanation", title, tuple(blocks))
     blocks = [
         Text(
             "The evidence is the decision taken apart by place: its mean over the film, plus a constant, is the "
@@ -123,21 +124,24 @@ def explanation_section(facts: ReportContext, album: FigureSet) -> Section:
     ]
     if sanity.limits:
         blocks.append(Notes("What these checks cannot say", sanity.limits))
-    return Section("evidence", title, tuple(blocks))
+    return Section("explanation", title, tuple(blocks))
 
 
 def _parameter_randomization(found: ParameterRandomization | None, album: FigureSet) -> list[Block]:
     if found is None or not found.stages:
         return []
     last = found.stages[-1]
-    verdict = "Passed: the map hangs on what was learned." if found.passed else "Not passed."
+    verdict = "Passed: the map depends on the learned parameters." if found.passed else "Not passed."
     text = (
         f"{verdict} With all {found.weights:,} weight arrays shuffled, the mean absolute rank correlation of the map "
         f"with that of the network as it is comes to {_with_interval(last.size)}. Maps of two different films "
         f"have a rank "
         f"correlation of {_with_interval(found.between_films)}."
     )
-    return [Text(text, "plain" if found.passed else "warn", "Shuffled weights"), *album.get("randomised")]
+    return [
+        Text(text, "plain" if found.passed else "warn", "Parameter randomization test"),
+        *album.get("parameter-randomization"),
+    ]
 
 
 def _deletion_insertion(sanity: ExplanationResult, album: FigureSet) -> list[Block]:
@@ -163,7 +167,7 @@ def _deletion_insertion(sanity: ExplanationResult, album: FigureSet) -> list[Blo
             "to fall to.",
             title="Deletion and insertion",
         ),
-        Table("deletion", "What the order of the evidence gains", head, tuple(rows)),
+        Table("deletion", "Gain of the evidence's order over a random order", head, tuple(rows)),
         *album.starting("deletion-"),
     ]
 
@@ -187,12 +191,12 @@ def _mean_map(found: MeanMaps | None, album: FigureSet) -> list[Block]:
         return []
     rows = (
         Row(
-            "Likeness of two films' maps",
+            "Similarity of two films' maps",
             (words.cell(found.alike),),
             "mean rank correlation; 1 if all maps are the same",
         ),
         Row(
-            "Films with the commonest peak",
+            "Films with the most common peak",
             (words.cell(found.same_peak),),
             f"{found.peaks} of {found.cells} places are a peak",
         ),
@@ -213,7 +217,7 @@ def _mean_map(found: MeanMaps | None, album: FigureSet) -> list[Block]:
         ),
     )
     caption = f"Whether the map is hot at the same place in each of {words.counted(found.films, 'film')}"
-    return [*album.get("mean-evidence"), Table("places", caption, ("Figure", "Value"), rows, wide=False)]
+    return [*album.get("mean-evidence"), Table("places", caption, ("Metric", "Value"), rows, wide=False)]
 
 
 def _masking(found: Masking | None) -> list[Block]:
@@ -230,13 +234,13 @@ def _masking(found: Masking | None) -> list[Block]:
             *(words.cell(rate) for rate in rates),
         )
         rows.append(Row(one.name, cells, one.fill))
-    head = ("Films", "Taken away", "AUC", "Change", *(f"{n}, {p}" for p in presets for n in ("Recall", "Specificity")))
+    head = ("Films", "Masked area", "AUC", "Change", *(f"{n}, {p}" for p in presets for n in ("Recall", "Specificity")))
     text = (
-        "If the network still tells the films apart without their lungs, it reads something else: the framing, the "
+        "If the network still separates the films with the lungs masked, it reads something else: the framing, the "
         "shoulders, the scanner."
     )
     return [
-        Text(text, title="Parts taken away"),
+        Text(text, title="Masking"),
         Table("blanking", f"{words.counted(found.films, 'film')} with lungs found", head, tuple(rows)),
     ]
 
@@ -269,12 +273,12 @@ def _pointing_game(found: PointingGame | None) -> list[Block]:
         Row("Pointing of what is gained", (words.cell(found.change_pointing), words.cell(found.pointing_by_chance))),
     )
     text = Text(
-        "Drawn films, whose lesion is known to the pixel. They are unlike real films: a network that never saw one "
+        "Synthetic films, whose lesion is known to the pixel. They are unlike real films: a network that never saw one "
         "may fail here and not there.",
-        title="Phantoms",
+        title="Pointing game on phantoms",
     )
     caption = f"{words.counted(found.films, 'drawn film')} with a lesion"
-    return [text, Table("phantoms", caption, ("Figure", "Value", "By chance"), rows)]
+    return [text, Table("phantoms", caption, ("Metric", "Value", "By chance"), rows)]
 
 
 def _with_interval(metric: Metric) -> str:

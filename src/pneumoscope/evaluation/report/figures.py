@@ -20,59 +20,20 @@ from pneumoscope.evaluation.figures.films import evidence_gallery, sample_output
 from pneumoscope.evaluation.figures.robustness import CorruptionPanel, corruption_curves
 from pneumoscope.evaluation.figures.subgroups import ForestCell, ForestRow, forest_plot
 from pneumoscope.evaluation.figures.training import learning_curves
-from pneumoscope.evaluation.report.engine import Picture, inline_svg
 from pneumoscope.evaluation.report.performance import several_groups
 from pneumoscope.evaluation.training_run import chosen_epoch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from pneumoscope.evaluation.explanation.result import Perturbation, PerturbationAverage
     from pneumoscope.evaluation.report.context import ReportContext
     from pneumoscope.evaluation.report.films import FilmView
+    from pneumoscope.evaluation.report.svg import FigureSet
     from pneumoscope.evaluation.robustness.result import RobustnessResult
     from pneumoscope.stats.metrics import Metric
 
-__all__ = ["FigureSet", "draw_performance", "draw_robustness_and_explanation", "draw_samples", "draw_training"]
-
-
-class FigureSet:
-    """The drawn figures by key, in the order they were drawn.
-
-    Args:
-        folder: Where they go.
-        step: Told the name of each as its drawing begins.
-    """
-
-    def __init__(self, folder: Path, step: Callable[[str], None] = lambda _: None) -> None:
-        self.folder, self._step = folder, step
-        self._pictures: dict[str, Picture] = {}
-
-    def path(self, key: str) -> Path:
-        """Where a figure goes that is now drawn, without a suffix."""
-        self._step(f"figure {key.replace('_', ' ')}")
-        return self.folder / key
-
-    def keep(self, files: list[Path], title: str, caption: str, *, wide: bool = False) -> None:
-        """Take a figure that was just written; its file's name is its key."""
-        svg = next(path for path in files if path.suffix == ".svg")
-        key = svg.stem.replace("_", "-")
-        element = inline_svg(svg.read_text(encoding="utf-8"), f"fig-{key}", f"{title}. {caption}")
-        self._pictures[key] = Picture(key, title, caption, element, tuple(files), wide)
-
-    def get(self, *keys: str) -> tuple[Picture, ...]:
-        """Those of the figures that were drawn."""
-        return tuple(self._pictures[key] for key in keys if key in self._pictures)
-
-    def starting(self, start: str) -> tuple[Picture, ...]:
-        """All whose key begins so."""
-        return tuple(picture for key, picture in self._pictures.items() if key.startswith(start))
-
-    @property
-    def files(self) -> list[Path]:
-        """All files."""
-        return [path for picture in self._pictures.values() for path in picture.files]
+__all__ = ["draw_performance", "draw_robustness_and_explanation", "draw_samples", "draw_training"]
 
 
 def draw_performance(facts: ReportContext, album: FigureSet) -> None:
@@ -102,7 +63,7 @@ def _curves(facts: ReportContext, album: FigureSet) -> None:
     album.keep(
         files,
         "ROC curve",
-        "What every threshold would do on these films, with the frozen operating points and their 95 % "
+        "What every threshold would do on these films, with the operating points and their 95 % "
         f"intervals.{people} The dotted line is chance.",
     )
     files = precision_recall_figure(
@@ -165,8 +126,8 @@ def _probabilities(facts: ReportContext, album: FigureSet) -> None:
     files = reliability_diagram(panels, album.path("reliability"), films=facts.films)
     album.keep(
         files,
-        "Reliability",
-        "Of the films that got a probability, the share for which it came true; on the diagonal the two agree. "
+        "Reliability diagram",
+        "Observed fraction against mean predicted probability; on the diagonal the two agree. "
         "Below: films in each bin.",
         wide=len(panels) > 1,
     )
@@ -181,8 +142,8 @@ def _probabilities(facts: ReportContext, album: FigureSet) -> None:
     )
     album.keep(
         files,
-        "Where the films lie",
-        f"Films of each class by their probability of {name}; the lines are the frozen thresholds.",
+        "Distribution of predicted probabilities",
+        f"Films of each class by their probability of {name}; the lines are the thresholds.",
     )
 
 
@@ -194,8 +155,8 @@ def _clinical_utility(facts: ReportContext, album: FigureSet) -> None:
         )
         album.keep(
             files,
-            "PPV and NPV by prevalence",
-            f"What a call is worth where {facts.finding} is rarer or more frequent than among these films, if recall "
+            "Predictive values by prevalence",
+            f"PPV and NPV where {facts.finding} is rarer or more frequent than among these films, if recall "
             "and specificity stay what they are here.",
             wide=True,
         )
@@ -237,7 +198,7 @@ def _subgroups(facts: ReportContext, album: FigureSet) -> None:
         )
         album.keep(
             files,
-            f"Subgroups at {point.preset}",
+            f"Subgroup analysis at {point.preset}",
             "Recall and specificity of each group; the dashed line is that of all films. Wide bars are small groups.",
             wide=True,
         )
@@ -278,15 +239,15 @@ def _corruptions(facts: ReportContext, stress: RobustnessResult, album: FigureSe
             continue
         files = corruption_curves(
             panels,
-            album.path(f"stress_{point.preset}"),
+            album.path(f"corruptions_{_file(point.preset)}"),
             number=stress.films,
             preset=point.preset,
             films=facts.some(stress.films),
         )
         album.keep(
             files,
-            f"Recall and specificity under stress, at {point.preset}",
-            "Each panel makes the same films worse in one way, from left to right. The threshold stays as it was.",
+            f"Recall and specificity under corruption, at {point.preset}",
+            "Each panel is one corruption of the same films, its severity rising from left to right.",
             wide=True,
         )
 
@@ -298,15 +259,15 @@ def _parameter_randomization(facts: ReportContext, album: FigureSet) -> None:
     files = parameter_randomization_figure(
         [stage.layers for stage in found.stages],
         [stage.correlation for stage in found.stages],
-        album.path("randomised"),
+        album.path("parameter_randomization"),
         between_films=found.between_films.value,
         number=found.stages[0].correlation.n,
         films=facts.some(found.stages[0].correlation.n),
     )
     album.keep(
         files,
-        "The map as the weights are shuffled",
-        "A map that hangs on what was learned becomes another one. One that stays the same only traces the film.",
+        "Parameter randomization",
+        "A map that depends on what was learned changes as the weights are shuffled; another only traces the film.",
     )
 
 
@@ -376,9 +337,9 @@ def draw_samples(facts: ReportContext, seen: Sequence[FilmView], album: FigureSe
     )
     album.keep(
         files,
-        "Inputs and outputs",
+        "Inputs and predictions",
         "Films as the network sees them, with true and called class (the likeliest). Drawn at random, the classes "
-        "taking turns: the share of mistakes is not that of all films.",
+        "taking turns: the share of errors is not that of all films.",
         wide=True,
     )
     maps = [film.evidence.map for film in seen if film.evidence is not None]
@@ -410,4 +371,4 @@ def draw_training(facts: ReportContext, album: FigureSet) -> None:
     files = learning_curves(
         run.history, album.path("curves"), chosen=chosen_epoch(run), films=run.bundle.provenance.films
     )
-    album.keep(files, "Training curves", "By epoch, on the films learned from and on the validation films.", wide=True)
+    album.keep(files, "Learning curves", "By epoch, on the training and on the validation films.", wide=True)

@@ -18,7 +18,6 @@ from pneumoscope.evaluation.predictions import display_path
 from pneumoscope.evaluation.report import formatting as words
 from pneumoscope.evaluation.report.engine import (
     Block,
-    Box,
     Cell,
     Diagram,
     Gallery,
@@ -28,9 +27,9 @@ from pneumoscope.evaluation.report.engine import (
     Section,
     Table,
     Text,
-    flow_svg,
 )
 from pneumoscope.evaluation.report.figures import draw_samples
+from pneumoscope.evaluation.report.svg import Box, flow_svg
 from pneumoscope.model.bundle import read_bundle
 from pneumoscope.model.evidence import finding_evidence
 from pneumoscope.model.preprocess import PreprocessSpec, prepare_film
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pneumoscope.evaluation.report.context import ReportContext
-    from pneumoscope.evaluation.report.figures import FigureSet
+    from pneumoscope.evaluation.report.svg import FigureSet
     from pneumoscope.types.evidence import Evidence
     from pneumoscope.types.radiograph import Radiograph
 
@@ -190,10 +189,10 @@ _WORST, _SAMPLES, _LISTED = 8, 12, 30
 
 def error_analysis_section(facts: ReportContext, viewer: FilmViewer) -> Section:
     """The surest mistakes at the first operating point, with their evidence."""
-    title = "Failures: the surest mistakes"
+    title = "Error analysis: most confident errors"
     point = facts.first
     if point is None:
-        return Section("failures", title, (Text("Without a frozen threshold there are no calls, and no mistakes."),))
+        return Section("errors", title, (Text("Without a threshold there are no calls, and no errors."),))
     finding = facts.finding
     missed = facts.errors(point, missed=True, most=_WORST)
     false = facts.errors(point, missed=False, most=_WORST)
@@ -201,8 +200,8 @@ def error_analysis_section(facts: ReportContext, viewer: FilmViewer) -> Section:
     blocks: list[Block] = [
         Text(
             f"At {point.preset} (called from {point.threshold:.3g}). Left the film, right the same film with its "
-            f"evidence: orange speaks for {finding}, blue against it, one scale for all. The surest mistakes come "
-            "first."
+            f"evidence: orange speaks for {finding}, blue against it, one scale for all. The most confident errors "
+            "come first."
         ),
         Gallery(
             "missed",
@@ -221,7 +220,7 @@ def error_analysis_section(facts: ReportContext, viewer: FilmViewer) -> Section:
             "small",
         ),
     ]
-    return Section("failures", title, tuple(blocks))
+    return Section("errors", title, tuple(blocks))
 
 
 def _film(facts: ReportContext, row: int, seen: FilmView | None, viewer: FilmViewer) -> GalleryFilm:
@@ -240,7 +239,7 @@ def _film(facts: ReportContext, row: int, seen: FilmView | None, viewer: FilmVie
     if seen is not None and seen.evidence is not None:
         alt += f", and the same film with its evidence for {facts.finding}"
     if len(table.classes) > 2:
-        more = f"Said: {p}. {more}".rstrip()
+        more = f"Predicted: {p}. {more}".rstrip()
     said = f"P({facts.finding}) {100 * score:.1f}\u00a0%"
     return GalleryFilm(path, "" if seen is None else seen.jpeg, alt, truth, said, more)
 
@@ -264,11 +263,11 @@ def films_section(facts: ReportContext, samples: tuple[Block, ...], training: tu
     blocks: list[Block] = [
         Diagram(
             "flow",
-            "Flow of the films",
-            flow_svg(boxes, "flow", "Flow of the films, from the data set to the calls"),
+            "Participant flow",
+            flow_svg(boxes, "flow", "Participant flow, from the data set to the calls"),
             steps,
         ),
-        Table("by-class", "Judged films by class", ("Class", "Films", "Share"), tuple(rows), wide=False),
+        Table("by-class", "Evaluated films by class", ("Class", "Films", "Share"), tuple(rows), wide=False),
         *_strata(facts),
     ]
     if judgement.refused:
@@ -277,11 +276,11 @@ def films_section(facts: ReportContext, samples: tuple[Block, ...], training: tu
         rest = len(judgement.refused) - len(shown)
         caption = (
             "Refused films: no probability, and in no "
-            f"figure{f' (the first {len(shown)}; {rest} more in the JSON)' if rest else ''}"
+            f"metric{f' (the first {len(shown)}; {rest} more in the JSON)' if rest else ''}"
         )
         blocks.append(Table("refused", caption, ("Film", "Class", "Code", "Reason"), listed))
     blocks += [*samples, *training]
-    return Section("films", "The films", tuple(blocks))
+    return Section("films", "Films", tuple(blocks))
 
 
 def _strata(facts: ReportContext) -> Iterable[Block]:
@@ -293,7 +292,7 @@ def _strata(facts: ReportContext) -> Iterable[Block]:
         for group, number in sorted(Counter(groups.tolist()).items(), key=lambda pair: -pair[1]):
             rows.append(Row(f"{name}: {group or 'not known'}", (Cell(f"{number:,}"),)))
     if rows:
-        yield Table("strata", "What is known of them", ("Group", "Films"), tuple(rows[:_LISTED]), wide=False)
+        yield Table("strata", "Known characteristics", ("Group", "Films"), tuple(rows[:_LISTED]), wide=False)
     else:
         yield Notes("", ("Age, sex, view and source of the films are not known to the table.",))
 
@@ -309,7 +308,7 @@ def participant_flow(facts: ReportContext) -> tuple[Box, ...]:
             (facts.judgement.films,) if facts.judgement.films else (),
             (f"{counts.refused:,} refused:", "no probability") if counts.refused else (),
         ),
-        Box(f"{words.counted(counts.films, 'film')} judged", (patients,), strong=True),
+        Box(f"{words.counted(counts.films, 'film')} evaluated", (patients,), strong=True),
         Box(
             f"{counts.positives:,} with {finding}, {counts.negatives:,} without",
             (", ".join(f"{number:,} {name}" for name, number in counts.by_class.items()),),

@@ -26,13 +26,14 @@ __all__ = [
 NO_VALUE = "cannot be computed"
 NO_INTERVAL = "no interval"
 
+_LARGE = "observed share of {finding} less the mean probability: 0 is perfect; above 0 the probabilities are too low"
 _LABELS = {
     "recall": ("Recall (sensitivity)", "of the films with {finding}, those called"),
     "specificity": ("Specificity", "of the films without {finding}, those not called"),
     "precision": ("Precision (PPV)", "of the called films, those with {finding}, at the share of these films"),
     "NPV": ("NPV", "of the films not called, those without {finding}, at the share of these films"),
     "F1": ("F1", "harmonic mean of recall and precision"),
-    "accuracy": ("Accuracy", "of all films, those called as what they are"),
+    "accuracy": ("Accuracy", "of all films, those called correctly"),
     "balanced accuracy": ("Balanced accuracy", "mean of the recalls of both sides"),
     "MCC": ("Matthews' correlation", "-1 to 1; 0 is chance"),
     "Cohen's kappa": ("Cohen's kappa", "agreement beyond chance; 0 is chance"),
@@ -42,18 +43,19 @@ _LABELS = {
         "area under the precision-recall curve; chance is the share of {finding}",
     ),
     "Brier": ("Brier score", "mean squared error of the probability; 0 is perfect"),
-    "ECE": ("Expected calibration error", "mean distance of said and so over 15 bins; biased upwards on few films"),
+    "ECE": (
+        "Expected calibration error",
+        "distance of predicted and observed over 15 bins; biased upwards on few films",
+    ),
     "log loss": ("Log loss", "in nats; 0 is perfect"),
     "calibration slope": ("Calibration slope", "1 is perfect; below 1 the probabilities are too extreme"),
     "calibration intercept": ("Calibration intercept", "0 is perfect; above 0 the probabilities are too low"),
     "calibration in the large": (
-        "Calibration in the large",
+        "Calibration-in-the-large (intercept)",
         "intercept with the slope held at 1: 0 is perfect; above 0 the probabilities are too low on the whole",
     ),
-    "observed less predicted": (
-        "Observed less predicted",
-        "share of {finding} less the mean probability: 0 is perfect; above 0 the probabilities are too low",
-    ),
+    "observed less predicted": ("Calibration-in-the-large (difference)", _LARGE),
+    "calibration-in-the-large": ("Calibration-in-the-large (difference)", _LARGE),
     "macro recall": ("Macro recall", "mean over the classes; balanced accuracy"),
     "macro specificity": ("Macro specificity", "mean over the classes"),
     "macro NPV": ("Macro NPV", "mean over the classes"),
@@ -115,7 +117,7 @@ def percent_interval(metric: Metric | None) -> str:
 def cell(metric: Metric | None, *, faint: bool = False) -> Cell:
     """A figure as a cell: its value, and below it interval and counts."""
     if metric is None:
-        return Cell("not judged", faint=True)
+        return Cell("not computed", faint=True)
     if metric.value is None:
         return Cell(NO_VALUE, (metric.why or counts(metric),), faint=True)
     return Cell(value(metric), (interval(metric) or NO_INTERVAL, counts(metric)), faint=faint)

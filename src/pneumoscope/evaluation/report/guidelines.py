@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from pneumoscope.evaluation.report.engine import Cell, Page, Row, Section, Table, Text
 from pneumoscope.evaluation.report.guideline_answers import EVALUATION_ANSWERS, MODEL_ANSWERS
+from pneumoscope.evaluation.report.summary import foot, lead
 
 if TYPE_CHECKING:
     from pneumoscope.evaluation.report.context import ReportContext
 
-__all__ = ["AnsweredItem", "GuidelineItem", "GuidelineSheet", "fill_guidelines", "read_guideline"]
+__all__ = ["AnsweredItem", "GuidelineItem", "GuidelineSheet", "fill_guidelines", "guidelines_page", "read_guideline"]
 
 _FOLDER = Path(__file__).parent / "sheets"
 _NAMES = ("claim", "stard", "tripod")
 _BY_PEOPLE = "To be answered by people."
+_STATES = {"run": "From the run", "part": "In part", "people": "By people"}
 
 
 class GuidelineItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,3 +119,55 @@ def fill_guidelines(facts: ReportContext) -> tuple[GuidelineSheet, ...]:
             )
         sheets.append(GuidelineSheet(name, file.name, file.title, file.source, file.numbering, tuple(rows)))
     return tuple(sheets)
+
+
+def guidelines_page(facts: ReportContext) -> Page:
+    """The sheets as a page: a section each, a row an item."""
+    sheets = fill_guidelines(facts)
+    return Page(
+        title=f"Reporting guidelines: {', '.join(sheet.name for sheet in sheets)}",
+        lead=lead(facts),
+        facts=(
+            "Filled by the program from the run, as far as it knows. The items are paraphrased in short words; the "
+            "published lists are the measure. A filled sheet says that something is reported, not that the study is "
+            "good. Nothing here was answered by a person.",
+            "From the run: the run answers the item. In part: people have to add the rest. By people: to be answered "
+            "by people.",
+        ),
+        sections=tuple(_sheet_section(sheet) for sheet in sheets),
+        foot=foot(facts),
+    )
+
+
+def _sheet_section(sheet: GuidelineSheet) -> Section:
+    rows = tuple(
+        Row(
+            row.item.number,
+            (Cell(row.item.text), Cell(_STATES[row.state], mark=row.state), Cell(_answer(row))),
+            row.item.section,
+            key=f"{sheet.key}-{row.item.number}",
+        )
+        for row in sheet.rows
+    )
+    counts = (
+        f"{len(sheet.rows)} rows: {sheet.count('run')} answered from the run, {sheet.count('part')} in part, "
+        f"{sheet.count('people')} to be answered by people."
+    )
+    head = ("Item", "Asked for", "State", "Answer")
+    return Section(
+        sheet.key,
+        sheet.name,
+        (
+            Text(f"{sheet.title}. {sheet.source}."),
+            Text(sheet.numbering, "small"),
+            Text(counts),
+            Table(sheet.key, f"{sheet.name}, item by item", head, rows, sheet=True),
+        ),
+    )
+
+
+def _answer(row: AnsweredItem) -> str:
+    if not row.people:
+        return row.answer
+    people = "the run does not know." if row.people == _BY_PEOPLE else row.people
+    return f"{row.answer} People: {people}" if row.answer else f"To be answered by people: {people}"

@@ -19,17 +19,28 @@ from pneumoscope.evaluation.report.declared import (
     site_sentences,
     unlabelled_films,
 )
-from pneumoscope.evaluation.report.engine import Block, Box, Cell, Diagram, Notes, Row, Section, Table, Text, flow_svg
-from pneumoscope.evaluation.report.performance import not_computed
+from pneumoscope.evaluation.report.engine import Block, Cell, Diagram, Notes, Page, Row, Section, Table, Text
+from pneumoscope.evaluation.report.summary import foot, lead, not_computed
+from pneumoscope.evaluation.report.svg import Box, flow_svg
 
 if TYPE_CHECKING:
     from pneumoscope.evaluation.report.context import ReportContext
     from pneumoscope.model.schema import BundleMeta
 
-__all__ = ["card_sections", "data_flow"]
+__all__ = ["card_page", "card_sections", "data_flow"]
 
 _FIGURES = ("recall", "specificity", "precision", "NPV", "F1", "accuracy")
 _BY_MAKERS = "To be given by its makers: a table of predictions does not tell."
+
+
+def card_page(facts: ReportContext) -> Page:
+    """The card as a page."""
+    return Page(
+        title=f"Model card: {facts.judgement.system or 'a system without a name'}",
+        lead=lead(facts),
+        sections=card_sections(facts),
+        foot=foot(facts),
+    )
 
 
 def card_sections(facts: ReportContext) -> tuple[Section, ...]:
@@ -78,7 +89,7 @@ def _model_details(facts: ReportContext) -> Section:
         Row(f"Threshold, {point.preset}", (Cell(f"{point.threshold:.4g}", (point.chosen,) if point.chosen else ()),))
         for point in judgement.points
     ]
-    return Section("model", "The model", (Table("model", "What it is", ("Item", "Value"), tuple(rows)),))
+    return Section("model", "Model details", (Table("model", "Model details", ("Item", "Value"), tuple(rows)),))
 
 
 def _use(facts: ReportContext) -> Section:
@@ -94,7 +105,7 @@ def _use(facts: ReportContext) -> Section:
         out.append("Naming a cause: patterns are radiographic impressions, not microbiology.")
     return Section(
         "use",
-        "Use",
+        "Intended use",
         (
             Notes("Intended use", (intended,)),
             Notes("Intended users", ("Researchers who know the field.",) if meta else (_BY_MAKERS,)),
@@ -135,14 +146,14 @@ def data_flow(facts: ReportContext) -> tuple[Box, ...]:
     refused = judgement.counts.refused
     boxes.append(
         Box(
-            f"{words.counted(judgement.counts.films, 'film')} judged",
+            f"{words.counted(judgement.counts.films, 'film')} evaluated",
             (judgement.films,) if judgement.films else (),
             (f"{refused:,} refused",) if refused else (),
         )
     )
     boxes.append(
         Box(
-            "Figures of this card",
+            "Metrics of this card",
             (
                 "thresholds as given; intervals by patient"
                 if judgement.counts.patients is not None
@@ -177,8 +188,8 @@ def _calibration_boxes(meta: BundleMeta) -> list[Box]:
 def _flow(facts: ReportContext) -> Section:
     boxes = data_flow(facts)
     steps = tuple(" ".join((f"{box.title}:", "; ".join((*box.lines, *box.aside)))).rstrip(": ") for box in boxes)
-    svg = flow_svg(boxes, "data-flow", "Data flow, from the films learned from to the figures of this card")
-    return Section("data-flow", "Data flow", (Diagram("data-flow", "From films to figures", svg, steps),))
+    svg = flow_svg(boxes, "data-flow", "Data flow, from the training films to the metrics of this card")
+    return Section("data-flow", "Data flow", (Diagram("data-flow", "From films to metrics", svg, steps),))
 
 
 def _provenance(facts: ReportContext) -> Section:
@@ -204,13 +215,13 @@ def _provenance(facts: ReportContext) -> Section:
         ]
         rows = [Row(name, (Cell(text or "not stated in the bundle", faint=not text),)) for name, text in told]
     rows += [
-        Row("Judged on", (Cell(judgement.films or "not stated"),)),
+        Row("Evaluated on", (Cell(judgement.films or "not stated"),)),
         Row(
-            "Judged by",
+            "Evaluated by",
             (Cell(facts.software or "not stated", (judgement.created,)),),
         ),
     ]
-    table = Table("provenance", "Where it came from", ("Item", "Value"), tuple(rows))
+    table = Table("provenance", "Provenance", ("Item", "Value"), tuple(rows))
     return Section("provenance", "Provenance", (table,))
 
 
@@ -225,8 +236,8 @@ def _figures(facts: ReportContext) -> Section:
                 rows.append(
                     Row(words.label(name), tuple(words.cell(m) for m in found), words.meaning(name, facts.finding))
                 )
-        head = ("Figure", *(f"{point.preset} (from {point.threshold:.3g})" for point in judgement.points))
-        blocks.append(Table("figures", "At the frozen operating points", head, tuple(rows)))
+        head = ("Metric", *(f"{point.preset} (from {point.threshold:.3g})" for point in judgement.points))
+        blocks.append(Table("figures", "At the operating points", head, tuple(rows)))
     overall = [
         Row(words.label(m.name), (words.cell(m),), words.meaning(m.name, facts.finding)) for m in judgement.overall
     ]
@@ -238,24 +249,24 @@ def _figures(facts: ReportContext) -> Section:
             if m.name in {"accuracy", "macro F1"} or "against" in m.name
         ]
     if overall:
-        blocks.append(Table("overall", "Without a threshold", ("Figure", "Value"), tuple(overall)))
+        blocks.append(Table("overall", "Threshold-free metrics", ("Metric", "Value"), tuple(overall)))
     if judgement.subgroups:
         strata = dict.fromkeys(group.stratum for group in judgement.subgroups)
-        blocks.append(Text(f"Figures by {', '.join(strata)} are in the report."))
+        blocks.append(Text(f"Metrics by {', '.join(strata)} are in the report."))
     if facts.stress is not None:
         ends = [f"severity {one.severity}: mean {one.auc}" for one in facts.stress.summary]
-        blocks.append(Notes("Under corruptions of the films", (f"as they came: {facts.stress.clean.auc}", *ends)))
-    return Section("figures", "Figures", tuple(blocks))
+        blocks.append(Notes("Robustness to corruptions", (f"unmodified: {facts.stress.clean.auc}", *ends)))
+    return Section("performance", "Performance", tuple(blocks))
 
 
 def _limits(facts: ReportContext) -> Section:
     blocks: list[Block] = []
     if facts.judgement.limits:
-        blocks.append(Notes("Of the figures", facts.judgement.limits))
+        blocks.append(Notes("Of the metrics", facts.judgement.limits))
     blocks.append(Notes("Not computed", not_computed(facts)))
     if facts.sanity is not None and facts.sanity.limits:
-        blocks.append(Notes("Of the evidence", facts.sanity.limits))
-    return Section("limits", "Limits", tuple(blocks))
+        blocks.append(Notes("Of the explanation", facts.sanity.limits))
+    return Section("limitations", "Limitations", tuple(blocks))
 
 
 def _ethics(facts: ReportContext) -> Section:

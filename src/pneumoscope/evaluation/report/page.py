@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pneumoscope.evaluation.report.context import ReportContext
-from pneumoscope.evaluation.report.engine import render, report_environment
-from pneumoscope.evaluation.report.performance import summary_of
+from pneumoscope.evaluation.report.engine import render_markdown, render_page, report_environment
+from pneumoscope.evaluation.report.summary import limitations_section, methods_section, report_page
+from pneumoscope.evaluation.report.svg import FigureSet
 from pneumoscope.model.bundle import read_bundle
 from pneumoscope.storage import make_folder, write_atomically
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pneumoscope.evaluation.explanation.result import ExplanationResult
     from pneumoscope.evaluation.figures.discrimination import ReaderPoint
     from pneumoscope.evaluation.predictions import PredictionTable
+    from pneumoscope.evaluation.report.engine import Page
     from pneumoscope.evaluation.result import EvaluationResult
     from pneumoscope.evaluation.robustness.result import RobustnessResult
     from pneumoscope.evaluation.training_run import FinishedRun
@@ -74,15 +75,14 @@ def write_report(
     pages, pictures = _report(facts, target, step)
     step("model card and sheets")
     pages += _card(facts, target)
-    pages += _sheets(facts, target)
+    pages += _guidelines(facts, target)
     return [*pages, *pictures]
 
 
 def _report(facts: ReportContext, target: Path, step: Callable[[str], None]) -> tuple[list[Path], list[Path]]:
     # matplotlib waits until a report is written.
     from pneumoscope.evaluation.report.checks import explanation_section, robustness_section  # noqa: PLC0415
-    from pneumoscope.evaluation.report.figures import (  # noqa: PLC0415  # noqa: PLC0415
-        FigureSet,
+    from pneumoscope.evaluation.report.figures import (  # noqa: PLC0415
         draw_performance,
         draw_robustness_and_explanation,
         draw_training,
@@ -93,11 +93,7 @@ def _report(facts: ReportContext, target: Path, step: Callable[[str], None]) -> 
         films_section,
         sample_blocks,
     )
-    from pneumoscope.evaluation.report.performance import (  # noqa: PLC0415
-        limits_section,
-        method_section,
-        performance_sections,
-    )
+    from pneumoscope.evaluation.report.performance import performance_sections  # noqa: PLC0415
 
     album = FigureSet(make_folder(target / "figures"), step)
     viewer = FilmViewer(facts)
@@ -108,84 +104,56 @@ def _report(facts: ReportContext, target: Path, step: Callable[[str], None]) -> 
     samples = sample_blocks(facts, viewer, album)
     failures = error_analysis_section(facts, viewer)
     step("page")
-    sections = [
+    sections = (
         *performance_sections(facts, album),
         robustness_section(facts, album),
         explanation_section(facts, album),
         failures,
         films_section(facts, samples, album.get("curves")),
-        limits_section(facts),
-        method_section(facts, _beside(target)),
-    ]
-    page = render(
-        "report.html.j2",
-        summary=summary_of(facts),
-        sections=sections,
-        confidence=f"{100 * facts.judgement.confidence:g} %",
-        foot=_foot(facts),
+        limitations_section(facts),
+        methods_section(facts, _beside(target)),
     )
-    write_atomically(target / _REPORT, page)
+    write_atomically(target / _REPORT, render_page(report_page(facts, sections)))
     return [target / _REPORT], album.files
 
 
 def _beside(target: Path) -> tuple[str, ...]:
     """What lies beside the report, in words; what others write only if it is there."""
     there = (
-        ("judgement.json", "every figure, with its schema"),
-        ("predictions.parquet", "what was said of each film"),
+        ("judgement.json", "every metric, with its schema"),
+        ("predictions.parquet", "the prediction of each film"),
         ("predictions.csv", "the same, for a spreadsheet"),
         ("stress.json", "the corruption sweep"),
-        ("sanity.json", "the checks of the evidence"),
+        ("sanity.json", "the explanation sanity checks"),
     )
     listed = [f"{name}: {what}." for name, what in there if (target / name).is_file()]
     return (
         *listed,
         f"{_CARD}.html, {_CARD}.md: the model card.",
-        f"{_SHEETS}.html, {_SHEETS}.md: CLAIM 2024, STARD-AI, TRIPOD+AI.",
+        f"{_SHEETS}.html, {_SHEETS}.md: the reporting guidelines CLAIM 2024, STARD-AI, TRIPOD+AI.",
         "figures: each figure as SVG and PNG.",
     )
 
 
 def _card(facts: ReportContext, target: Path) -> list[Path]:
-    from pneumoscope.evaluation.report.engine import flow_svg, standalone_svg  # noqa: PLC0415
-    from pneumoscope.evaluation.report.model_card import card_sections, data_flow  # noqa: PLC0415
+    from pneumoscope.evaluation.report.model_card import card_page, data_flow  # noqa: PLC0415
+    from pneumoscope.evaluation.report.svg import flow_svg, standalone_svg  # noqa: PLC0415
 
-    sections = card_sections(facts)
-    title = facts.judgement.system or "a system without a name"
-    context = {"title": title, "lead": summary_of(facts).lead, "sections": sections, "foot": _foot(facts)}
-    written = []
-    for kind in ("html", "md"):
-        file = target / f"{_CARD}.{kind}"
-        write_atomically(file, _tidy(render(f"card.{kind}.j2", **context)))
-        written.append(file)
     drawing = make_folder(target / "figures") / "data_flow.svg"
+    written = _write_both(card_page(facts), target / _CARD)
     write_atomically(drawing, standalone_svg(flow_svg(data_flow(facts), "data-flow", "Data flow")))
     return [*written, drawing]
 
 
-def _sheets(facts: ReportContext, target: Path) -> list[Path]:
-    from pneumoscope.evaluation.report.guidelines import fill_guidelines  # noqa: PLC0415
+def _guidelines(facts: ReportContext, target: Path) -> list[Path]:
+    from pneumoscope.evaluation.report.guidelines import guidelines_page  # noqa: PLC0415
 
-    context = {
-        "sheets": fill_guidelines(facts),
-        "system": facts.judgement.system or "a system without a name",
-        "lead": summary_of(facts).lead,
-        "foot": _foot(facts),
-    }
-    written = []
-    for kind in ("html", "md"):
-        file = target / f"{_SHEETS}.{kind}"
-        write_atomically(file, _tidy(render(f"sheets.{kind}.j2", **context)))
-        written.append(file)
-    return written
+    return _write_both(guidelines_page(facts), target / _SHEETS)
 
 
-def _foot(facts: ReportContext) -> str:
-    parts = [facts.software or "pneumoscope", facts.judgement.created]
-    return ", ".join(part for part in parts if part)
-
-
-def _tidy(text: str) -> str:
-    """Without the blanks at line ends that templates leave, and with one empty line where they leave several."""
-    lines = "\n".join(line.rstrip() for line in text.splitlines())
-    return re.sub(r"\n{3,}", "\n\n", lines).strip() + "\n"
+def _write_both(page: Page, stem: Path) -> list[Path]:
+    """A page as HTML and as Markdown."""
+    html, markdown = stem.with_suffix(".html"), stem.with_suffix(".md")
+    write_atomically(html, render_page(page))
+    write_atomically(markdown, render_markdown(page))
+    return [html, markdown]

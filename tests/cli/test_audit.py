@@ -166,7 +166,7 @@ def test_sources_are_counted_and_a_patient_of_two_counts_once(drawn: Path, tmp_p
     assert ran.code == 0, ran.err
     report = msgspec.json.decode((tmp_path / "out/audit.json").read_bytes(), type=AuditReport)
     assert {count.source for count in report.counts} == {"north", "south"}
-    page = re.sub(r"\s+", " ", (tmp_path / "out/audit.html").read_text())
+    text = " ".join(re.sub(r"<[^>]+>", " ", (tmp_path / "out/audit.html").read_text()).split())
     normal = sum(film.parent.name == "NORMAL" for film in films)
-    assert f'<td class="left">normal</td><td>{normal}</td><td>{normal - 1}</td>' in page
-    assert f'<td class="left">north</td><td>{(len(films) + 1) // 2}</td>' in page
+    assert f" normal {normal} {normal - 1} " in text
+    assert f" north {(len(films) + 1) // 2} " in text

@@ -162,7 +162,7 @@ LONG = (
 def caught(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """The figures that would have been saved."""
     found: list[Figure] = []
-    for name in ("reliability", "confusion", "samples", "curves"):
+    for name in ("calibration", "discrimination", "films", "training"):
         module = sys.modules[f"pneumoscope.evaluation.figures.{name}"]
         monkeypatch.setattr(module, "save", lambda figure, path: found.append(figure))  # noqa: ARG005 - as save
     return found

@@ -143,7 +143,8 @@ def test_every_section_is_there(written: Path, parse: Callable[[Path], Any]) -> 
                    "explanation", "errors", "films", "limitations", "methods"}  # fmt: skip
     assert ids >= {f"figure-{key}" for key in (
         "roc", "precision-recall", "reliability", "scores", "prevalence", "decision", "classes", "confusion-balanced",
-        "subgroups-screening", "corruptions-screening", "parameter-randomization", "deletion-1", "mean-evidence")}  # fmt: skip
+        "subgroups-screening", "corruptions-screening", "parameter-randomization", "deletion-1",
+        "mean-evidence")}  # fmt: skip
 
 
 def test_figures_lie_beside_the_page_as_svg_and_png(written: Path) -> None:

@@ -59,7 +59,7 @@ class ForestRow:
     Attributes:
         stratum: What the groups are by: "sex". A row whose stratum is empty stands apart, for all films.
         group: "F".
-        films: In it.
+        films: In it; 0 where it is no group of films.
         cells: One a measure.
     """
 
@@ -100,7 +100,7 @@ def forest_plot(
                 label.text(0.02, y, line.capitalize(), weight="bold", va="center", size=7.2)
                 continue
             label.text(0.06 if line.stratum else 0.02, y, line.group, va="center", size=7.2)
-            label.text(0.98, y, f"{line.films:,}", va="center", ha="right", size=7, color=GRAY)
+            label.text(0.98, y, f"{line.films:,}" if line.films else "", va="center", ha="right", size=7, color=GRAY)
         label.text(0.98, -1, "films", va="center", ha="right", size=7, color=GRAY)
         for m, measure in enumerate(measures):
             left = names + m * width

@@ -20,6 +20,7 @@ from pneumoscope.evaluation.report.declared import (
     unlabelled_films,
 )
 from pneumoscope.evaluation.report.engine import Block, Cell, Diagram, Notes, Page, Row, Section, Table, Text
+from pneumoscope.evaluation.report.sites import expected_groups, sites_section
 from pneumoscope.evaluation.report.summary import foot, lead, not_computed
 from pneumoscope.evaluation.report.svg import Box, flow_svg
 
@@ -38,19 +39,22 @@ def card_page(facts: ReportContext) -> Page:
     return Page(
         title=f"Model card: {facts.judgement.system or 'a system without a name'}",
         lead=lead(facts),
+        groups=expected_groups(facts),
         sections=card_sections(facts),
         foot=foot(facts),
     )
 
 
 def card_sections(facts: ReportContext) -> tuple[Section, ...]:
-    """The parts of the card, in their order."""
+    """The parts of the card, in their order: what to expect elsewhere before what was seen at home."""
+    sites = sites_section(facts)
     return (
         _model_details(facts),
         _use(facts),
+        *([sites] if sites is not None else []),
         _flow(facts),
         _provenance(facts),
-        _figures(facts),
+        _performance(facts),
         _limits(facts),
         _ethics(facts),
     )
@@ -225,7 +229,7 @@ def _provenance(facts: ReportContext) -> Section:
     return Section("provenance", "Provenance", (table,))
 
 
-def _figures(facts: ReportContext) -> Section:
+def _performance(facts: ReportContext) -> Section:
     judgement = facts.judgement
     blocks: list[Block] = [Text(facts.headline())]
     if judgement.points:
@@ -256,7 +260,31 @@ def _figures(facts: ReportContext) -> Section:
     if facts.stress is not None:
         ends = [f"severity {one.severity}: mean {one.auc}" for one in facts.stress.summary]
         blocks.append(Notes("Robustness to corruptions", (f"unmodified: {facts.stress.clean.auc}", *ends)))
+    if facts.meta is not None and facts.meta.figures:
+        blocks.append(_home_table(facts.meta))
     return Section("performance", "Performance", tuple(blocks))
+
+
+def _home_table(meta: BundleMeta) -> Table:
+    """The bundle's own metrics, which are of the sites that it was trained on."""
+    rows = tuple(
+        Row(
+            words.label(name),
+            (
+                Cell(
+                    words.number(one.value),
+                    (
+                        *([f"{words.number(one.low)} to {words.number(one.high)}"] if one.low is not None
+                          and one.high is not None else []),
+                        f"n = {one.n:,}",
+                    ),
+                ),
+            ),
+        )
+        for name, one in meta.figures.items()
+    )  # fmt: skip
+    caption = f"At home: the bundle's own metrics on {meta.figures_on or 'films that it does not name'}"
+    return Table("home", caption, ("Metric", "Value"), rows)
 
 
 def _limits(facts: ReportContext) -> Section:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pneumoscope.evaluation.report.context import ReportContext
 from pneumoscope.evaluation.report.engine import render_markdown, render_page, report_environment
+from pneumoscope.evaluation.report.sites import draw_sites, sites_section
 from pneumoscope.evaluation.report.summary import limitations_section, methods_section, report_page
 from pneumoscope.evaluation.report.svg import FigureSet
 from pneumoscope.model.bundle import read_bundle
@@ -97,6 +98,7 @@ def _report(facts: ReportContext, target: Path, step: Callable[[str], None]) -> 
 
     album = FigureSet(make_folder(target / "figures"), step)
     viewer = FilmViewer(facts)
+    draw_sites(facts, album)
     draw_performance(facts, album)
     draw_robustness_and_explanation(facts, album)
     draw_training(facts, album)
@@ -104,7 +106,9 @@ def _report(facts: ReportContext, target: Path, step: Callable[[str], None]) -> 
     samples = sample_blocks(facts, viewer, album)
     failures = error_analysis_section(facts, viewer)
     step("page")
+    sites = sites_section(facts, album)
     sections = (
+        *([sites] if sites is not None else []),
         *performance_sections(facts, album),
         robustness_section(facts, album),
         explanation_section(facts, album),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pneumoscope.evaluation.report import formatting as words
 from pneumoscope.evaluation.report.engine import Block, KeyFigure, KeyFigures, Notes, Page, Section, Text
+from pneumoscope.evaluation.report.sites import expected_groups
 
 if TYPE_CHECKING:
     from pneumoscope.evaluation.report.context import ReportContext
@@ -27,7 +28,8 @@ def report_page(facts: ReportContext, sections: tuple[Section, ...]) -> Page:
     )
     if counts.refused:
         lines.append(f"{words.counted(counts.refused, 'film')} refused: without a probability, and in no metric.")
-    groups = [_operating_point(facts, point) for point in judgement.points]
+    # What holds at a hospital that the model does not know comes first; what was seen on these films, after it.
+    groups = [*expected_groups(facts), *(_operating_point(facts, point) for point in judgement.points)]
     overall = _threshold_free(facts)
     if overall:
         groups.append(KeyFigures("Without a threshold", overall))
@@ -68,6 +70,8 @@ def _operating_point(facts: ReportContext, point: OperatingPointMetrics) -> KeyF
     names = ("recall", "specificity", "precision")
     figures = tuple(_rate(name, found[name]) for name in names if name in found)
     title = point.preset[:1].upper() + point.preset[1:]
+    if expected_groups(facts):
+        title += ", on these films"
     return KeyFigures(title, figures, f"called from {point.threshold:.3g}", _plain(found, facts.finding))
 
 
@@ -144,7 +148,7 @@ def not_computed(facts: ReportContext) -> tuple[str, ...]:
     if not judgement.points:
         lines.append("Calls: the system brings no threshold.")
     if not facts.both_kinds:
-        lines.append("ROC, precision-recall and decision curve: the films are all of one side.")
+        lines.append("ROC, precision-recall and decision curve: the films are all of one kind.")
     if not judgement.subgroups:
         lines.append("Subgroups: nothing is known by which to group the films.")
     if facts.stress is None:

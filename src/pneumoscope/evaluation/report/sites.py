@@ -1,0 +1,158 @@
+"""What to expect at a new hospital: the rates at sites that were left out of training in turn, and their summary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pneumoscope.evaluation.report import formatting as words
+from pneumoscope.evaluation.report.engine import Block, Cell, KeyFigure, KeyFigures, Row, Section, Table, Text
+
+if TYPE_CHECKING:
+    from pneumoscope.evaluation.report.context import ReportContext
+    from pneumoscope.evaluation.report.svg import FigureSet
+
+__all__ = ["draw_sites", "expected_groups", "sites_section"]
+
+_RATES = (("Recall (sensitivity)", "sensitivity"), ("Specificity", "specificity"))
+
+
+def expected_groups(facts: ReportContext) -> tuple[KeyFigures, ...]:
+    """The headline where a bundle has been tried at sites that it had not learned from; empty where it has not.
+
+    The large figure is the mean over the sites; what one further site is to expect is the prediction interval.
+    """
+    return tuple(
+        KeyFigures(
+            f"Expected at a new hospital, {one.preset}",
+            tuple(_expected(name, getattr(one, field), len(one.sites)) for name, field in _RATES),
+            f"from {words.counted(len(one.sites), 'site')} left out of training in turn",
+            f"Worst of these sites: {one.worst}.",
+        )
+        for one in _expected_rates(facts)
+    )
+
+
+def _expected(name: str, rate: Any, sites: int) -> KeyFigure:
+    return KeyFigure(
+        name,
+        f"{100 * rate.value:.1f}\u00a0%",
+        f"a new site: {_percent(rate.predicted_low)} to {_percent(rate.predicted_high)}\u00a0%",
+        f"mean of {sites} sites: {_percent(rate.low)} to {_percent(rate.high)}\u00a0%",
+    )
+
+
+def sites_section(facts: ReportContext, figures: FigureSet | None = None) -> Section | None:
+    """Leave-one-site-out validation as the bundle declares it: each site, the worst, mean and prediction interval."""
+    found = _expected_rates(facts)
+    if not found:
+        return None
+    blocks: list[Block] = [
+        Text(
+            "Each site was left out of training in turn, and read by a network that had not learned from it, at a "
+            "threshold that the other sites chose. This, and not the performance on films of the training sites, is "
+            "what a hospital that the model does not know has to expect."
+        )
+    ]
+    few = min(len(one.sites) for one in found)
+    if few < 3:
+        blocks.append(
+            Text(f"With {few} sites the prediction interval says next to nothing: more sites are needed.", "warn")
+        )
+    for one in found:
+        rows = [
+            Row(
+                site.site,
+                (
+                    Cell(f"{site.films:,}"),
+                    _rate(site.sensitivity),
+                    _rate(site.specificity),
+                    Cell("not computed", faint=True) if site.auc is None else _metric(site.auc),
+                ),
+                "worst site" if site.site == one.worst else "",
+            )
+            for site in one.sites
+        ]
+        rows.append(
+            Row("Mean over sites", (Cell(""), *(_mean(getattr(one, field)) for _, field in _RATES), Cell("")),
+                "random effects, 95 % interval")
+        )  # fmt: skip
+        rows.append(
+            Row("A new site", (Cell(""), *(_prediction(getattr(one, field)) for _, field in _RATES), Cell("")),
+                "95 % prediction interval")
+        )  # fmt: skip
+        head = ("Site", "Films", "Recall (sensitivity)", "Specificity", "AUC")
+        blocks.append(Table(f"sites-{one.preset}", f"Sites left out of training, at {one.preset}", head, tuple(rows)))
+    return Section(
+        "sites",
+        "Leave-one-site-out validation",
+        (*blocks, *(figures.starting("sites-") if figures is not None else ())),
+    )
+
+
+def draw_sites(facts: ReportContext, figures: FigureSet) -> None:
+    """A forest plot a preset: the sites, their mean, and where a further site is to be expected."""
+    from pneumoscope.evaluation.figures.subgroups import ForestCell, ForestRow, forest_plot  # noqa: PLC0415
+
+    for one in _expected_rates(facts):
+        number = sum(site.films for site in one.sites)
+        summaries = [getattr(one, field) for _, field in _RATES]
+        rows = [ForestRow("", "mean over sites", number, tuple(ForestCell(s.value, s.low, s.high) for s in summaries))]
+        rows += [
+            ForestRow("left out of training", site.site, site.films, tuple(
+                ForestCell(rate.value, rate.low, rate.high, f"{rate.k}/{rate.n}")
+                for rate in (site.sensitivity, site.specificity)
+            ))
+            for site in one.sites
+        ]  # fmt: skip
+        rows.append(
+            ForestRow(
+                "prediction interval",
+                "a new site",
+                0,
+                tuple(ForestCell(s.value, s.predicted_low, s.predicted_high) for s in summaries),
+            )
+        )
+        files = forest_plot(
+            rows,
+            (f"recall ({one.preset})", f"specificity ({one.preset})"),
+            figures.path(f"sites_{one.preset}"),
+            number=number,
+            films="Sites left out of training",
+        )
+        figures.keep(
+            files,
+            f"Leave-one-site-out validation at {one.preset}",
+            "Each site as read by a network that had not learned from it. The dashed line is the mean over sites; the "
+            "last bar is where a further site's rate is to be expected.",
+            wide=True,
+        )
+
+
+def _expected_rates(facts: ReportContext) -> tuple[Any, ...]:
+    """As the bundle declares; bundles before 0.4 say nothing."""
+    return () if facts.meta is None else tuple(getattr(facts.meta, "expected", ()))
+
+
+def _rate(rate: Any) -> Cell:
+    return Cell(words.number(rate.value), (f"{words.number(rate.low)} to {words.number(rate.high)}",
+                                           f"{rate.k:,} of {rate.n:,}"))  # fmt: skip
+
+
+def _metric(metric: Any) -> Cell:
+    known = metric.low is not None and metric.high is not None
+    return Cell(
+        words.number(metric.value),
+        (f"{words.number(metric.low)} to {words.number(metric.high)}",) if known else (),
+    )
+
+
+def _mean(summary: Any) -> Cell:
+    return Cell(words.number(summary.value), (f"{words.number(summary.low)} to {words.number(summary.high)}",))
+
+
+def _prediction(summary: Any) -> Cell:
+    return Cell(f"{words.number(summary.predicted_low)} to {words.number(summary.predicted_high)}")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"

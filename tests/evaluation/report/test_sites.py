@@ -1,0 +1,108 @@
+"""What to expect at a new hospital stands first; what was seen at home comes after, and is called so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pneumoscope.evaluation.report.context import ReportContext
+from pneumoscope.evaluation.report.engine import render_markdown, render_page
+from pneumoscope.evaluation.report.model_card import card_page
+from pneumoscope.evaluation.report.sites import draw_sites, expected_groups, sites_section
+from pneumoscope.evaluation.report.summary import report_page
+from pneumoscope.evaluation.report.svg import FigureSet
+from pneumoscope.model.schema import BundleMeta, Rate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pneumoscope.evaluation.predictions import PredictionTable
+    from pneumoscope.evaluation.result import EvaluationResult
+
+
+@dataclass(frozen=True, slots=True)
+class Tried(BundleMeta):
+    """A bundle that was tried at sites left out of training."""
+
+    expected: tuple[Any, ...] = ()
+
+
+def summary(value: float) -> SimpleNamespace:
+    return SimpleNamespace(
+        value=value,
+        low=value - 0.1,
+        high=value + 0.05,
+        predicted_low=value - 0.3,
+        predicted_high=value + 0.09,
+        tau2=0.4,
+    )
+
+
+@pytest.fixture
+def expected() -> SimpleNamespace:
+    rate = Rate(0.9, 0.8, 0.95, 90, 100)
+    poor = Rate(0.62, 0.5, 0.72, 62, 100)
+    sites = tuple(
+        SimpleNamespace(site=name, films=200, sensitivity=found, specificity=rate, auc=None)
+        for name, found in (("Guangzhou", rate), ("Bethesda", poor), ("Shenzhen", rate))
+    )
+    return SimpleNamespace(
+        preset="balanced", sites=sites, sensitivity=summary(0.83), specificity=summary(0.9), worst="Bethesda"
+    )
+
+
+@pytest.fixture
+def facts(
+    table: PredictionTable, judgement: EvaluationResult, tiny_meta: BundleMeta, expected: SimpleNamespace
+) -> ReportContext:
+    values = {one.name: getattr(tiny_meta, one.name) for one in fields(tiny_meta)}
+    return ReportContext(table, judgement, meta=Tried(**{**values, "expected": (expected,)}))
+
+
+def test_the_new_hospital_is_the_headline_of_report_and_card(facts: ReportContext) -> None:
+    for page in (report_page(facts, ()), card_page(facts)):
+        first = page.groups[0]
+        assert "new hospital" in first.title
+        recall = first.figures[0]
+        assert recall.value.startswith("83.0")
+        assert "53.0 to 92.0" in recall.interval
+        assert "Bethesda" in first.plain
+        assert "53.0 to 92.0" in render_markdown(page)
+    assert all("on these films" in group.title for group in report_page(facts, ()).groups[1:-1])
+
+
+def test_home_comes_after_and_is_called_so(facts: ReportContext) -> None:
+    html = render_page(card_page(facts))
+    assert html.index("Leave-one-site-out validation") < html.index("At home: the bundle&#39;s own metrics")
+
+
+def test_each_site_the_worst_the_mean_and_the_prediction_interval_stand_in_the_section(
+    facts: ReportContext, tmp_path: Path
+) -> None:
+    figures = FigureSet(tmp_path)
+    draw_sites(facts, figures)
+    section = sites_section(facts, figures)
+    assert section is not None
+    rows = {row.head: row for block in section.blocks for row in getattr(block, "rows", ())}
+    assert list(rows) == ["Guangzhou", "Bethesda", "Shenzhen", "Mean over sites", "A new site"]
+    assert rows["Bethesda"].meaning == "worst site"
+    assert rows["A new site"].cells[1].value == "0.530 to 0.920"
+    assert (tmp_path / "sites_balanced.svg").is_file()
+
+
+def test_two_sites_are_said_to_be_few(facts: ReportContext, expected: SimpleNamespace) -> None:
+    expected.sites = expected.sites[:2]
+    section = sites_section(facts)
+    assert section is not None
+    assert any(getattr(block, "kind", "") == "warn" for block in section.blocks)
+
+
+def test_a_bundle_that_left_no_site_out_has_no_such_section(
+    table: PredictionTable, judgement: EvaluationResult, tiny_meta: BundleMeta
+) -> None:
+    context = ReportContext(table, judgement, meta=tiny_meta)
+    assert sites_section(context) is None
+    assert expected_groups(context) == ()

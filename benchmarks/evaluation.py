@@ -30,7 +30,7 @@ from pneumoscope.evaluation.report.page import write_report
 from pneumoscope.evaluation.systems import BundleSystem
 from pneumoscope.model.bundle import find_bundle
 from pneumoscope.phantom.draw import draw_phantom
-from pneumoscope.stats import confusion as agreement
+from pneumoscope.stats import confusion
 from pneumoscope.stats.bootstrap import Resamples
 from pneumoscope.stats.roc import RankedScores
 
@@ -96,7 +96,7 @@ def loop(table: PredictionTable, draws: int, statistic: Callable[[np.ndarray], f
 def ratios(table: PredictionTable, draws: int) -> None:
     truth, score = table.truth, table.score
     called = (score >= 0.5).astype(np.int64)
-    cells = agreement.confusion_cells(truth.astype(np.int64), called, 2)
+    cells = confusion.confusion_cells(truth.astype(np.int64), called, 2)
     squares = np.stack([(score - truth) ** 2, np.ones(len(truth))], axis=1)
     ranking = RankedScores(truth, score)
 
@@ -109,11 +109,11 @@ def ratios(table: PredictionTable, draws: int) -> None:
             lambda rows: float(metrics.brier_score_loss(truth[rows], score[rows])),
         ),
         "F1": (
-            lambda: fresh().sums(lambda x: agreement.class_f1s(x.reshape(-1, 2, 2))[:, 1], cells),
+            lambda: fresh().sums(lambda x: confusion.class_f1(x.reshape(-1, 2, 2))[:, 1], cells),
             lambda rows: float(metrics.f1_score(truth[rows], called[rows])),
         ),
         "MCC": (
-            lambda: fresh().sums(lambda x: agreement.mccs(x.reshape(-1, 2, 2)), cells),
+            lambda: fresh().sums(lambda x: confusion.mcc(x.reshape(-1, 2, 2)), cells),
             lambda rows: float(metrics.matthews_corrcoef(truth[rows], called[rows])),
         ),
         "average precision": (

@@ -14,10 +14,11 @@ from pneumoscope.evaluation.metrics import compute_metrics
 from pneumoscope.evaluation.predictions import PredictionTable
 from pneumoscope.evaluation.result import SCHEMA_VERSION, EvaluationResult, schema
 from pneumoscope.evaluation.subgroups import subgroup_metrics
+from pneumoscope.stats import metrics as stats_metrics
 from pneumoscope.stats.bootstrap import Resamples
 from pneumoscope.stats.calibration import calibration_line
 from pneumoscope.stats.differences import holm
-from pneumoscope.stats.metrics import MetricCalculator, metrics_table
+from pneumoscope.stats.metrics import MetricCalculator
 from pneumoscope.stats.roc import delong
 
 if TYPE_CHECKING:
@@ -125,17 +126,22 @@ def test_observed_less_predicted_balances_the_books(whole: EvaluationResult, jud
 
 def test_the_runs_table_and_the_judgement_agree(whole: EvaluationResult, judged: SimpleNamespace) -> None:
     """Training prints one, evaluation the other: a figure has one value."""
-    table = metrics_table(
-        judged.labels, judged.p, whole.classes, (1, 2), {"screening": 0.2, "balanced": 0.6},
-        groups=judged.patients, generator=np.random.default_rng(0), draws=200,
-    )  # fmt: skip
-    mine = {row.name: row.value for row in whole.overall}
+    table = stats_metrics.metrics(
+        judged.labels,
+        judged.p,
+        patients=judged.patients.astype(str),
+        threshold={"screening": 0.2, "balanced": 0.6},
+        classes=whole.classes,
+        draws=200,
+    )
+    mine = {row.name: row for row in whole.overall}
     for point in whole.points:
-        mine |= {f"{row.name} ({point.preset})": row.value for row in point.metrics}
+        mine |= {f"{row.name} ({point.preset})": row for row in point.metrics}
     shared = [row for row in table if row.name in mine]
     assert len(shared) == 14
     for row in shared:
-        assert mine[row.name] == pytest.approx(row.value), row.name
+        assert mine[row.name].value == pytest.approx(row.value), row.name
+        assert (mine[row.name].low, mine[row.name].high) == (row.low, row.high), row.name
 
 
 def test_the_best_threshold_is_marked(whole: EvaluationResult) -> None:
@@ -193,7 +199,7 @@ def test_json_comes_back_and_fits_its_schema(whole: EvaluationResult, tmp_path: 
     assert document["notice"].startswith("Research use only")
     saved = json.loads((tmp_path / "judgement.schema.json").read_text())
     assert saved == json.loads(json.dumps(schema()))
-    top = saved["$defs"]["Judgement"]
+    top = saved["$defs"]["EvaluationResult"]
     assert set(document) == set(top["properties"])
 
 

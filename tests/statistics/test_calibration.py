@@ -69,7 +69,7 @@ def test_reliability_finds_the_truth_and_drops_empty_bins() -> None:
     points = c.reliability(labels, p, bins=10)
     for said, so in zip(points.mean_probability, points.observed, strict=True):
         assert so.value == pytest.approx(said, abs=0.03)
-    assert points.error == pytest.approx(c.expected_calibration_error(labels, p, bins=10))
+    assert points.error == pytest.approx(c.expected_calibration_error(labels, p))
     few = c.reliability([0, 1, 1], [0.05, 0.95, 1.0], bins=10)
     assert [o.n for o in few.observed] == [1, 2]
     assert few.mean_probability.tolist() == pytest.approx([0.05, 0.975])
@@ -106,3 +106,12 @@ def test_rows_that_are_no_probabilities() -> None:
         c.log_loss([0, 2], [[0.5, 0.5], [0.5, 0.5]])
     with pytest.raises(ValueError, match="at least one bin"):
         c.expected_calibration_error([0, 1], [0.5, 0.5], bins=0)
+
+
+def test_the_diagram_states_the_one_calibration_error() -> None:
+    generator = np.random.default_rng(2)
+    p = generator.random(200)
+    labels = generator.random(200) < p**2
+    expected = c.expected_calibration_error(labels, p)
+    for bins in (4, 10, 15):
+        assert c.reliability(labels, p, bins).error == expected

@@ -241,3 +241,45 @@ def test_holm_does_not_care_for_order(p: list[float], random: object) -> None:
     assert holm([p[i] for i in order]) == pytest.approx(holm(p)[order])
     assert (holm(p) >= np.array(p)).all()
     assert holm(p).max() <= min(1, len(p) * max(p)) + 1e-12
+
+
+def test_mcnemar_by_patient_is_mcnemar_where_patients_have_one_film() -> None:
+    generator = np.random.default_rng(3)
+    a, b = generator.random((2, 80)) < 0.8
+    assert mcnemar(a, b, np.arange(80)) == mcnemar(a, b)
+
+
+def test_mcnemar_by_patient_is_exact_over_all_signs() -> None:
+    a = np.array([1, 1, 1, 1, 1, 0, 1, 0, 1], dtype=bool)
+    b = np.array([0, 0, 0, 1, 0, 1, 0, 0, 1], dtype=bool)
+    patients = np.array([0, 0, 0, 1, 1, 2, 3, 3, 4])
+    found = mcnemar(a, b, patients)
+    differences = np.array([3, 1, -1, 1])  # of the patients who have any
+    sums = [abs(int(np.dot(signs, differences))) for signs in product((-1, 1), repeat=4)]
+    seen = abs(differences.sum())
+    assert found.p_exact == pytest.approx(np.mean([s >= seen for s in sums]))
+    assert found.p_mid == pytest.approx(np.mean([(s > seen) + (s == seen) / 2 for s in sums]))
+
+
+def test_mcnemar_keeps_its_error_where_patients_have_ten_films() -> None:
+    """Two systems of one accuracy, each of which errs on all films of a patient or on none."""
+    generator = np.random.default_rng(11)
+    patients = np.repeat(np.arange(40), 10)
+    rejected = {True: 0, False: 0}
+    trials = 400
+    for _ in range(trials):
+        ease = generator.normal(size=(2, 40))[:, patients]
+        a, b = (ease + generator.normal(size=(2, 400))) > -1
+        rejected[True] += mcnemar(a, b, patients).p_mid < 0.05
+        rejected[False] += mcnemar(a, b).p_mid < 0.05
+    assert 0.02 <= rejected[True] / trials <= 0.08
+    assert rejected[False] / trials > 0.12
+
+
+def test_the_interval_of_mcnemar_widens_with_the_films_of_a_patient() -> None:
+    generator = np.random.default_rng(5)
+    a, b = generator.random((2, 60)) < 0.8
+    a3, b3, patients = (np.repeat(x, 3) for x in (a, b, np.arange(60)))
+    clustered, blind, once = mcnemar(a3, b3, patients), mcnemar(a3, b3), mcnemar(a, b)
+    assert clustered.high - clustered.low == pytest.approx(once.high - once.low, rel=0.03)
+    assert blind.high - blind.low < 0.7 * (clustered.high - clustered.low)

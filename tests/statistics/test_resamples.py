@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 from sklearn import metrics
 
-from pneumoscope.stats import confusion as agreement
+from pneumoscope.stats import confusion
 from pneumoscope.stats.bootstrap import Resamples, bootstrap, bootstrap_sums
 from pneumoscope.stats.calibration import CalibrationResamples, calibration_line
-from pneumoscope.stats.roc import RankedScores, average_precision, cohen_kappa, mcc, rate_at_fixed, roc_curve
+from pneumoscope.stats.roc import RankedScores, average_precision, rate_at_fixed, roc_curve
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -85,24 +85,24 @@ def test_cells_of_many_are_those_of_one(seed: int, classes: int) -> None:
     generator = np.random.default_rng(seed)
     labels, called = generator.integers(classes, size=(2, 60))
     labels[:classes] = np.arange(classes)
-    cells = agreement.confusion_cells(labels, called, classes).sum(axis=0).reshape(1, classes, classes)
+    cells = confusion.confusion_cells(labels, called, classes).sum(axis=0).reshape(1, classes, classes)
     assert (cells[0] == metrics.confusion_matrix(labels, called, labels=range(classes))).all()
-    assert agreement.mccs(cells)[0] == pytest.approx(metrics.matthews_corrcoef(labels, called))
-    assert agreement.mccs(cells)[0] == pytest.approx(mcc(cells[0]))
-    assert agreement.kappas(cells)[0] == pytest.approx(metrics.cohen_kappa_score(labels, called))
-    assert agreement.kappas(cells)[0] == pytest.approx(cohen_kappa(cells[0]))
-    assert agreement.balanced_accuracies(cells)[0] == pytest.approx(metrics.balanced_accuracy_score(labels, called))
-    for name, twin in (("macro_f1s", metrics.f1_score), ("macro_precisions", metrics.precision_score)):
+    assert confusion.mcc(cells)[0] == pytest.approx(metrics.matthews_corrcoef(labels, called))
+    assert confusion.mcc(cells)[0] == pytest.approx(confusion.mcc(cells[0]))
+    assert confusion.cohen_kappa(cells)[0] == pytest.approx(metrics.cohen_kappa_score(labels, called))
+    assert confusion.cohen_kappa(cells)[0] == pytest.approx(confusion.cohen_kappa(cells[0]))
+    assert confusion.balanced_accuracy(cells)[0] == pytest.approx(metrics.balanced_accuracy_score(labels, called))
+    for name, twin in (("macro_f1", metrics.f1_score), ("macro_precision", metrics.precision_score)):
         expected = twin(labels, called, average="macro", labels=range(classes), zero_division=0)
-        assert getattr(agreement, name)(cells)[0] == pytest.approx(expected), name
+        assert getattr(confusion, name)(cells)[0] == pytest.approx(expected), name
 
 
 def test_figures_of_one_call_are_not_numbers() -> None:
     cells = np.array([[[0.0, 10.0], [0.0, 5.0]]])
-    assert np.isnan(agreement.mccs(cells))
-    assert agreement.kappas(cells) == pytest.approx(0)
-    assert np.isnan(agreement.kappas(np.array([[[9.0, 0.0], [0.0, 0.0]]])))
-    assert np.isnan(agreement.balanced_accuracies(np.array([[[9.0, 0.0], [0.0, 0.0]]])))
+    assert np.isnan(confusion.mcc(cells))
+    assert confusion.cohen_kappa(cells) == pytest.approx(0)
+    assert np.isnan(confusion.cohen_kappa(np.array([[[9.0, 0.0], [0.0, 0.0]]])))
+    assert np.isnan(confusion.balanced_accuracy(np.array([[[9.0, 0.0], [0.0, 0.0]]])))
 
 
 @settings(deadline=None, max_examples=40)

@@ -329,7 +329,7 @@ def match_to_dataset(
         first = int(wrong[0])
         raise DatasetError(
             f"{len(wrong)} of {len(table)} films have another label in the table than in the data set (the first is "
-            f"{table.classes[int(table.labels[first])]} in the table and {mine[first].label} in the data set)",
+            f"{table.label_names[first]} in the table and {mine[first].label} in the data set)",
             where=table.paths[first],
             remedy="Correct the table; a label can be taken for another with --label LABEL=CLASS",
         )
@@ -426,11 +426,12 @@ def films_of_table(table: PredictionTable) -> list[LabelledFilm]:
             where=table.films or None,
             remedy="Judge a bundle on a folder of films, not a table alone",
         )
+    labels = table.label_names
     return [
         LabelledFilm(
             path=path,
             sha256=table.sha256[i],
-            label=table.classes[int(table.labels[i])],
+            label=labels[i],
             positive=bool(table.truth[i]),
             patient=path if table.patients is None else str(table.patients[i]),
             open=partial(open_film, Path(table.root), path),

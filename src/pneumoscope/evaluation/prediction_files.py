@@ -336,7 +336,7 @@ def _table_columns(table: PredictionTable) -> dict[str, list[Any]]:
         columns["sha256"] = list(table.sha256)
     if table.patients is not None:
         columns["patient"] = table.patients.tolist()
-    columns["label"] = [table.classes[number] for number in table.labels]
+    columns["label"] = list(table.label_names)
     columns |= {f"p_{name}": table.probabilities[:, c].tolist() for c, name in enumerate(table.classes)}
     columns["score"] = table.score.tolist()
     for preset in table.thresholds:

@@ -10,11 +10,12 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pneumoscope.errors import DatasetError
+from pneumoscope.stats.checks import UNKNOWN_CLASS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,8 +65,10 @@ class PredictionTable:
 
     Attributes:
         paths: N different names.
-        labels: Class numbers, int64 [N].
-        probabilities: float64 [N, C], each row from 0 to 1 with the sum 1.
+        labels: Class numbers, int64 [N]; ``UNKNOWN_CLASS`` (-1) for a film that has the finding, in which of its
+            classes nobody knows: it counts for the finding, and is left out of the figures of the classes.
+        probabilities: float64 [N, C], each row from 0 to 1 with the sum 1; or of the finding alone, [N], for two
+            classes.
         classes: C names, in the order of the columns.
         positive: Numbers of the classes that count as the finding.
         finding: "pneumonia".
@@ -84,6 +87,8 @@ class PredictionTable:
         band: Two thresholds, frozen likewise: below the first the finding is said to be absent, at or above the second
             it is called, and between them the call is left open; None where one threshold decides.
         notes: What a reader of its figures must know of how it was made, each a sentence.
+
+    Columns may be given as lists, tuples, arrays or series; they are kept as arrays.
 
     Raises:
         DatasetError: No films, shapes that do not fit, a path twice, an unknown class, a probability that is not a
@@ -111,6 +116,7 @@ class PredictionTable:
 
     def __post_init__(self) -> None:
         """Hold the table to its promises; the message names the first film that breaks one."""
+        self._take_columns()
         self._check_classes()
         self._check_lengths()
         if twice := [path for path, count in Counter(self.paths).items() if count > 1]:
@@ -119,7 +125,7 @@ class PredictionTable:
                 where=twice[0],
                 remedy="Keep one row a film",
             )
-        wrong = np.flatnonzero((self.labels < 0) | (self.labels >= len(self.classes)))
+        wrong = np.flatnonzero((self.labels < UNKNOWN_CLASS) | (self.labels >= len(self.classes)))
         if len(wrong):
             raise DatasetError("the class number is none of the classes", where=self.paths[wrong[0]])
         self._check_probabilities()
@@ -137,8 +143,19 @@ class PredictionTable:
     @property
     def truth(self) -> NDArray[np.bool_]:
         """Whether each film has the finding: bool [N]."""
-        found: NDArray[np.bool_] = np.isin(self.labels, self.positive)
+        found: NDArray[np.bool_] = np.isin(self.labels, (*self.positive, UNKNOWN_CLASS))
         return found
+
+    @property
+    def class_known(self) -> NDArray[np.bool_]:
+        """Whether each film's class is known, and not only that it has the finding: bool [N]."""
+        found: NDArray[np.bool_] = self.labels != UNKNOWN_CLASS
+        return found
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Each film's label in words: its class; the finding, where the class is not known."""
+        return tuple(self.finding if label == UNKNOWN_CLASS else self.classes[label] for label in self.labels.tolist())
 
     @property
     def score(self) -> NDArray[np.float64]:
@@ -152,9 +169,10 @@ class PredictionTable:
         return tuple(self.classes[number] for number in self.positive)
 
     def counts(self) -> dict[str, int]:
-        """Films of each class."""
-        numbers = np.bincount(self.labels, minlength=len(self.classes))
-        return dict(zip(self.classes, numbers.tolist(), strict=True))
+        """Films of each class, and of the finding where the class is not known."""
+        numbers = np.bincount(self.labels[self.class_known], minlength=len(self.classes))
+        unknown = int((~self.class_known).sum())
+        return dict(zip(self.classes, numbers.tolist(), strict=True)) | ({self.finding: unknown} if unknown else {})
 
     def called(self, preset: str) -> NDArray[np.bool_]:
         """Whether each film is called at an operating point: bool [N]."""
@@ -211,6 +229,28 @@ class PredictionTable:
             films=f"the {part} films of the run {run.folder.name}",
         )
 
+    def _take_columns(self) -> None:
+        """Turn what was given into the columns' own types.
+
+        Raises:
+            DatasetError: It cannot be.
+        """
+        taken: dict[str, object] = {"paths": tuple(str(path) for path in self.paths)}
+        for name, kind in (("labels", np.int64), ("probabilities", np.float64), ("inside_lungs", np.float64)):
+            if (given := getattr(self, name)) is not None:
+                taken[name] = _column(given, kind, name)
+        p = taken["probabilities"]
+        if isinstance(p, np.ndarray) and p.ndim == 1 and len(self.classes) == 2 and tuple(self.positive) == (1,):
+            taken["probabilities"] = np.stack([1 - p, p], axis=1)
+        taken["classes"], taken["positive"] = tuple(self.classes), tuple(int(number) for number in self.positive)
+        if self.patients is not None:
+            taken["patients"] = _column(self.patients, np.str_, "patients")
+        if self.sha256 is not None:
+            taken["sha256"] = tuple(str(digest) for digest in self.sha256)
+        taken["strata"] = {name: _column(groups, np.str_, name) for name, groups in self.strata.items()}
+        for name, column in taken.items():
+            object.__setattr__(self, name, column)
+
     def _check_classes(self) -> None:
         if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
             raise DatasetError(
@@ -260,6 +300,23 @@ class PredictionTable:
                     where=self.paths[first],
                     remedy="Give the probability of each class, from 0 to 1; the sum is 1",
                 )
+
+
+def _column(given: object, kind: type[np.generic], name: str) -> NDArray[Any]:
+    """A column as an array of its kind.
+
+    Raises:
+        DatasetError: A cell is of another kind.
+    """
+    remedy = "Give one value a film, all of one kind"
+    try:
+        found: NDArray[Any] = np.asarray(given)
+        column = found.astype(kind, copy=False)
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f"the column cannot be used ({error})", where=name, remedy=remedy) from error
+    if kind is np.int64 and (column != found).any():
+        raise DatasetError("the column has values that are no whole numbers", where=name, remedy=remedy)
+    return column
 
 
 def _counted(number: int, noun: str) -> str:

@@ -41,7 +41,7 @@ class _GroupTest:
     """Whether it counts: of two groups each is the other's others, and one test is made."""
 
 
-def subgroup_metrics(table: PredictionTable, rows: MetricCalculator) -> tuple[Subgroup, ...]:
+def subgroup_metrics(table: PredictionTable, calculator: MetricCalculator) -> tuple[Subgroup, ...]:
     """Every group of every stratum, with tests corrected by Holm's method over all of them together."""
     groups, tests = [], []
     for stratum, names in table.strata.items():
@@ -49,7 +49,7 @@ def subgroup_metrics(table: PredictionTable, rows: MetricCalculator) -> tuple[Su
         listed = [name for name, _ in Counter(names[known].tolist()).most_common(MAX_GROUPS)]
         for place, name in enumerate(sorted(listed)):
             inside = names == name
-            groups.append(_group(table, rows, stratum, name, inside))
+            groups.append(_group(table, calculator, stratum, name, inside))
             tests += [
                 _GroupTest(stratum, name, what, found, once=len(listed) != 2 or place == 0)
                 for what, found in _tests(table, inside, known & ~inside)
@@ -68,13 +68,13 @@ def subgroup_metrics(table: PredictionTable, rows: MetricCalculator) -> tuple[Su
     )
 
 
-def _group(table: PredictionTable, rows: MetricCalculator, stratum: str, name: str, inside: Mask) -> Subgroup:
+def _group(table: PredictionTable, calculator: MetricCalculator, stratum: str, name: str, inside: Mask) -> Subgroup:
     truth = table.truth
-    metrics = [rows.area("AUC", truth, table.score, inside)]
+    metrics = [calculator.auc("AUC", truth, table.score, inside)]
     for preset in table.thresholds:
         called = table.called(preset)
-        metrics.append(rows.rate(f"recall ({preset})", called, truth & inside))
-        metrics.append(rows.rate(f"specificity ({preset})", ~called, ~truth & inside))
+        metrics.append(calculator.proportion(f"recall ({preset})", called, truth & inside))
+        metrics.append(calculator.proportion(f"specificity ({preset})", ~called, ~truth & inside))
     return Subgroup(stratum, name, int(inside.sum()), int((truth & inside).sum()), tuple(metrics))
 
 

@@ -14,8 +14,8 @@ import numpy as np
 from pneumoscope.data.labels import allowed_classes
 from pneumoscope.errors import DatasetError, MissingExtra, UsageError
 from pneumoscope.model.bundle import read_bundle
-from pneumoscope.stats.metrics import metrics_table
-from pneumoscope.stats.roc import confusion
+from pneumoscope.stats import confusion
+from pneumoscope.stats.metrics import metrics
 from pneumoscope.storage import make_folder
 
 if TYPE_CHECKING:
@@ -250,14 +250,13 @@ def run_table(run: str | PathLike[str]) -> list[Metric]:
     return [
         row
         for part, films in finished.parts.items()
-        for row in metrics_table(
+        for row in metrics(
             films.allowed,
             films.probabilities,
-            bundle.class_names,
-            bundle.positive,
-            finished.thresholds,
-            groups=films.patients,
-            generator=np.random.default_rng(0),
+            patients=films.patients,
+            threshold=finished.thresholds,
+            classes=bundle.class_names,
+            positive=bundle.positive,
             films=part,
         )
     ]
@@ -337,14 +336,14 @@ def _part_figures(run: FinishedRun, part: str, folder: Path) -> list[Path]:
     written = []
     if known.any():
         written += confusion_matrix(
-            confusion(films.labels[known], called[known], len(classes)),
+            confusion.confusion_matrix(films.labels[known], called[known], len(classes)),
             classes,
             folder / f"confusion_{part}",
             films=words,
         )
     for preset, threshold in points.items():
         written += confusion_matrix(
-            confusion(truth, score >= threshold, 2),
+            confusion.confusion_matrix(truth, score >= threshold, 2),
             (f"no {bundle.finding}", bundle.finding),
             folder / f"confusion_{part}_{preset}",
             title=f"{preset.capitalize()}: called from {threshold:.3g}",

@@ -6,20 +6,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import expit, logit
 
-from pneumoscope.stats.checks import probabilities, table
-from pneumoscope.stats.proportions import Proportion, wilson
+from pneumoscope.stats.checks import group_numbers, probabilities, table
+from pneumoscope.stats.proportions import Proportion, clustered_rate
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "ECE_BINS",
     "CalibrationLine",
     "CalibrationResamples",
     "Reliability",
+    "bin_numbers",
     "brier",
+    "calibration_gaps",
     "calibration_line",
     "expected_calibration_error",
     "fit_temperature_and_bias",
@@ -27,6 +29,9 @@ __all__ = [
     "multiclass_brier",
     "reliability",
 ]
+
+ECE_BINS = 15
+"""Bins of equal width of the expected calibration error: the same wherever one is stated."""
 
 _TINY = 1e-12  # a certain probability that was wrong costs 27.6 nats, not infinity
 
@@ -46,9 +51,9 @@ class Reliability:
     """The reliability diagram: bins of films by probability; empty ones are left out.
 
     Attributes:
-        mean_probability: float64 [B], what was said.
-        observed: B proportions, what was so, with Wilson's interval.
-        error: The expected calibration error over the same bins.
+        mean_probability: float64 [B], mean predicted probability.
+        observed: B proportions of class 1, with their intervals.
+        error: The expected calibration error, in ``ECE_BINS`` bins whatever those of the diagram are.
     """
 
     mean_probability: NDArray[np.float64]
@@ -99,28 +104,6 @@ def log_loss(labels: ArrayLike, p: ArrayLike) -> float:
     return float(-np.log(np.maximum(right, _TINY)).mean())
 
 
-def expected_calibration_error(labels: ArrayLike, p: ArrayLike, bins: int = 15, *, equal_mass: bool = False) -> float:
-    """Mean distance of what was said from what was so, over bins weighted by their films.
-
-    Naeini, Cooper, Hauskrecht, AAAI 2015; Guo et al., ICML 2017, section 2. For more classes than two
-    give the top probability, and whether the call was right as the label.
-
-    It is biased upwards: a perfect model on few films has an error above 0.
-
-    Args:
-        labels: 0 or 1, [N].
-        p: Probability of class 1, [N].
-        bins: Number of bins.
-        equal_mass: Bins with equally many films (equal probabilities stay together) instead of equal width.
-
-    Raises:
-        ValueError: NaN, a probability outside [0, 1], or lengths that differ.
-    """
-    truth, values = probabilities(labels, p)
-    numbers = bin_numbers(values, bins, equal_mass=equal_mass)
-    return float(np.abs(np.bincount(numbers, weights=values - truth)).sum() / len(values))
-
-
 def bin_numbers(values: NDArray[np.float64], bins: int, *, equal_mass: bool = False) -> NDArray[np.int64]:
     """The bin of each probability, from 0 to ``bins`` - 1: int64 [N]. A bin holds its lower edge; the last, 1 too.
 
@@ -131,65 +114,6 @@ def bin_numbers(values: NDArray[np.float64], bins: int, *, equal_mass: bool = Fa
         raise ValueError(f"at least one bin is needed, not {bins}")
     edges = np.quantile(values, np.arange(1, bins) / bins) if equal_mass else np.arange(1, bins) / bins
     return np.searchsorted(edges, values, side="right").astype(np.int64)
-
-
-def reliability(labels: ArrayLike, p: ArrayLike, bins: int = 10, *, equal_mass: bool = False) -> Reliability:
-    """The points of the reliability diagram.
-
-    Raises:
-        ValueError: NaN, a probability outside [0, 1], or lengths that differ.
-    """
-    truth, values = probabilities(labels, p)
-    numbers = bin_numbers(values, bins, equal_mass=equal_mass)
-    n = np.bincount(numbers, minlength=bins)
-    k = np.bincount(numbers, weights=truth, minlength=bins)
-    total = np.bincount(numbers, weights=values, minlength=bins)
-    filled = n > 0
-    return Reliability(
-        mean_probability=total[filled] / n[filled],
-        observed=tuple(wilson(int(a), int(b)) for a, b in zip(k[filled], n[filled], strict=True)),
-        error=float(np.abs(total - k).sum() / len(values)),
-    )
-
-
-def calibration_line(labels: ArrayLike, p: ArrayLike) -> CalibrationLine:
-    """Slope and intercept of the logistic regression of the label on logit p (Cox, Biometrika 45 (1958) 562).
-
-    By Newton's method (iteratively reweighted least squares), with steps halved where they would overshoot.
-
-    Args:
-        labels: 0 or 1, [N].
-        p: Probability of class 1, [N]; clipped to 1e-12 from 0 and 1.
-
-    Raises:
-        ValueError: One class only, probabilities all alike, classes that p separates wholly (the slope
-            is infinite), NaN, or lengths that differ.
-    """
-    truth, values = probabilities(labels, p, both_classes=True)
-    x = logit(np.clip(values, _TINY, 1 - _TINY))
-    if np.ptp(x) == 0:
-        raise ValueError("all probabilities are alike: there is no line through one point")
-    if x[truth].min() >= x[~truth].max() or x[truth].max() <= x[~truth].min():
-        raise ValueError("the probabilities separate the classes wholly: the slope is infinite")
-    design = np.stack([x, np.ones_like(x)], axis=1)  # [N, 2]
-    line = np.array([1.0, 0.0])
-    loss = _logistic_loss(design, truth, line)
-    for _ in range(100):
-        fitted = expit(design @ line)
-        weight = np.maximum(fitted * (1 - fitted), 1e-300)
-        gradient = design.T @ (truth - fitted)
-        step = np.linalg.lstsq((design * weight[:, None]).T @ design, gradient, rcond=None)[0]
-        while (tried := _logistic_loss(design, truth, line + step)) > loss and np.abs(step).max() > 1e-12:
-            step = step / 2
-        line, loss = line + step, tried
-        if np.abs(step).max() < 1e-10:
-            break
-    return CalibrationLine(slope=float(line[0]), intercept=float(line[1]))
-
-
-def _logistic_loss(design: NDArray[np.float64], truth: NDArray[np.bool_], line: NDArray[np.float64]) -> float:
-    margin = np.where(truth, 1.0, -1.0) * (design @ line)
-    return float(np.logaddexp(0.0, -margin).sum())
 
 
 if TYPE_CHECKING:
@@ -379,6 +303,8 @@ def fit_temperature_and_bias(
         gradient = np.concatenate([[-(d_scores * scaled).sum() + l2 * log_temperature], by_group])
         return float(nll + l2 / 2 * (log_temperature**2 + bias @ bias)), gradient
 
+    from scipy.optimize import minimize  # noqa: PLC0415 - only fitting needs it
+
     best = minimize(
         loss,
         np.zeros(1 + classes),
@@ -405,3 +331,83 @@ def _logits_and_classes(logits: ArrayLike, labels: ArrayLike) -> tuple[NDArray[n
     if found.dtype != np.bool_ or found.shape != rows.shape or not found.any(axis=1).all():
         raise ValueError("labels of two axes must be bool, shaped like the logits, with a class for each film")
     return rows, found
+
+
+def expected_calibration_error(
+    labels: ArrayLike, p: ArrayLike, bins: int = ECE_BINS, *, equal_mass: bool = False
+) -> float:
+    """Mean distance of the predicted probability from the observed fraction, over bins weighted by their films.
+
+    Naeini, Cooper, Hauskrecht, AAAI 2015; Guo et al., ICML 2017, section 2. For more classes than two
+    give the top probability, and whether the call was right as the label.
+
+    It is biased upwards: a perfect model on few films has an error above 0. A figure that is stated anywhere has the
+    default bins, so that two of them can be compared.
+
+    Args:
+        labels: 0 or 1, [N].
+        p: Probability of class 1, [N].
+        bins: Number of bins.
+        equal_mass: Bins with equally many films (equal probabilities stay together) instead of equal width.
+
+    Raises:
+        ValueError: NaN, a probability outside [0, 1], or lengths that differ.
+    """
+    truth, values = probabilities(labels, p)
+    gaps = calibration_gaps(truth, values, bins, equal_mass=equal_mass).sum(axis=0)
+    return float(np.abs(gaps).sum() / len(values))
+
+
+def calibration_gaps(
+    truth: NDArray[np.bool_], p: NDArray[np.float64], bins: int = ECE_BINS, *, equal_mass: bool = False
+) -> NDArray[np.float64]:
+    """Predicted less observed in each film's bin, and 0 in the others: float64 [N, bins].
+
+    The calibration error is the sum of the absolute values of its sums over the films, divided by their number.
+    """
+    values = np.clip(p, 0, 1)
+    gaps: NDArray[np.float64] = (
+        np.eye(bins)[bin_numbers(values, bins, equal_mass=equal_mass)] * (values - truth)[:, None]
+    )
+    return gaps
+
+
+def reliability(
+    labels: ArrayLike, p: ArrayLike, bins: int = 10, *, equal_mass: bool = False, groups: ArrayLike | None = None
+) -> Reliability:
+    """The points of the reliability diagram.
+
+    Args:
+        labels: 0 or 1, [N].
+        p: Probability of class 1, [N].
+        bins: Of the diagram.
+        equal_mass: As in ``expected_calibration_error``.
+        groups: The patient of each film, [N]; None: every film is its own patient.
+
+    Raises:
+        ValueError: NaN, a probability outside [0, 1], or lengths that differ.
+    """
+    truth, values = probabilities(labels, p)
+    numbers = bin_numbers(values, bins, equal_mass=equal_mass)
+    people, _ = group_numbers(groups, len(values))
+    filled = np.unique(numbers)
+    return Reliability(
+        mean_probability=np.array([values[numbers == b].mean() for b in filled]),
+        observed=tuple(clustered_rate(truth[numbers == b], people[numbers == b]) for b in filled),
+        error=expected_calibration_error(truth, values),
+    )
+
+
+def calibration_line(labels: ArrayLike, p: ArrayLike) -> CalibrationLine:
+    """Slope and intercept of the logistic regression of the label on logit p (Cox, Biometrika 45 (1958) 562).
+
+    Args:
+        labels: 0 or 1, [N].
+        p: Probability of class 1, [N]; clipped to 1e-12 from 0 and 1.
+
+    Raises:
+        ValueError: One class only, probabilities all alike, classes that p separates wholly (the slope
+            is infinite), NaN, or lengths that differ.
+    """
+    slope, intercept = CalibrationResamples(labels, p).lines(np.ones((1, len(np.asarray(labels)))))[0]
+    return CalibrationLine(slope=float(slope), intercept=float(intercept))

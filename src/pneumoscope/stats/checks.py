@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "UNKNOWN_CLASS",
     "binary_labels",
     "class_labels",
     "group_numbers",
@@ -18,6 +19,10 @@ __all__ = [
     "sets_and_labels",
     "table",
 ]
+
+
+UNKNOWN_CLASS = -1
+"""The class number of a film that has the finding, in which of its classes nobody knows."""
 
 
 def binary_labels(labels: ArrayLike) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import bdtr, ndtr, stdtr, stdtrit
+from scipy.special import ndtr, stdtr, stdtrit
 
 from pneumoscope.stats.bootstrap import bootstrap, drawn_times, group_totals, percentile_estimate
 from pneumoscope.stats.checks import binary_labels, group_numbers, scores_and_labels
@@ -99,10 +99,12 @@ class McNemar:
         only_b: That only the second does.
         neither: That neither does.
         value: Accuracy of the first less that of the second.
-        low: Lower end of the interval of the difference (Newcombe, Stat. Med. 17 (1998) 2635, method 10).
+        low: Lower end of the interval of the difference (Newcombe, Stat. Med. 17 (1998) 2635, method 10; with several
+            films a patient, of as many films as the design effect leaves).
         high: Upper end.
-        p_exact: Two-sided binomial test of the films on which they differ; never too small, often too large.
+        p_exact: Two-sided exact test of the films on which they differ; never too small, often too large.
         p_mid: The mid-p version, which Fagerland, Lydersen and Laake recommend (BMC Med. Res. Methodol. 13 (2013) 91).
+        method: "McNemar, mid-p", or "McNemar by patient, mid-p" where patients have several films.
     """
 
     both: int
@@ -114,6 +116,7 @@ class McNemar:
     high: float
     p_exact: float
     p_mid: float
+    method: str = "McNemar, mid-p"
 
     @property
     def n(self) -> int:
@@ -156,14 +159,20 @@ def delong_difference(
     return Difference(area_a, area_b, value, low, high, p, len(truth), "DeLong, paired")
 
 
-def mcnemar(a_right: ArrayLike, b_right: ArrayLike, confidence: float = 0.95) -> McNemar:
+def mcnemar(
+    a_right: ArrayLike, b_right: ArrayLike, groups: ArrayLike | None = None, confidence: float = 0.95
+) -> McNemar:
     """Compare two systems by the films that one calls right and the other wrong (McNemar, Psychometrika 12 (1947) 153).
 
-    It takes films for independent: where patients have several, use ``bootstrap_sums_difference`` too.
+    Where patients have several films, what counts is each patient's difference: the films that only the first system
+    calls right less those that only the second does, as in Obuchowski's test (Stat. Med. 17 (1998) 1495). Without a
+    difference between the systems each patient's could as well have the other sign; the p-value is exact over all
+    such signs. With one film a patient this is McNemar's exact test itself.
 
     Args:
         a_right: Whether the first system calls each film as what it is, [N].
         b_right: Likewise the second.
+        groups: The patient of each film, [N]; None: every film is its own patient.
         confidence: Of the interval.
 
     Raises:
@@ -172,19 +181,43 @@ def mcnemar(a_right: ArrayLike, b_right: ArrayLike, confidence: float = 0.95) ->
     a, b = binary_labels(a_right), binary_labels(b_right)
     if a.shape != b.shape:
         raise ValueError(f"both systems must have judged the same films, not {len(a)} and {len(b)}")
+    n = len(a)
+    numbers, count = group_numbers(groups, n)
     both, only_a, only_b = int((a & b).sum()), int((a & ~b).sum()), int((~a & b).sum())
-    differ, fewer = only_a + only_b, min(only_a, only_b)
-    p_exact = p_mid = 1.0
-    if differ:
-        tail = float(bdtr(fewer, differ, 0.5))
-        point = tail - (float(bdtr(fewer - 1, differ, 0.5)) if fewer else 0.0)
-        p_exact = min(1.0, 2 * tail)
-        p_mid = min(1.0, 2 * tail - point)
-    low, high = _newcombe(both, only_a, only_b, len(a), confidence)
-    return McNemar(both, only_a, only_b, len(a) - both - differ, (only_a - only_b) / len(a), low, high, p_exact, p_mid)
+    difference = a.astype(np.int64) - b
+    by_patient = np.bincount(numbers, weights=difference, minlength=count)
+    p_exact, p_mid = _sign_flip_p(np.rint(by_patient).astype(np.int64))
+    value = (only_a - only_b) / n
+    design = 1.0
+    if 1 < count < n:
+        off = np.bincount(numbers, weights=difference - value, minlength=count)
+        alone = float(((difference - value) ** 2).sum())
+        design = max(1.0, count / (count - 1) * float(off @ off) / alone) if alone > 0 else n / count
+    low, high = _newcombe(both / design, only_a / design, only_b / design, n / design, confidence)
+    method = "McNemar, mid-p" if count == n else "McNemar by patient, mid-p"
+    return McNemar(both, only_a, only_b, n - both - only_a - only_b, value, low, high, p_exact, p_mid, method)
 
 
-def _newcombe(both: int, only_a: int, only_b: int, n: int, confidence: float) -> tuple[float, float]:
+def _sign_flip_p(differences: NDArray[np.int64]) -> tuple[float, float]:
+    """Two-sided p-value of the sum of whole numbers under all changes of their signs: exact, and mid-p."""
+    sizes = np.abs(differences[differences != 0])
+    if not len(sizes):
+        return 1.0, 1.0
+    most = int(sizes.sum())
+    # chance[s]: that the sum of the patients so far, all signs alike, is 2 s - their whole size.
+    chance = np.ones(1)
+    for size in sizes.tolist():
+        longer = np.zeros(len(chance) + size)
+        longer[: len(chance)] += chance / 2
+        longer[size:] += chance / 2
+        chance = longer
+    sums = np.abs(2 * np.arange(most + 1) - most)
+    seen = abs(int(differences.sum()))
+    at, beyond = float(chance[sums == seen].sum()), float(chance[sums > seen].sum())
+    return min(1.0, beyond + at), min(1.0, beyond + at / 2) if seen else 1.0
+
+
+def _newcombe(both: float, only_a: float, only_b: float, n: float, confidence: float) -> tuple[float, float]:
     """Newcombe's method 10: the squares of Wilson's half-widths, with the correlation of the two proportions."""
     neither = n - both - only_a - only_b
     pa, pb = (both + only_a) / n, (both + only_b) / n

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pneumoscope.stats.checks import scores_and_labels
-from pneumoscope.stats.proportions import Proportion, clustered_rate, wilson
+from pneumoscope.stats.proportions import Proportion, clustered_rate
 from pneumoscope.stats.roc import counts_by_threshold
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class ChosenThreshold:
 
 @dataclass(frozen=True, slots=True)
 class ThresholdRates:
-    """What a threshold does, with 95 % intervals (Wilson).
+    """What a threshold does, with 95 % intervals, clustered by patient.
 
     Attributes:
         threshold: At or above it is called.
@@ -148,7 +148,9 @@ def _within_errors_of_best(
     return (int(before[-1]) + 1 if len(before) else 0, int(after[0]) - 1 if len(after) else len(index) - 1)
 
 
-def choose_threshold(labels: ArrayLike, scores: ArrayLike, rule: ThresholdRule) -> ChosenThreshold:
+def choose_threshold(
+    labels: ArrayLike, scores: ArrayLike, rule: ThresholdRule, groups: ArrayLike | None = None
+) -> ChosenThreshold:
     """Choose a threshold by a rule.
 
     The threshold stands half-way between the last score that is called and the next one below, so that
@@ -158,6 +160,7 @@ def choose_threshold(labels: ArrayLike, scores: ArrayLike, rule: ThresholdRule) 
         labels: 0 or 1, [N].
         scores: Finite, [N]; higher speaks for class 1.
         rule: ``recall_at_least(0.99)`` or ``youden()``.
+        groups: The patient of each film, [N]: for the intervals of its rates.
 
     Raises:
         ValueError: One class only, NaN, or lengths that differ.
@@ -171,17 +174,20 @@ def choose_threshold(labels: ArrayLike, scores: ArrayLike, rule: ThresholdRule) 
         below = distinct[last + 1]
         middle = above / 2 + below / 2
         value = float(middle if below < middle <= above else called)  # neighbouring floats have no middle
-    at = rates_at_threshold(truth, values, value)
+    at = rates_at_threshold(truth, values, value, groups)
     return ChosenThreshold(value=value, sensitivity=at.sensitivity, specificity=at.specificity, rule=rule.text)
 
 
-def rates_at_threshold(labels: ArrayLike, scores: ArrayLike, t: float) -> ThresholdRates:
+def rates_at_threshold(
+    labels: ArrayLike, scores: ArrayLike, t: float, groups: ArrayLike | None = None
+) -> ThresholdRates:
     """What the threshold ``t`` does. A rate without films is not ``known`` (see ``Interval``).
 
     Args:
         labels: 0 or 1, [N]; one class may be missing.
         scores: Finite, [N].
         t: Threshold.
+        groups: The patient of each film, [N]; None: every film is its own patient.
 
     Raises:
         ValueError: NaN, or lengths that differ.
@@ -190,19 +196,20 @@ def rates_at_threshold(labels: ArrayLike, scores: ArrayLike, t: float) -> Thresh
     if np.isnan(t):
         raise ValueError("the threshold is NaN")
     called = values >= t
-    tp, fp = int((called & truth).sum()), int((called & ~truth).sum())
-    fn, tn = int((~called & truth).sum()), int((~called & ~truth).sum())
-    overlap = wilson(tp, tp + fp + fn)
+
+    def share(hits: NDArray[np.bool_], among: NDArray[np.bool_]) -> Proportion:
+        return clustered_rate(hits & among, groups, among)
+
+    overlap = share(called & truth, called | truth)
     value, low, high = (2 * j / (1 + j) for j in (overlap.value, overlap.low, overlap.high))
-    f1 = Proportion(value=value, low=low, high=high, k=overlap.k, n=overlap.n)
     return ThresholdRates(
         threshold=float(t),
-        sensitivity=wilson(tp, tp + fn),
-        specificity=wilson(tn, tn + fp),
-        ppv=wilson(tp, tp + fp),
-        npv=wilson(tn, tn + fn),
-        accuracy=wilson(tp + tn, len(truth)),
-        f1=f1,
+        sensitivity=share(called, truth),
+        specificity=share(~called, ~truth),
+        ppv=share(truth, called),
+        npv=share(~truth, ~called),
+        accuracy=share(called == truth, np.ones_like(truth)),
+        f1=Proportion(value=value, low=low, high=high, k=overlap.k, n=overlap.n),
     )
 
 

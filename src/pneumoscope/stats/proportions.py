@@ -134,7 +134,9 @@ def clustered_rate(
     share = float(np.clip(values.sum() / n, 0, 1))
     count = len(np.unique(numbers[here]))
     effective = min(n, float(count))
-    if 0 < share < 1 and count > 1:
+    if count == here.sum() and 0 < share < 1:  # one film a patient
+        effective = n / (1 + extra * n / (share * (1 - share)))
+    elif 0 < share < 1 and count > 1:
         off = np.bincount(numbers[here], weights=(values - share * counted)[here])
         variance = count / (count - 1) * float(off @ off) / n**2
         alone = share * (1 - share) / n

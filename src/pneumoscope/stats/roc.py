@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit, logit
 
-from pneumoscope.stats.checks import class_labels, group_numbers, scores_and_labels
+from pneumoscope.stats.checks import group_numbers, scores_and_labels
 from pneumoscope.stats.proportions import normal_quantile, wilson_ends
 
 if TYPE_CHECKING:
@@ -21,18 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Auc",
-    "ClassRates",
     "FixedRate",
     "RankedScores",
     "RocCurve",
-    "accuracy",
     "average_precision",
-    "balanced_accuracy",
-    "class_rates",
-    "cohen_kappa",
-    "confusion",
     "delong",
-    "mcc",
     "rate_at_fixed",
     "recall_at_specificity",
     "roc_auc",
@@ -85,33 +78,6 @@ class RocCurve:
     sensitivity: NDArray[np.float64]
     specificity: NDArray[np.float64]
     precision: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class ClassRates:
-    """Recall, precision and F1 of each class, and their plain means over the classes (macro).
-
-    A class without films has recall 0, one that is never called precision 0, as in scikit-learn.
-    """
-
-    recall: tuple[float, ...]
-    precision: tuple[float, ...]
-    f1: tuple[float, ...]
-
-    @property
-    def macro_recall(self) -> float:
-        """Mean recall."""
-        return float(np.mean(self.recall))
-
-    @property
-    def macro_precision(self) -> float:
-        """Mean precision."""
-        return float(np.mean(self.precision))
-
-    @property
-    def macro_f1(self) -> float:
-        """Mean F1."""
-        return float(np.mean(self.f1))
 
 
 def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
@@ -236,77 +202,6 @@ def counts_by_threshold(
     return falling[last], tp, last + 1 - tp
 
 
-def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
-    """The area under the precision-recall curve as a sum of steps, without interpolation.
-
-    Raises:
-        ValueError: One class only, NaN, or lengths that differ.
-    """
-    curve = roc_curve(labels, scores)
-    return float(np.diff(curve.sensitivity) @ curve.precision[1:])
-
-
-def confusion(labels: ArrayLike, predicted: ArrayLike, classes: int) -> NDArray[np.int64]:
-    """How many films of each class (rows) were called which (columns): int64 [classes, classes].
-
-    Raises:
-        ValueError: The lengths differ, there are no films, or a class number is out of range.
-    """
-    truth, called = class_labels(labels, classes), class_labels(predicted, classes)
-    if len(truth) != len(called):
-        raise ValueError(f"labels and predicted must be of one length, not {len(truth)} and {len(called)}")
-    return np.bincount(truth * classes + called, minlength=classes**2).reshape(classes, classes).astype(np.int64)
-
-
-def accuracy(matrix: ArrayLike) -> float:
-    """Share of films called as what they are; of a ``confusion`` matrix."""
-    cells = _matrix(matrix)
-    return float(np.trace(cells) / cells.sum())
-
-
-def class_rates(matrix: ArrayLike) -> ClassRates:
-    """Recall, precision and F1 of each class; of a ``confusion`` matrix."""
-    cells = _matrix(matrix)
-    right, truly, called = np.diag(cells), cells.sum(axis=1), cells.sum(axis=0)
-    recall = right / np.maximum(truly, 1)
-    precision = right / np.maximum(called, 1)
-    f1 = 2 * right / np.maximum(truly + called, 1)
-    return ClassRates(tuple(recall.tolist()), tuple(precision.tolist()), tuple(f1.tolist()))
-
-
-def balanced_accuracy(matrix: ArrayLike) -> float:
-    """Mean recall of the classes that have films; of a ``confusion`` matrix."""
-    cells = _matrix(matrix)
-    present = cells.sum(axis=1) > 0
-    return float((np.diag(cells)[present] / cells.sum(axis=1)[present]).mean())
-
-
-def mcc(matrix: ArrayLike) -> float:
-    """Matthews' correlation for any number of classes (Gorodkin, Comput. Biol. Chem. 28 (2004) 367).
-
-    It is 0 where all films are of one class, or all are called one.
-    """
-    cells = _matrix(matrix)
-    total, right, truly, called = cells.sum(), np.trace(cells), cells.sum(axis=1), cells.sum(axis=0)
-    scale = np.sqrt(total**2 - called @ called) * np.sqrt(total**2 - truly @ truly)
-    return float((right * total - truly @ called) / scale) if scale > 0 else 0.0
-
-
-def cohen_kappa(matrix: ArrayLike) -> float:
-    """Agreement beyond chance (Cohen, Educ. Psychol. Meas. 20 (1960) 37); 1 where chance alone agrees wholly."""
-    cells = _matrix(matrix)
-    total = cells.sum()
-    by_chance = (cells.sum(axis=1) @ cells.sum(axis=0)) / total**2
-    return float((np.trace(cells) / total - by_chance) / (1 - by_chance)) if by_chance < 1 else 1.0
-
-
-def _matrix(matrix: ArrayLike) -> NDArray[np.float64]:
-    cells = np.asarray(matrix, dtype=np.float64)
-    if cells.ndim != 2 or cells.shape[0] != cells.shape[1] or not cells.sum() > 0 or cells.min() < 0:
-        raise ValueError(f"a square table of counts with at least one film is needed, not the shape {cells.shape}")
-    return cells
-
-
 def _midranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Ranks from 1, equal values sharing the middle of theirs."""
     order = np.argsort(values, kind="stable")
@@ -361,6 +256,9 @@ class RankedScores:
         self._last = np.flatnonzero(np.append(np.diff(falling) != 0, True))  # the last of each run of equal scores
         self._thresholds = falling[self._last]
         self._truth = truth[self._order].astype(np.float64)
+
+    def __len__(self) -> int:
+        return len(self._truth)
 
     def average_precisions(self, weights: Floats) -> Floats:
         """Area under the precision-recall curve in steps; NaN without a positive film."""
@@ -447,6 +345,16 @@ def _rates(top: Floats, below: Floats, other: Floats) -> Floats:
     return np.where(good[:, None], top / np.where(good, below, 1.0)[:, None], np.nan)
 
 
+def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
+    """The area under the precision-recall curve as a sum of steps, without interpolation.
+
+    Raises:
+        ValueError: One class only, NaN, or lengths that differ.
+    """
+    ranking = RankedScores(labels, scores)
+    return float(ranking.average_precisions(np.ones((1, len(ranking))))[0])
+
+
 def recall_at_specificity(labels: ArrayLike, scores: ArrayLike, specificity: float) -> float:
     """The highest recall of any threshold whose specificity is at least ``specificity``.
 
@@ -463,5 +371,4 @@ def recall_at_specificity(labels: ArrayLike, scores: ArrayLike, specificity: flo
     """
     if not 0 <= specificity <= 1:
         raise ValueError(f"a specificity must be 0 to 1, not {specificity}")
-    curve = roc_curve(labels, scores)
-    return float(curve.sensitivity[curve.specificity >= specificity - 1e-12].max())
+    return RankedScores(labels, scores).held("specificity", specificity).value

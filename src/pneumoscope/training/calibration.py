@@ -26,7 +26,7 @@ from pneumoscope.training.operating_points import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -124,10 +124,15 @@ def collect_logits(
 
 
 def fit_calibration(
-    looks: CalibrationLogits, positive: tuple[bool, ...], config: CalibrationConfig, *, films: str = "validation films"
+    looks: CalibrationLogits,
+    positive: tuple[bool, ...],
+    config: CalibrationConfig,
+    *,
+    films: str = "validation films",
+    patients: Sequence[str] | None = None,
 ) -> Calibrated:
     """Fit everything that a bundle decides by, on the same films: ``fit_calibrator``, then ``choose``."""
-    return choose_decisions(looks, fit_calibrator(looks, config), positive, config, films=films)
+    return choose_decisions(looks, fit_calibrator(looks, config), positive, config, films=films, patients=patients)
 
 
 def fit_calibrator(looks: CalibrationLogits, config: CalibrationConfig) -> Calibrator:
@@ -152,6 +157,7 @@ def choose_decisions(
     config: CalibrationConfig,
     *,
     films: str,
+    patients: Sequence[str] | None = None,
 ) -> Calibrated:
     """Choose the thresholds, the band and the sets on calibrated probabilities.
 
@@ -166,6 +172,7 @@ def choose_decisions(
         positive: One bool a class.
         config: How.
         films: What they are, in words; their number is put before it.
+        patients: The patient of each film, [N], for the intervals of the stated rates; None: each film its own.
 
     Raises:
         TrainingError: The films are of one class only.
@@ -191,7 +198,7 @@ def choose_decisions(
     for preset, threshold in choose_thresholds(
         truth, score, threshold_rules(config.screening_recall, errors=_ERRORS)
     ).items():
-        seen = rates_at_threshold(truth, score, threshold.value)
+        seen = rates_at_threshold(truth, score, threshold.value, patients)
         points.append(operating_point_of(preset, threshold, seen.sensitivity, seen.specificity, plainly))
     stated = (config.missed, config.false_calls)
     as_they_are, also_shifted = choose_bounds(truth, score, stated), choose_bounds(every_truth, every_score, stated)
@@ -203,6 +210,6 @@ def choose_decisions(
     return Calibrated(
         calibrator=calibrator,
         operating_points=tuple(points),
-        band=state_band(bounds, truth, score, stated, with_shifted if len(looks.shifted) else plainly),
+        band=state_band(bounds, truth, score, stated, with_shifted if len(looks.shifted) else plainly, patients=patients),
         conformal=conformal_levels(plain, looks.allowed, is_positive, config.coverages),
     )

@@ -139,9 +139,13 @@ def state_band(
     scores: NDArray[np.float64],
     stated: tuple[float, float],
     chosen_on: str,
+    *,
+    patients: Sequence[str] | None = None,
 ) -> ThreeWayPoint:
     """``band_of`` with the rates that two thresholds have on some films."""
-    return make_band(bounds, rates_at_dual_threshold(truth, scores, bounds.lower, bounds.upper), stated, chosen_on)
+    return make_band(
+        bounds, rates_at_dual_threshold(truth, scores, bounds.lower, bounds.upper, patients), stated, chosen_on
+    )
 
 
 def conformal_levels(

@@ -25,7 +25,7 @@ from pneumoscope.model.schema import Calibrator
 from pneumoscope.model.session import Session
 from pneumoscope.networks.ensemble import Ensemble
 from pneumoscope.settings import Settings
-from pneumoscope.stats.metrics import metrics_table
+from pneumoscope.stats.metrics import metrics
 from pneumoscope.training.calibration import CalibrationLogits, choose_decisions, collect_logits, fit_calibrator
 from pneumoscope.training.config import TrainConfig
 from pneumoscope.training.drift_baseline import validation_drift_baseline
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from pneumoscope.model.schema import BundleMeta
     from pneumoscope.networks.base import Network
-    from pneumoscope.stats.metrics import Metric
+    from pneumoscope.stats.metrics import Metrics
     from pneumoscope.training.calibration import Calibrated
 
 __all__ = [
@@ -196,7 +196,14 @@ def calibrate_out_of_fold(
     """
     looks = out_of_fold_logits(folds, images, config, progress=progress)
     none = Calibrator(temperature=1.0, bias=(0.0,) * looks.plain.shape[1])
-    chosen = choose_decisions(looks, none, folds.manifest.positive, config.calibration, films=folds.told)
+    chosen = choose_decisions(
+        looks,
+        none,
+        folds.manifest.positive,
+        config.calibration,
+        films=folds.told,
+        patients=[folds.manifest.films[int(row)].patient for row in folds.films],
+    )
     return replace(chosen, calibrator=calibrator)
 
 
@@ -255,7 +262,7 @@ class OutOfFoldCalibration:
     meta: BundleMeta
     before: BundleMeta
     films: int
-    figures: dict[tuple[str, str], list[Metric]]
+    figures: dict[tuple[str, str], Metrics]
     covered: dict[tuple[str, str], dict[float, list[float]]]
 
 
@@ -332,15 +339,15 @@ def cross_calibrate(
         logits = say(images[rows])
         for when, each in (("before", meta), ("after", after)):
             p = calibrated_probabilities(logits, each.calibrator)
-            figures[part, when] = metrics_table(
+            figures[part, when] = metrics(
                 manifest.labels[rows],
                 p,
-                manifest.classes,
-                list(each.positive),
-                {point.preset: point.threshold for point in each.operating_points},
-                groups=[manifest.films[int(row)].patient for row in rows],
-                generator=np.random.default_rng(config.seed),
+                patients=[manifest.films[int(row)].patient for row in rows],
+                threshold={point.preset: point.threshold for point in each.operating_points},
+                classes=manifest.classes,
+                positive=each.positive,
                 films=part,
+                seed=config.seed,
             )
             sure = manifest.targets[rows] >= 0
             covered[part, when] = _set_coverage(p[sure], manifest.targets[rows][sure], each)

@@ -18,7 +18,7 @@ from pneumoscope.model.decide import calibrated_probabilities
 from pneumoscope.model.schema import BundleMeta, ClassSpec
 from pneumoscope.networks.base import parameters_count
 from pneumoscope.settings import Settings
-from pneumoscope.stats.metrics import metrics_table
+from pneumoscope.stats.metrics import metrics
 from pneumoscope.storage import write_atomically
 from pneumoscope.training.batches import read_unlabelled_films
 from pneumoscope.training.calibration import collect_logits, fit_calibration
@@ -178,7 +178,9 @@ def _train(
         config=config.calibration,
         seed=config.seed,
     )
-    calibrated = fit_calibration(looks, manifest.positive, config.calibration)
+    calibrated = fit_calibration(
+        looks, manifest.positive, config.calibration, patients=[manifest.films[int(row)].patient for row in val]
+    )
     if plans:
         runs = folds or [
             train(manifest, out / "folds" / str(number), plan, progress=progress, engine=engine).folder.path
@@ -197,15 +199,15 @@ def _train(
     save_predictions(folder.predictions, manifest, split, predicted)
     classes = tuple(ClassSpec(*pair) for pair in zip(manifest.classes, manifest.positive, strict=True))
     groups = [manifest.films[int(row)].patient for row in split.parts[judged]]
-    figures = metrics_table(
+    figures = metrics(
         labels[split.parts[judged]],
         predicted[judged],
-        manifest.classes,
-        np.flatnonzero(manifest.positive).tolist(),
-        {point.preset: point.threshold for point in calibrated.operating_points},
-        groups=groups,
-        generator=np.random.default_rng(config.seed),
+        patients=groups,
+        threshold={point.preset: point.threshold for point in calibrated.operating_points},
+        classes=manifest.classes,
+        positive=np.flatnonzero(manifest.positive).tolist(),
         films=judged,
+        seed=config.seed,
     )
     meta = BundleMeta(
         name=config.name,

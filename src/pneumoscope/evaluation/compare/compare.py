@@ -36,7 +36,7 @@ _LIMITATIONS = (
     "A test on one set of films says what would change with other films of this kind. What would change with another "
     "seed of training it cannot say: train each network with several seeds for that.",
     "Recall, specificity, precision, F1 and accuracy are those at each system's own threshold; AUC needs none.",
-    "McNemar's test takes films for independent; where patients have several, it is somewhat too sure.",
+    "Intervals and tests take the films of one patient together.",
 )
 
 

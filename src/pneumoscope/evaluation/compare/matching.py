@@ -113,7 +113,7 @@ def _check_same_labels(tables: Mapping[str, PredictionTable]) -> None:
             row = wrong[0]
             raise DatasetError(
                 f"{len(wrong)} of the {len(first)} common films are of one kind in {one} and of the other in {name} "
-                f"(this one is {first.classes[first.labels[row]]} and {table.classes[table.labels[row]]})",
+                f"(this one is {first.label_names[row]} and {table.label_names[row]})",
                 where=first.paths[row],
                 remedy="Give both the same labels",
             )
@@ -158,13 +158,13 @@ def _unmatched(
 def find_disagreements(matched: MatchedTables, thresholds: Mapping[str, float]) -> tuple[Disagreement, ...]:
     """All films on which the calls differ, those first whose probabilities lie furthest apart."""
     first = next(iter(matched.tables.values()))
-    truth = matched.truth
+    truth, labels = matched.truth, first.label_names
     found = []
     for row, path in enumerate(first.paths):
         probability = {name: float(table.score[row]) for name, table in matched.tables.items()}
         called = {name: value >= thresholds[name] for name, value in probability.items()}
         if len(set(called.values())) > 1:
-            label = first.classes[int(first.labels[row])]
+            label = labels[row]
             found.append(Disagreement(path, label, bool(truth[row]), probability, called))
     return tuple(sorted(found, key=lambda film: (-film.spread, film.path)))
 

@@ -20,8 +20,7 @@ from pneumoscope.stats.differences import (
     mcnemar,
     seed_difference,
 )
-from pneumoscope.stats.metrics import Metric, metrics_table
-from pneumoscope.stats.proportions import wilson
+from pneumoscope.stats.metrics import Metric, f1_of_sums, metrics, proportion_metric, ratio_of_sums
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,11 +140,14 @@ def _test_metric(
     try:
         if figure == "AUC":
             found = delong_difference(truth, a.score, b.score, matched.patients)
-        elif figure in {"accuracy", "class accuracy"}:
-            by_class = figure == "class accuracy"
+        elif figure == "accuracy":
             found = _accuracy(
-                _correct_calls(a, thresholds[one], by_class), _correct_calls(b, thresholds[other], by_class)
+                _correct_calls(a, thresholds[one]), _correct_calls(b, thresholds[other]), matched.patients
             )
+        elif figure == "class accuracy":
+            known = a.class_known & b.class_known
+            people = None if matched.patients is None else matched.patients[known]
+            found = _accuracy(_correct_classes(a)[known], _correct_classes(b)[known], people)
         else:
             statistic, sums = _COUNT_METRICS[figure]
             found = bootstrap_sums_difference(
@@ -161,18 +163,20 @@ def _test_metric(
     return paired_test(one, other, figure, found)
 
 
-def _correct_calls(table: PredictionTable, threshold: float, by_class: bool) -> NDArray[np.bool_]:
-    if by_class:
-        right: NDArray[np.bool_] = table.probabilities.argmax(axis=1) == table.labels
-        return right
+def _correct_calls(table: PredictionTable, threshold: float) -> NDArray[np.bool_]:
     called: NDArray[np.bool_] = (table.score >= threshold) == table.truth
     return called
 
 
-def _accuracy(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> Difference:
-    found = mcnemar(a, b)
+def _correct_classes(table: PredictionTable) -> NDArray[np.bool_]:
+    right: NDArray[np.bool_] = table.probabilities.argmax(axis=1) == table.labels
+    return right
+
+
+def _accuracy(a: NDArray[np.bool_], b: NDArray[np.bool_], patients: NDArray[np.str_] | None) -> Difference:
+    found = mcnemar(a, b, patients)
     return Difference(
-        float(a.mean()), float(b.mean()), found.value, found.low, found.high, found.p_mid, len(a), "McNemar, mid-p"
+        float(a.mean()), float(b.mean()), found.value, found.low, found.high, found.p_mid, len(a), found.method
     )
 
 
@@ -194,32 +198,23 @@ def holm_corrected(pairs: Sequence[PairedTest]) -> list[PairedTest]:
     return [pair if pair.p is None else replace(pair, p_adjusted=next(adjusted)) for pair in pairs]
 
 
-def _share(sums: Sums) -> Sums:
-    """Of sums [draws, 2]: how many, of how many."""
-    of = sums[:, 1]
-    return np.where(of > 0, sums[:, 0] / np.where(of > 0, of, 1), np.nan)
-
-
-def _f1(sums: Sums) -> Sums:
-    """Of sums [draws, 2]: true positives, and wrong calls of either kind."""
-    below = 2 * sums[:, 0] + sums[:, 1]
-    return np.where(below > 0, 2 * sums[:, 0] / np.where(below > 0, below, 1), np.nan)
-
-
 def _columns(*columns: NDArray[np.bool_]) -> Sums:
     return np.stack(columns, axis=1).astype(np.float64)
 
 
 _COUNT_METRICS: dict[str, tuple[Callable[[Sums], Sums], Callable[[NDArray[np.bool_], NDArray[np.bool_]], Sums]]] = {
-    "recall": (_share, lambda truth, called: _columns(truth & called, truth)),
-    "specificity": (_share, lambda truth, called: _columns(~truth & ~called, ~truth)),
-    "precision": (_share, lambda truth, called: _columns(truth & called, called)),
-    "F1": (_f1, lambda truth, called: _columns(truth & called, truth ^ called)),
+    "recall": (ratio_of_sums, lambda truth, called: _columns(truth & called, truth)),
+    "specificity": (ratio_of_sums, lambda truth, called: _columns(~truth & ~called, ~truth)),
+    "precision": (ratio_of_sums, lambda truth, called: _columns(truth & called, called)),
+    "F1": (f1_of_sums, lambda truth, called: _columns(truth & called, truth ^ called)),
 }
 """Figures that are functions of sums over films: the function, and what is summed."""
 
 
 _DEFAULT_THRESHOLD = 0.5
+_SYSTEM_METRICS = frozenset(
+    {"AUC", "recall", "specificity", "precision", "F1", "accuracy", "macro F1", "Brier", "ECE", "log loss"}
+)
 SEED_METRICS = ("class accuracy", "AUC", "accuracy", "recall", "specificity", "F1", "epoch_seconds", "films_a_second")
 """What is shown over seeds, and what families are tested in."""
 
@@ -272,21 +267,17 @@ def system_metrics(
         UsageError: The system has no such operating point.
     """
     threshold, origin = threshold_of(system, preset)
-    metrics = metrics_table(
+    figures = metrics(
         common.labels,
         common.probabilities,
-        common.classes,
-        common.positive,
-        {preset: threshold},
-        groups=patients,
-        generator=np.random.default_rng(seed),
+        patients=patients,
+        threshold=threshold,
+        classes=common.classes,
+        positive=common.positive,
         draws=draws,
+        seed=seed,
     )
-    found = [
-        replace(metric, name=metric.name.removesuffix(f" ({preset})"))
-        for metric in metrics
-        if metric.name.endswith(f" ({preset})") or metric.name in {"AUC", "Brier", "ECE", "log loss", "macro F1"}
-    ]
+    found = [row for row in figures if row.name in _SYSTEM_METRICS]
     facts = system.facts
     return SystemMetrics(
         name=system.name,
@@ -309,15 +300,14 @@ def system_metrics(
         refused=len(system.table.refused),
         threshold=threshold,
         threshold_from=origin,
-        metrics=(*found, _class_accuracy(common)),
+        metrics=(*found, _class_accuracy(common, patients)),
     )
 
 
-def _class_accuracy(table: PredictionTable) -> Metric:
+def _class_accuracy(table: PredictionTable, patients: NDArray[np.str_] | None) -> Metric:
     """Films called as their likeliest class: what every notebook calls accuracy."""
-    right = int((table.probabilities.argmax(axis=1) == table.labels).sum())
-    found = wilson(right, len(table))
-    return Metric("class accuracy", found.value, found.low, found.high, found.n, found.k, "Wilson")
+    called: NDArray[np.bool_] = table.probabilities.argmax(axis=1) == table.labels
+    return proportion_metric("class accuracy", called, patients, among=table.class_known)
 
 
 def seed_groups(rows: Sequence[SystemMetrics]) -> tuple[SeedGroup, ...]:

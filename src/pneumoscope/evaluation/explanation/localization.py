@@ -73,7 +73,7 @@ def summarize_mean_maps(seen: Sequence[FilmEvidence], finding: str, *, rng: np.r
         means=means,
         alike=mean_metric("rank correlation of two films", map_similarity(maps), people, _FILMS, rng=rng),
         same_peak=proportion_metric(
-            "greatest evidence in the commonest place", [m.argmax() == peak for m in maps], _FILMS
+            "greatest evidence in the commonest place", [m.argmax() == peak for m in maps], people, _FILMS
         ),
         peak=(row, column),
         peaks=len(peaks),
@@ -209,14 +209,16 @@ def pointing_game(
     return PointingGame(
         films=len(found),
         auc=auc_metric("AUC on phantoms", truth, scores, pairs, "phantoms"),
-        pointing=proportion_metric("pointing game", [o.hit for o in maps], "phantoms"),
+        pointing=proportion_metric("pointing game", [o.hit for o in maps], None, "phantoms"),
         pointing_by_chance=mean("pointing game by chance", [o.touched for o in maps]),
         share=mean("evidence in the lesion", [o.share for o in maps if o.share is not None]),
         share_by_chance=mean("area of the lesion", [o.area for o in maps]),
         overlap=mean("overlap with the lesion", [o.iou for o in maps]),
         overlap_by_chance=mean("overlap by chance", [o.iou_by_chance for o in maps]),
         change_share=mean("gained evidence in the lesion", [o.share for o in changes if o.share is not None]),
-        change_pointing=proportion_metric("pointing game of the gained evidence", [o.hit for o in changes], "phantoms"),
+        change_pointing=proportion_metric(
+            "pointing game of the gained evidence", [o.hit for o in changes], None, "phantoms"
+        ),
     )
 
 

@@ -154,9 +154,13 @@ def summarize_masking(
             area=area,
             auc=auc_metric("AUC", truth, after, people, _FILMS),
             change=_change(truth, after, before, people),
-            recall={p: proportion_metric(f"recall ({p})", after[truth] >= at, _FILMS) for p, at in presets.items()},
+            recall={
+                p: proportion_metric(f"recall ({p})", after >= at, people, _FILMS, among=truth)
+                for p, at in presets.items()
+            },
             specificity={
-                p: proportion_metric(f"specificity ({p})", after[~truth] < at, _FILMS) for p, at in presets.items()
+                p: proportion_metric(f"specificity ({p})", after < at, people, _FILMS, among=~truth)
+                for p, at in presets.items()
             },
             shift=mean_metric("probability shift", after - before, people, _FILMS, rng=rng),
         )
@@ -200,7 +204,7 @@ def lung_evidence(seen: Sequence[FilmEvidence], *, not_found: int, rng: np.rando
             mean(", without the finding", ~truth),
         ),
         area=mean_metric("lung, of the picture", areas, people, _FILMS, rng=rng),
-        mostly=proportion_metric("more than half of the evidence inside the lungs", shares > 0.5, _FILMS),
+        mostly=proportion_metric("more than half of the evidence inside the lungs", shares > 0.5, people, _FILMS),
     )
 
 

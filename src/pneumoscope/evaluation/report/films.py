@@ -225,7 +225,7 @@ def error_analysis_section(facts: ReportContext, viewer: FilmViewer) -> Section:
 
 def _film(facts: ReportContext, row: int, seen: FilmView | None, viewer: FilmViewer) -> GalleryFilm:
     table = facts.table
-    truth, score = table.classes[table.labels[row]], float(table.score[row])
+    truth, score = table.label_names[row], float(table.score[row])
     p = ", ".join(
         f"{name} {100 * float(x):.1f}\u00a0%" for name, x in zip(table.classes, table.probabilities[row], strict=True)
     )

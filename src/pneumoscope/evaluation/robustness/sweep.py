@@ -226,9 +226,9 @@ def _cell(base: _CleanFilms, name: str, severity: int, strength: float, rows: Se
             RobustnessPoint(
                 preset=preset,
                 threshold=threshold,
-                recall=proportion_metric(f"recall ({preset})", called[truth], _FILMS),
-                specificity=proportion_metric(f"specificity ({preset})", ~called[~truth], _FILMS),
-                flipped=proportion_metric(f"flipped calls ({preset})", called != (before >= threshold), _FILMS),
+                recall=proportion_metric(f"recall ({preset})", called, people, _FILMS, among=truth),
+                specificity=proportion_metric(f"specificity ({preset})", ~called, people, _FILMS, among=~truth),
+                flipped=proportion_metric(f"flipped calls ({preset})", called != (before >= threshold), people, _FILMS),
             )
         )
     moved = now - before

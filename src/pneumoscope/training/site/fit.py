@@ -304,7 +304,6 @@ class _MetricSums:
         extra = {preset: self.spread.get(preset, np.zeros(2)) / repeats for preset in (*shares, THREE_WAY)}
         open_extra = (float(extra[THREE_WAY][0]), float(extra[THREE_WAY][1]))
         groups = self._groups()
-        bins = min(10, max(2, len(p) // 20))
         return SiteMetrics(
             probability=p,
             sensitivity={
@@ -324,7 +323,7 @@ class _MetricSums:
             },
             size={level: float(sizes.mean() / repeats) for level, sizes in self.sizes.items()},
             brier=brier(truth, p),
-            ece=expected_calibration_error(truth, p, bins, equal_mass=True),
+            ece=expected_calibration_error(truth, p),
         )
 
     def _groups(self) -> dict[str, NDArray[np.bool_]]:

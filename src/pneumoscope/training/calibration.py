@@ -210,6 +210,8 @@ def choose_decisions(
     return Calibrated(
         calibrator=calibrator,
         operating_points=tuple(points),
-        band=state_band(bounds, truth, score, stated, with_shifted if len(looks.shifted) else plainly, patients=patients),
+        band=state_band(
+            bounds, truth, score, stated, with_shifted if len(looks.shifted) else plainly, patients=patients
+        ),
         conformal=conformal_levels(plain, looks.allowed, is_positive, config.coverages),
     )

@@ -43,6 +43,20 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def test_without_a_folder_nothing_is_written_where_one_stands(
+    drawn: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here := tmp_path / "here").mkdir()
+    monkeypatch.chdir(here)
+
+    ran = run("audit", drawn, "--folds", 3)
+
+    assert ran.code == 0, ran.err
+    assert "Leaks" in ran.out
+    assert "--out DIR" in ran.out
+    assert list(here.iterdir()) == []
+
+
 def test_a_leak_ends_with_4_and_stands_on_the_page(drawn: Path, tmp_path: Path, run: Run) -> None:
     import pyarrow.parquet as pq
 

@@ -26,18 +26,20 @@ def baselines(  # noqa: PLR0917 - typer makes them options
         typer.Option(metavar="NAMES", help="Families, with commas; all classic ones and residual without it."),
     ] = None,
     seeds: Annotated[
-        str, typer.Option(metavar="NUMBERS", help="Seeds, with commas; each network learns with each.")
+        str, typer.Option(metavar="NUMBERS", help="Seeds, with commas; each network is trained with each.")
     ] = "0",
-    epochs: Annotated[int, typer.Option(min=1, help="Of each run.")] = 10,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each run.")] = 10,
     size: Annotated[int, typer.Option(min=16, help="Side of every network's input, in pixels.")] = 96,
     augment: Annotated[bool, typer.Option(help="Augment the films, or show them as they are.")] = True,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file with what else differs.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML file with the other keys that differ.")
+    ] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one key, like data.labels=binary.")
     ] = None,
-    estimate: Annotated[bool, typer.Option("--estimate", help="Say how long it will take, and stop.")] = False,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Estimate the time it will take, and stop.")] = False,
 ) -> None:
-    """Train the classic small networks and the house network under one protocol, and compare them.
+    """Train the classic small networks and the default network under one protocol, and compare them.
 
     Same films, split, augmentation, optimizer and epochs for all; only the network and the seed differ. Started again
     after a kill, the same command goes on where it stopped. Needs the extras `train` and `evaluate`.
@@ -134,7 +136,7 @@ def frameworks(  # noqa: PLR0917 - typer makes them options
         "classic-3conv"
     ),
     seeds: Annotated[str, typer.Option(metavar="NUMBERS", help="Seeds, with commas.")] = "0,1,2",
-    epochs: Annotated[int, typer.Option(min=1, help="Of each run.")] = 10,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each run.")] = 10,
     size: Annotated[int, typer.Option(min=16, help="Side of the input, in pixels.")] = 96,
     labels: Annotated[
         LabelScheme, typer.Option(help="Keep all classes, or take bacterial and viral for pneumonia.")
@@ -142,7 +144,7 @@ def frameworks(  # noqa: PLR0917 - typer makes them options
 ) -> None:
     """Train one network in PyTorch and in Keras, and say whether they differ by more than their seeds do.
 
-    Both start from the same weights and see the same films in the same batches; both are exported to ONNX and judged
+    Both start from the same weights and see the same films in the same batches; both are exported to ONNX and evaluated
     by the same code. Started again after a kill, the same command goes on. Needs the extra `keras`.
 
     Example: pneumoscope frameworks chest_xray --out frameworks --network classic-3conv --seeds 0,1,2 --epochs 10

@@ -223,20 +223,18 @@ def calibrate_site(  # noqa: PLR0917 - typer makes them options
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="NEW.onnx", help="The bundle to write.")],
     site: Annotated[str | None, typer.Option(help="The site's name; without it, that of FILMS.")] = None,
-    by: Annotated[str, typer.Option(help="Who calibrates; it stands in the bundle.")] = "",
+    by: Annotated[str, typer.Option(help="Who calibrates; recorded in the bundle.")] = "",
     labels: Annotated[
         LabelScheme,
         typer.Option(help="binary: normal or pneumonia. auto takes bacterial and viral where the names tell."),
     ] = LabelScheme.auto,
-    precision: Annotated[
-        float, typer.Option(min=0.01, max=0.3, help="Half width that the intervals should have.")
-    ] = 0.05,
-    floor: Annotated[float, typer.Option(min=0.5, max=0.99, help="Least AUC that is of use.")] = 0.75,
+    precision: Annotated[float, typer.Option(min=0.01, max=0.3, help="Wanted half width of the intervals.")] = 0.05,
+    floor: Annotated[float, typer.Option(min=0.5, max=0.99, help="Lowest AUC accepted.")] = 0.75,
     prevalence: Annotated[
         float | None,
         typer.Option(min=0.001, max=0.999, help="Share of the finding in practice; without it, that of the films."),
     ] = None,
-    recall: Annotated[float, typer.Option(min=0.5, max=1, help="Least recall of the preset screening.")] = 0.99,
+    recall: Annotated[float, typer.Option(min=0.5, max=1, help="Lowest recall of the preset screening.")] = 0.99,
     missed: Annotated[
         float | None, typer.Option(min=0.0001, max=0.5, help="Three-way: share of the finding called absent.")
     ] = None,
@@ -244,20 +242,22 @@ def calibrate_site(  # noqa: PLR0917 - typer makes them options
         float | None, typer.Option(min=0.0001, max=0.5, help="Three-way: share of films without it that are called.")
     ] = None,
     false_refusals: Annotated[
-        float, typer.Option(min=0.001, max=0.2, help="Largest share of good films that the gate may refuse.")
+        float, typer.Option(min=0.001, max=0.2, help="Largest share of good films that quality control may refuse.")
     ] = 0.01,
-    keep_gate: Annotated[bool, typer.Option("--keep-gate", help="Leave the gate's limits as they are.")] = False,
+    keep_gate: Annotated[
+        bool, typer.Option("--keep-gate", help="Leave the limits of quality control as they are.")
+    ] = False,
     figures: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Draw reliability and risk against coverage.")
+        Path | None, typer.Option(metavar="DIR", help="Draw reliability diagrams and risk-coverage curves.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the folds of the cross-fit.")] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print what came of it as JSON, and nothing else.")] = False,
+    seed: Annotated[int, typer.Option(help="Random seed of the cross-fitting folds.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")] = False,
 ) -> None:
-    """Re-calibrate a bundle for a site, and say what to expect of it there.
+    """Recalibrate a bundle for a site, and estimate its performance there.
 
-    Fits temperature, bias, thresholds, prediction sets and the gate's limits on the site's films; the network stays as
-    it is. The rates
-    are cross-fitted by patient: no film is judged by a threshold that it chose. Needs the extra `site`, no torch.
+    Fits temperature, bias, thresholds, prediction sets and the limits of quality control on the site's films; the
+    network stays as it is. The rates are cross-fitted by patient: no film is evaluated at a threshold that it chose.
+    Needs the extra `site`, no torch.
 
     Exit code 0: written; 6: not written, because the films are too few or the ranking fails; 2: wrong usage;
     4: the bundle cannot be used; 5: disk full.

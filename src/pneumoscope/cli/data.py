@@ -25,10 +25,10 @@ def phantom(
     out: Annotated[Path, typer.Argument(help="The folder to write to; it is made when it is not there.")],
     *,
     count: Annotated[int, typer.Option("--count", "-n", help="How many films.")] = 60,
-    seed: Annotated[int, typer.Option("--seed", help="Another seed draws other children.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Random seed: another one draws other patients.")] = 0,
     size: Annotated[int, typer.Option("--size", help="Height of each film, in pixels.")] = 512,
 ) -> None:
-    """Draw chest films of nobody, with known lesions, in the public data set's layout.
+    """Generate synthetic chest radiographs with known lesions, in the public data set's layout.
 
     Run the same command again after an interruption, and it goes on where it was.
 
@@ -59,14 +59,14 @@ def manifest(
     data: Annotated[Path, typer.Argument(help="A folder of films, a table of them, or a MedMNIST .npz file.")],
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="The Parquet file to write.")],
-    source: Annotated[str | None, typer.Option(help="The layout, if it should not be found out.")] = None,
+    source: Annotated[str | None, typer.Option(help="Layout of the data set; detected without it.")] = None,
     labels: Annotated[
         LabelScheme, typer.Option(help="Keep all classes, or take bacterial and viral for pneumonia.")
     ] = LabelScheme.pattern,
-    limit: Annotated[int | None, typer.Option(min=2, help="Take only so many films, spread over the set.")] = None,
-    problems: Annotated[int, typer.Option(min=0, help="List so many of the files that were left out.")] = 10,
+    limit: Annotated[int | None, typer.Option(min=2, help="At most this many films, evenly spaced.")] = None,
+    problems: Annotated[int, typer.Option(min=0, help="How many of the files left out to list.")] = 10,
 ) -> None:
-    """List the films of a data set with their classes and patients, and say what cannot be read.
+    """List the films of a data set with their classes and patients, and what cannot be read.
 
     Example: pneumoscope manifest chest_xray --out chest.parquet
     """
@@ -113,7 +113,10 @@ def audit(  # noqa: PLR0917 - typer makes them options
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder for the page and its files; else audit.")
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="DIR", help="Folder for the page and its files; without it, nothing is written."
+        ),
     ] = None,
     split: Annotated[
         Path | None,
@@ -129,21 +132,21 @@ def audit(  # noqa: PLR0917 - typer makes them options
     model: Annotated[
         str | None, typer.Option(help="A bundle to read the films with; refused if it was trained on them.")
     ] = None,
-    source: Annotated[str | None, typer.Option(help="The layout, if it should not be found out.")] = None,
+    source: Annotated[str | None, typer.Option(help="Layout of the data set; detected without it.")] = None,
     labels: Annotated[
         str, typer.Option(help="pattern keeps all classes; binary takes bacterial and viral for pneumonia.")
     ] = "pattern",
     clusters: Annotated[
         int | None, typer.Option(min=1, help="Number of acquisition clusters; chosen without this.")
     ] = None,
-    folds: Annotated[int, typer.Option(min=2, help="Of the cross-validations, by patient.")] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
+    folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation, by patient.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of audit.json and stop.")] = False,
 ) -> None:
     """Audit labelled films: copies, leaks between parts, odd files, shortcuts, likely wrong labels.
 
-    Writes DIR/audit.html for people, audit.json and films.parquet for programs. Started again after a kill, it goes on
-    where it stopped. Needs the extra `audit`.
+    Prints the findings; --out DIR also writes audit.html for people, audit.json and films.parquet for programs. Started
+    again after a kill, it goes on where it stopped. Needs the extra `audit`.
 
     Exit code 0: no leak; 4: a copy or a patient is in several parts; 2: wrong usage; 5: disk full.
 
@@ -168,7 +171,8 @@ def audit(  # noqa: PLR0917 - typer makes them options
     from pneumoscope.evaluation.audit_page import write_audit
     from pneumoscope.storage import make_folder
 
-    out = make_folder(out or "audit")  # a place that cannot be written is told before the work
+    if out is not None:
+        make_folder(out)  # a place that cannot be written is told before the work
     start = perf_counter()
     with silence_libraries():
         manifest = _load_manifest(data, source, labels)
@@ -186,7 +190,7 @@ def audit(  # noqa: PLR0917 - typer makes them options
             progress=True,
             seconds={"scan": scanned},
         )
-        written = write_audit(found, out)
+        written = () if out is None else write_audit(found, out)
     _print_findings(found.report, written)
     if found.report.leaks.found:
         raise typer.Exit(_LEAK)
@@ -257,11 +261,13 @@ def _print_findings(report: AuditReport, written: Sequence[Path]) -> None:
     from pneumoscope.evaluation.audit_page import verdict_cards
     from pneumoscope.settings import NOTICE
 
-    table = Table("asked", "found", "", title=f"{report.films:,} films of {report.patients:,} patients")
+    table = Table("check", "result", "", title=f"{report.films:,} films of {report.patients:,} patients")
     table.title_justify = "left"
     for card in verdict_cards(report):
         table.add_row(card.title, card.value, card.more)
     show(table)
     for path in written:
         output().print(str(path), markup=False, soft_wrap=True)
+    if not written:
+        output().print("The page with all lists and pictures: add --out DIR.", markup=False)
     output().print(NOTICE)

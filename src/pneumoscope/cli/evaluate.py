@@ -28,7 +28,7 @@ def compare(  # noqa: PLR0917 - typer makes them options
         ),
     ],
     data: Annotated[
-        Path | None, typer.Option(metavar="DATA", help="Labelled films to judge bundles (and runs) on.")
+        Path | None, typer.Option(metavar="DATA", help="Labelled films to evaluate bundles (and runs) on.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Page, JSON, CSV, figures.")] = None,
     part: Annotated[
@@ -38,16 +38,16 @@ def compare(  # noqa: PLR0917 - typer makes them options
     preset: Annotated[str, typer.Option(help="Operating point of the calls.")] = "balanced",
     sort: Annotated[str, typer.Option(help="Figure that orders the rows: AUC, recall, films a second, ...")] = "AUC",
     reference: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Test the others against this one; without it, every pair.")
+        str | None, typer.Option(metavar="NAME", help="Reference system of the paired tests; without it, every pair.")
     ] = None,
     every_test: Annotated[bool, typer.Option("--every-test", help="Print the tests of every figure.")] = False,
-    draws: Annotated[int, typer.Option(min=100, help="Draws of the bootstrap.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    draws: Annotated[int, typer.Option(min=100, help="Bootstrap replicates.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Random seed of the bootstrap.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON, and nothing else.")] = False,
 ) -> None:
     """Compare models on the same films: the table of models, paired tests, ROC, and where they disagree.
 
-    Runs bring their held-out films; with --data all models are judged on its films: bundles, runs, and any ONNX file
+    Runs bring their held-out films; with --data all models are evaluated on its films: bundles, runs, and any ONNX file
     with its spec beside it (MODEL.onnx, MODEL.toml). Films that not every system has are in no figure, and are
     listed. Needs the extra `evaluate`.
 
@@ -147,49 +147,51 @@ def evaluate(  # noqa: PLR0917 - typer makes them options
         Path | None,
         typer.Argument(help="Labelled films: a folder, a table of them, a saved manifest, or a run's folder."),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Where all of it goes.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Folder of the results.")] = None,
     part: Annotated[
         str | None, typer.Option(help="Part of a run, a data set or a table: test, val, train, or all.")
     ] = None,
     table: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Judge a table of predictions (.csv, .tsv, .parquet): no model.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Evaluate a table of predictions (.csv, .tsv, .parquet): no model."),
     ] = None,
     spec: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML file that says how a foreign ONNX classifier is used.")
+        Path | None,
+        typer.Option(metavar="FILE", help="TOML file with the input specification of a foreign ONNX classifier."),
     ] = None,
     label: Annotated[
         list[str] | None,
-        typer.Option("--label", metavar="LABEL=CLASS", help="Take a label for another; LABEL= leaves its films out."),
+        typer.Option("--label", metavar="LABEL=CLASS", help="Map a label to a class; LABEL= leaves its films out."),
     ] = None,
-    positive: Annotated[
-        list[str] | None, typer.Option(metavar="CLASS", help="Of a table: a class that is the finding.")
-    ] = None,
-    finding: Annotated[str | None, typer.Option(help="Of a table: what the finding is called.")] = None,
+    positive: Annotated[list[str] | None, typer.Option(metavar="CLASS", help="Of a table: a positive class.")] = None,
+    finding: Annotated[str | None, typer.Option(help="Of a table: name of the finding.")] = None,
     threshold: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE", help="An operating point that was fixed beforehand, in place of the others."
-        ),
+        typer.Option(metavar="NAME=VALUE", help="A prespecified operating point, in place of the others."),
     ] = None,
     readers: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Calls of persons on the same films: reader, path, call.")
+        Path | None, typer.Option(metavar="FILE", help="Reader study on the same films: reader, path, call.")
     ] = None,
-    stress: Annotated[bool, typer.Option("--stress/--no-stress", help="Sweep corruptions over some films.")] = True,
-    stress_films: Annotated[int, typer.Option(min=10, help="How many films the sweep takes.")] = 100,
-    sanity: Annotated[bool, typer.Option("--sanity/--no-sanity", help="Check the evidence maps.")] = True,
+    stress: Annotated[
+        bool, typer.Option("--stress/--no-stress", help="Robustness: metrics under image corruptions.")
+    ] = True,
+    stress_films: Annotated[int, typer.Option(min=10, help="Films of the robustness sweep.")] = 100,
+    sanity: Annotated[
+        bool, typer.Option("--sanity/--no-sanity", help="Explanation sanity checks of the evidence maps.")
+    ] = True,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="At most this many films, evenly taken: a quick try.")
+        int | None, typer.Option(min=1, help="At most this many films, evenly spaced: a quick try.")
     ] = None,
-    draws: Annotated[int, typer.Option(min=100, help="Of the bootstrap.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Read all films again, whatever FOLDER holds.")] = False,
+    draws: Annotated[int, typer.Option(min=100, help="Bootstrap replicates.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Predict all films again, whatever FOLDER holds.")] = False,
 ) -> None:
-    """Judge how well a system works: figures with intervals, curves, subgroups, stress, evidence, report, model card.
+    """Evaluate a system: metrics with intervals, curves, subgroups, robustness, explanation checks, report, model card.
 
-    Operating points are those that the bundle froze; none is chosen on the judged films. Started again after a kill,
+    Operating points are those that the bundle froze; none is chosen on these films. Started again after a kill,
     the same command goes on where it stopped. Needs the extra `evaluate`. Research use only.
 
-    Exit code 0: all films judged; 3: some got no probability (refused.csv says why); 2: wrong usage; 4: the bundle
+    Exit code 0: all films evaluated; 3: some got no probability (refused.csv says why); 2: wrong usage; 4: the bundle
     cannot be used; 5: disk full.
 
     Example: pneumoscope evaluate standard chest_xray --part test --out evaluation

@@ -1,4 +1,4 @@
-"""The command's entry point: which verbs there are, and how errors leave."""
+"""The command's entry point: which commands there are, and how errors leave."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ VERBS = {
     "backup": "pneumoscope.cli.backup:backup",
     "restore": "pneumoscope.cli.backup:restore",
 }
-"""The verbs in the order of the path, and where each lives; its help is its docstring."""
+"""The commands in workflow order, and where each is defined; its help is its docstring."""
 
 
 class _Verbs(TyperGroup):
@@ -128,7 +128,7 @@ def pneumoscope(
 ) -> None:
     """Read chest radiographs for pneumonia, and train what reads them. Research use only. Not a medical device.
 
-    The verbs stand in the order of the path; each has an example: pneumoscope read --help
+    Commands are listed in workflow order; each has an example: pneumoscope read --help
     """
     del version
 

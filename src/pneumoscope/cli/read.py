@@ -363,10 +363,10 @@ def read(  # noqa: PLR0917 - typer makes them options
             metavar="PATH...", help="Films, folders of films, patterns in quotes, or - for a list on standard input."
         ),
     ],
-    json: Annotated[bool, typer.Option("--json", help="Print one reading a line as JSON.")] = False,
-    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write one row a film.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one reading per line as JSON.")] = False,
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write one row per film.")] = None,
     evidence: Annotated[
-        Path | None, typer.Option("--evidence", metavar="DIR", help="Write one picture a film with its evidence.")
+        Path | None, typer.Option("--evidence", metavar="DIR", help="Write one picture per film with its evidence.")
     ] = None,
     report: Annotated[
         Path | None,
@@ -377,7 +377,7 @@ def read(  # noqa: PLR0917 - typer makes them options
         typer.Option(
             "--format",
             metavar="NAMES",
-            help="Of the reports, with commas between: html (the default), pdf, fhir, sr, json.",
+            help="Report formats, with commas: html (the default), pdf, fhir, sr, json.",
         ),
     ] = None,
     model: Annotated[str | None, typer.Option(help="A shipped bundle's name, or a bundle's path.")] = None,
@@ -385,28 +385,28 @@ def read(  # noqa: PLR0917 - typer makes them options
         str | None,
         typer.Option(help="The operating point: three-way (with indeterminate calls), screening or balanced."),
     ] = None,
-    coverage: Annotated[
-        float | None, typer.Option(help="Share of films whose set of classes is to hold the true one: 0.9 or 0.95.")
-    ] = None,
+    coverage: Annotated[float | None, typer.Option(help="Nominal coverage of the prediction set: 0.9 or 0.95.")] = None,
     no_mend: Annotated[
         bool,
         typer.Option(
-            "--no-mend", help="Refuse films that are turned, tilted or inverted, and wide borders; mend nothing."
+            "--no-mend",
+            help="Correct nothing: refuse films that are rotated, tilted or inverted, or have wide borders.",
         ),
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Read what the gate refuses too; each such reading says that it was forced.")
+        bool,
+        typer.Option(
+            "--force", help="Read films that quality control refuses, too; each such reading is marked as forced."
+        ),
     ] = False,
-    batch: Annotated[int | None, typer.Option(min=1, help="Films in hand at once; bounds the memory.")] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Films read at the same time; without this, one a CPU.")
-    ] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Films processed concurrently; bounds the memory.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Worker threads; one per CPU without it.")] = None,
 ) -> None:
-    """Read films and say what is in them.
+    """Read films: a probability of the finding, a call, and the evidence for it.
 
     Prints a table for people, or JSON; writes CSV, pictures of the evidence, and reports (HTML, PDF, FHIR, DICOM SR).
-    What is no whole, frontal chest film is refused, with a reason and without a number; what is only turned,
-    tilted or inverted is mended. Research use only.
+    What is no whole, frontal chest film is refused, with a reason and without a number; what is only rotated,
+    tilted or inverted is corrected. Research use only.
 
     Exit code 0: all films read; 3: some refused; 2: wrong usage; 4: the bundle cannot be used; 5: disk full.
 

@@ -30,9 +30,9 @@ def search(  # noqa: PLR0917 - typer makes them options
         int | None, typer.Option(min=1, help="Configurations to try, those already tried included.")
     ] = None,
     folds: Annotated[int | None, typer.Option(min=2, help="Folds by patient; a trial learns as many networks.")] = None,
-    sampler: Annotated[Literal["tpe", "random", "grid"] | None, typer.Option(help="Who proposes.")] = None,
+    sampler: Annotated[Literal["tpe", "random", "grid"] | None, typer.Option(help="Sampler of configurations.")] = None,
     pruner: Annotated[
-        Literal["median", "hyperband", "none"] | None, typer.Option(help="Who ends hopeless trials.")
+        Literal["median", "hyperband", "none"] | None, typer.Option(help="Pruner that stops hopeless trials early.")
     ] = None,
     objective: Annotated[
         Literal["auc", "recall"] | None, typer.Option(help="Mean over the folds: AUC, or recall at --specificity.")
@@ -47,9 +47,9 @@ def search(  # noqa: PLR0917 - typer makes them options
         ),
     ] = None,
     study: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the study in the database.")] = None,
-    worker: Annotated[bool, typer.Option("--worker", help="Try configurations only; leave judging to others.")] = False,
+    worker: Annotated[bool, typer.Option("--worker", help="Run trials only; leave the evaluation to others.")] = False,
     heartbeat: Annotated[
-        int, typer.Option(min=1, help="Seconds between signs of life; after 3 without, others take the trial up.")
+        int, typer.Option(min=1, help="Seconds between heartbeats; after 3 missed ones, others take the trial up.")
     ] = 60,
     network: Annotated[str | None, typer.Option(help="Family; `pneumoscope networks` lists them.")] = None,
     recipe: Annotated[
@@ -61,11 +61,11 @@ def search(  # noqa: PLR0917 - typer makes them options
     change: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one key, like optim.epochs=10.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything that is drawn.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw away an earlier search in DIR.")] = False,
     show_space: Annotated[bool, typer.Option("--show-space", help="Print the plan and the space, and stop.")] = False,
 ) -> None:
-    """Search for hyper-parameters, and judge the winner on patients whom no trial has seen.
+    """Search hyperparameters, and evaluate the winner on patients that no trial has seen.
 
     Trials are networks on folds of some patients; the winner is trained as `pneumoscope train` would, and judged once
     on the others. Started again after a kill, the same command goes on. Needs the extra `search`.

@@ -28,7 +28,7 @@ def open_store(data: Path | None, database: str | None) -> Database:
         UsageError: There is none. It is not made: an empty log would be found whole.
         MissingExtra: The parts that reach it are not installed.
     """
-    require_packages("sqlalchemy", needed_for="the store of the reading room", extra="web")
+    require_packages("sqlalchemy", needed_for="the database of the web application", extra="web")
     from pneumoscope.server.config import WebConfig
     from pneumoscope.server.store.database import Database
 
@@ -38,7 +38,9 @@ def open_store(data: Path | None, database: str | None) -> Database:
         file = Path(url.removeprefix("sqlite:///")).expanduser()
         if not file.is_file():
             raise UsageError(
-                "there is no reading room here", where=file, remedy="Give the --data or --database that serve was given"
+                "there is no database of the web application here",
+                where=file,
+                remedy="Give the --data or --database that serve was given",
             )
     return Database(url)
 
@@ -50,7 +52,9 @@ def serve(  # noqa: PLR0917 - typer makes them options
     host: Annotated[
         str | None, typer.Option(help="Address to listen on; 127.0.0.1 without this, which is this machine alone.")
     ] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="8000 without this; 0 takes a free one.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port, 8000 without it; 0 takes a free one.")
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder for the database, films and bundles; the user's data folder without."),
@@ -62,12 +66,12 @@ def serve(  # noqa: PLR0917 - typer makes them options
         str | None, typer.Option(metavar="PLACE", help="Where films are kept: file:DIR or s3://BUCKET/PREFIX.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="The bundle that reads until another is put in use: a shipped one, or a path.")
+        str | None, typer.Option(help="The bundle in use until another is chosen: a shipped one's name, or a path.")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Films read at the same time; without this, one a CPU.")
+    workers: Annotated[int | None, typer.Option(min=1, help="Films read concurrently; one per CPU without it.")] = None,
+    queue: Annotated[
+        int | None, typer.Option(min=1, help="Length of the queue; more films are answered with 503.")
     ] = None,
-    queue: Annotated[int | None, typer.Option(min=1, help="Films that may wait; more are answered with 503.")] = None,
     keep_days: Annotated[
         int | None, typer.Option(min=0, help="Delete studies after so many days; 0 keeps them.")
     ] = None,
@@ -76,7 +80,7 @@ def serve(  # noqa: PLR0917 - typer makes them options
     ] = None,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = False,
 ) -> None:
-    """Open the reading room: drop films in the browser, keep a worklist, or send films to its API.
+    """Start the web application: read films in the browser, keep a worklist, or use its REST API.
 
     Works on this machine with nothing set up: open the address that it prints; the token in it lets you in. On an
     address that others can reach, persons have to sign in: a code for the first administrator is printed. Ctrl+C stops
@@ -137,13 +141,13 @@ def users(
     ] = "list",
     name: Annotated[str | None, typer.Argument(help="Of the user.")] = None,
     data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the reading room, as serve was given it.")
+        Path | None, typer.Option(metavar="DIR", help="Data folder of the web application, as given to serve.")
     ] = None,
     database: Annotated[
-        str | None, typer.Option(metavar="URL", help="Its database, as serve was given it, instead of the folder's.")
+        str | None, typer.Option(metavar="URL", help="Its database, as given to serve, instead of the folder's.")
     ] = None,
 ) -> None:
-    """List the users of the reading room, give one a new password, or end a lockout.
+    """List the users of the web application, set a password, or end a lockout.
 
     For when nobody who could do it on the Admin page can log in. The server may run meanwhile. A new password is asked
     for on the terminal, or read as one line from standard input; it logs the user out everywhere. What is done is
@@ -205,19 +209,19 @@ _HEAD = re.compile(r"(\d{1,18}):([0-9a-f]{64})")
 
 
 def log(
-    what: Annotated[Literal["verify"], typer.Argument(help="Compute the chain of the log again.")],
+    what: Annotated[Literal["verify"], typer.Argument(help="Recompute the hash chain.")],
     data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the reading room, as serve was given it.")
+        Path | None, typer.Option(metavar="DIR", help="Data folder of the web application, as given to serve.")
     ] = None,
     database: Annotated[
-        str | None, typer.Option(metavar="URL", help="Its database, as serve was given it, instead of the folder's.")
+        str | None, typer.Option(metavar="URL", help="Its database, as given to serve, instead of the folder's.")
     ] = None,
     head: Annotated[
         str | None,
         typer.Option(metavar="N:DIGEST", help="A head that was printed before: nothing up to it may have changed."),
     ] = None,
 ) -> None:
-    """Say whether the audit log of the reading room is as it was written, and the readings and verdicts as it says.
+    """Verify the audit log of the web application: its lines, and the readings and verdicts that it tells of.
 
     Every line holds the sha256 of the one before; the log holds the sha256 of every reading and verdict, and is guarded
     by triggers of the database. Whoever changes a line and all that follow it, too, is found by a head that was kept

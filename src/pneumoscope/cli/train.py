@@ -54,15 +54,15 @@ def networks(
 def augment(  # noqa: PLR0917 - typer makes them options
     data: Annotated[Path, typer.Argument(help="Labelled films, as for train.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The PNG to write.")] = Path("augment.png"),
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file with what differs.")] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML file with the keys that differ.")] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one key, like augment.gamma=0.")
     ] = None,
     films: Annotated[int, typer.Option(min=1, max=24, help="Films, one a row.")] = 6,
-    looks: Annotated[int, typer.Option(min=1, max=24, help="Augmented looks at each.")] = 7,
-    seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
+    looks: Annotated[int, typer.Option(min=1, max=24, help="Augmented copies of each.")] = 7,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
 ) -> None:
-    """Draw a grid: each row a film, first as it is and then as training may see it.
+    """Draw a grid of augmented films, one film a row.
 
     Example: pneumoscope augment chest_xray --out augment.png --set augment.mixup=0.3
     """
@@ -89,18 +89,18 @@ def train(  # noqa: PLR0917 - typer makes them options
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="RUN", help="Folder of the run.")] = None,
-    network: Annotated[str | None, typer.Option(help="Family; `pneumoscope networks` lists them.")] = None,
+    network: Annotated[str | None, typer.Option(help="Network family; `pneumoscope networks` lists them.")] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help="A configuration of the package: shipped, guangzhou, residual, guests."),
+        typer.Option(help="A shipped configuration: shipped, guangzhou, residual, guests."),
     ] = None,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file with what differs.")] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML file with the keys that differ.")] = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one key, like optim.epochs=10.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything that is drawn.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
     leave_out: Annotated[
-        list[str] | None, typer.Option("--leave-out", metavar="SITE", help="Do not learn from this site; test on it.")
+        list[str] | None, typer.Option("--leave-out", metavar="SITE", help="Leave this site out of training, and test on it.")
     ] = None,
     resplit: Annotated[
         bool,
@@ -109,7 +109,7 @@ def train(  # noqa: PLR0917 - typer makes them options
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw away an earlier run in RUN.")] = False,
     show_config: Annotated[bool, typer.Option("--show-config", help="Print the whole configuration and stop.")] = False,
 ) -> None:
-    """Train a network, calibrate it, choose its thresholds, export it, and draw the run's figures.
+    """Train a network, calibrate it, choose its operating points, export the bundle, and draw the run's figures.
 
     Started again after a kill, the same command goes on where it stopped. Needs the extra `train`.
 
@@ -221,12 +221,12 @@ def print_run(run: Path) -> None:
 
 def ensemble(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Folders of finished runs.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="Folder of the joined run.")],
-    name: Annotated[str, typer.Option(help="Of the bundle.")] = "ensemble",
-    version: Annotated[str, typer.Option(help="Of the bundle.")] = "1",
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="Folder of the ensemble run.")],
+    name: Annotated[str, typer.Option(help="Name of the bundle.")] = "ensemble",
+    version: Annotated[str, typer.Option(help="Version of the bundle.")] = "1",
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw away an earlier run in RUN.")] = False,
 ) -> None:
-    """Join the networks of several runs into one bundle: the mean of their logits, calibrated and judged anew.
+    """Build an ensemble bundle of several runs: the mean of their logits, calibrated and evaluated anew.
 
     The runs must have the same films, split and preprocessing; they may differ in seed, network, optimisation and
     augmentation. Needs the extra `train`.

@@ -74,3 +74,24 @@ def test_a_missing_extra_is_found_before_any_film(
     assert ran.code == 2
     assert "pip install 'pneumoscope[pdf]'" in ran.err
     assert not (tmp_path / "r").exists()
+
+
+def test_pictures_and_reports_decode_a_film_once(
+    run: Run, films: Path, tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pneumoscope.films import load
+
+    decoded: list[str] = []
+    decode = load._radiograph_of_bytes
+
+    def noting(data: bytes, where: str, max_pixels: int) -> object:
+        decoded.append(where)
+        return decode(data, where, max_pixels)
+
+    monkeypatch.setattr(load, "_radiograph_of_bytes", noting)
+
+    ran = run("read", films / "a.png", "--model", tiny_bundle, "--evidence", tmp_path / "e", "--report", tmp_path / "r")
+
+    assert ran.code == 0, ran.err
+    assert len(list((tmp_path / "e").iterdir())) == len(list((tmp_path / "r").iterdir())) == 1
+    assert decoded == [str(films / "a.png")]

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pneumoscope.reports.overlay import overlay, overlay_png
+from pneumoscope.reports.overlay import (
+    blend_evidence,
+    evidence_colours,
+    evidence_layer,
+    overlay,
+    overlay_png,
+    side_by_side,
+    thumbnail,
+)
 from pneumoscope.settings import NOTICE
 from pneumoscope.types.radiograph import FilmInfo, Radiograph
 
@@ -98,3 +106,54 @@ def test_it_is_a_png_that_carries_the_notice(film: Radiograph, read_reading: Rea
 def test_a_refused_reading_is_not_drawn(film: Radiograph, refused_reading: Reading) -> None:
     with pytest.raises(ValueError, match="no evidence"):
         overlay(film, refused_reading)
+
+
+def test_the_edge_of_the_trim_is_no_edge_of_evidence(read_reading: Reading) -> None:
+    """A map that ends within the film fades there; one that reaches the film's edge does not."""
+    assert read_reading.evidence is not None
+    even = np.full((6, 6), 3.0, np.float32)
+    trimmed = replace(read_reading.evidence, map=even, frame=(30.0, 20.0, 270.0, 180.0))
+    whole = replace(trimmed, frame=(0.0, 0.0, 300.0, 200.0))
+
+    opacity = evidence_layer(trimmed, (200, 300), 1.0)[..., 3].astype(int)
+
+    assert np.abs(np.diff(opacity[150, 15:40])).max() < 120  # it was 173 at one step
+    assert opacity[150, 100] == evidence_layer(whole, (200, 300), 1.0)[150, 100, 3]
+    assert evidence_layer(whole, (200, 300), 1.0)[150, 1, 3] == opacity[150, 100]
+
+
+def test_a_line_runs_round_the_leading_place_alone(read_reading: Reading) -> None:
+    assert read_reading.evidence is not None
+    two = np.full((6, 6), -0.5, np.float32)
+    two[0, 0], two[4:, 4:] = 2.5, 4.0
+    layer = evidence_layer(replace(read_reading.evidence, map=two), (200, 300), 1.0)
+
+    line = (layer == (255, 244, 214, 200)).all(axis=-1)
+    rows, columns = np.nonzero(line)
+    assert rows.size > 100
+    assert rows.min() > 150
+    assert columns.min() > 100
+    nothing = evidence_layer(replace(read_reading.evidence, map=np.full((6, 6), 0.05, np.float32)), (200, 300), 1.0)
+    assert not (nothing == (255, 244, 214, 200)).all(axis=-1).any()
+
+
+def test_every_renderer_has_the_same_colours(film: Radiograph, read_reading: Reading) -> None:
+    """Figures, the gallery and the pages take their colours from one scale."""
+    from matplotlib.colors import Normalize
+
+    from pneumoscope.evaluation.figures.films import EVIDENCE_SCALE
+
+    assert read_reading.evidence is not None
+    values = np.array([[-2.0, 0.0, 2.0]])
+    colours = evidence_colours(values, 2.0).astype(np.float64)
+    on_grey = 96 * (1 - colours[..., 3:] / 255) + colours[..., :3] * colours[..., 3:] / 255
+
+    assert np.abs(255 * EVIDENCE_SCALE(Normalize(-2, 2)(values))[..., :3] - on_grey).max() < 3
+    pair = np.asarray(side_by_side(film, read_reading.evidence, 150), dtype=np.int16)
+    alone = np.asarray(blend_evidence(film, read_reading.evidence, (100, 150)), dtype=np.int16)
+    np.testing.assert_array_equal(pair[:, -100:], alone)
+
+
+def test_a_thumbnail_is_never_enlarged(film: Radiograph) -> None:
+    assert thumbnail(film, 150).size == (100, 150)
+    assert thumbnail(film, 4000).size == (200, 300)

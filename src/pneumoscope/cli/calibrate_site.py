@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumoscope.model.schema import THREE_WAY
-
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType
     from rich.table import Table
@@ -183,7 +181,7 @@ def _gate(old: BundleMeta, gate: SiteQualityLimits) -> Table:
 def _bounds(meta: BundleMeta) -> str:
     band = meta.band
     if band is None:
-        return f"no {THREE_WAY} call"
+        return "no three-way call"
     low = f"no {meta.finding} below {band.lower:.3f}" if band.lower > 0 else f"never no {meta.finding}"
     high = f"{meta.finding} from {band.upper:.3f}" if band.upper <= 1 else f"never {meta.finding}"
     return f"{low}, {high}, indeterminate between"

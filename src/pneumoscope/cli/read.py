@@ -16,12 +16,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumoscope.errors import FilmError, UsageError
-from pneumoscope.model.schema import ThreeWayPoint
-from pneumoscope.reports import csv as csv_report
-from pneumoscope.reports.csv import CsvFile
+from pneumoscope.errors import UsageError
 from pneumoscope.settings import NOTICE
-from pneumoscope.types.reading import INDETERMINATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +25,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from pneumoscope.model.reader import Reader
+    from pneumoscope.reports.csv import CsvFile
     from pneumoscope.reports.formats import Format
     from pneumoscope.types.radiograph import Radiograph
     from pneumoscope.types.reading import Reading
@@ -156,8 +153,12 @@ class ReportFolder:
         self._reader = reader
         self._meaning = summarize_operating_point(reader.point)
 
-    def write(self, reading: Reading) -> None:
+    def write(self, reading: Reading, film: Radiograph | None) -> None:
         """Write one file a format, whole or not at all.
+
+        Args:
+            reading: Read or refused.
+            film: As it was read; None if it could not be decoded.
 
         Raises:
             StorageError: The disk is full.
@@ -166,24 +167,13 @@ class ReportFolder:
         from pneumoscope.storage import write_atomically
 
         given = ReportContext(
-            film=self._film(reading),
+            film=film,
             meaning=self._meaning,
             source=Path(reading.film.path).read_bytes() if reading.film.format == "DICOM" else None,
             finding=self._reader.meta.finding,
         )
         for each in self._formats:
             write_atomically(self._folder / report_name(reading, each.suffix), each.write(reading, given))
-
-    def _film(self, reading: Reading) -> Radiograph | None:
-        """The film once more (keeping every film until its reading is known would cost memory); None if unreadable."""
-        from pneumoscope.films.load import load
-        from pneumoscope.quality.corrections import apply_corrections
-
-        try:
-            film = load(reading.film.path, max_pixels=self._reader.settings.max_pixels)
-        except FilmError:
-            return None
-        return apply_corrections(film, reading.corrections)
 
 
 def report_name(reading: Reading, suffix: str) -> str:
@@ -219,12 +209,13 @@ def open_outputs(
     Raises:
         StorageError: One of them cannot be made.
     """
+    from pneumoscope.reports.csv import CsvFile, header
     from pneumoscope.storage import make_folder
 
     with ExitStack() as stack:
         rows = None
         if csv is not None:
-            rows = stack.enter_context(CsvFile(csv, csv_report.header(reader.meta.class_names, reader.meta.finding)))
+            rows = stack.enter_context(CsvFile(csv, header(reader.meta.class_names, reader.meta.finding)))
         folder = None if evidence is None else make_folder(evidence)
         reports = None if report is None else ReportFolder(make_folder(report), formats, reader)
         outputs = Outputs(reader, json=json, rows=rows, pictures=folder, reports=reports)
@@ -259,29 +250,45 @@ class Outputs:
         self._reports = reports
         self._held: list[Reading] = []
         self.bar: Progress | None = None
-        self._counts = {"read": 0, "refused": 0, "called": 0, INDETERMINATE: 0}
+        self._counts = {"read": 0, "refused": 0, "called": 0, "indeterminate": 0}
 
     @property
     def quiet(self) -> bool:
         """Whether there is room for a progress bar: JSON lines on the same terminal would tear it."""
         return not (self._json and sys.stdout.isatty())
 
-    def take(self, reading: Reading) -> None:
+    @property
+    def wants_films(self) -> bool:
+        """Whether anything draws the films."""
+        return self._pictures is not None or self._reports is not None
+
+    def take(self, reading: Reading, film: Radiograph | None = None) -> None:
         """Write one reading everywhere it is wanted: files first, then the terminal.
+
+        Args:
+            reading: Read or refused.
+            film: As it was read, where ``wants_films``; None if it could not be decoded.
 
         Raises:
             StorageError: The disk is full.
         """
+        from pneumoscope.types.reading import INDETERMINATE
+
         meta = self._reader.meta
         self._counts[reading.status] += 1
         self._counts["called"] += reading.finding is not None and reading.finding.call == meta.finding
-        self._counts[INDETERMINATE] += reading.finding is not None and reading.finding.call == INDETERMINATE
+        self._counts["indeterminate"] += reading.finding is not None and reading.finding.call == INDETERMINATE
         if self._rows is not None:
-            self._rows.write(csv_report.row(reading, meta.class_names))
-        if self._pictures is not None and reading.status == "read":
-            self._draw(reading, self._pictures)
+            from pneumoscope.reports.csv import row
+
+            self._rows.write(row(reading, meta.class_names))
+        if self._pictures is not None and film is not None and reading.status == "read":
+            from pneumoscope.reports.overlay import overlay_png
+            from pneumoscope.storage import write_atomically
+
+            write_atomically(self._pictures / picture_name(reading), overlay_png(film, reading))
         if self._reports is not None:
-            self._reports.write(reading)
+            self._reports.write(reading, film)
         if self._json:
             from pneumoscope.reports.json import to_json
 
@@ -293,12 +300,14 @@ class Outputs:
 
     def finish(self) -> None:
         """Print what is held back, the sum, and the notice."""
+        from pneumoscope.model.schema import ThreeWayPoint
+
         if self._json:
             return
         self.show_held()
         counts, meta, point = self._counts, self._reader.meta, self._reader.point
         if isinstance(point, ThreeWayPoint):
-            left_open = f", {counts[INDETERMINATE]} indeterminate"
+            left_open = f", {counts['indeterminate']} indeterminate"
             how = f"three-way: no {meta.finding} below {point.lower:.3g}, {meta.finding} from {point.upper:.3g}"
         else:
             left_open, how = "", f"{point.preset} operating point: {point.threshold:.3g}"
@@ -325,18 +334,6 @@ class Outputs:
         sys.stdout.flush()
         if self.bar is not None:
             self.bar.start()
-
-    def _draw(self, reading: Reading, folder: Path) -> None:
-        """The film is decoded a second time: keeping every film until its reading is known would cost memory."""
-        from pneumoscope.films.load import load
-        from pneumoscope.quality.corrections import apply_corrections
-        from pneumoscope.reports.overlay import overlay_png
-        from pneumoscope.storage import write_atomically
-
-        film = load(reading.film.path, max_pixels=self._reader.settings.max_pixels)
-        write_atomically(
-            folder / picture_name(reading), overlay_png(apply_corrections(film, reading.corrections), reading)
-        )
 
 
 def _with_options(reading: Reading) -> Reading:
@@ -435,9 +432,13 @@ def _read_all(reader: Reader, films: Iterator[str], outputs: Outputs, *, batch: 
     refused = 0
     with silence_libraries(), progress(total, wanted=outputs.quiet and (total is None or total >= _MANY)) as bar:
         outputs.bar = bar
-        readings: Iterator[Reading] = reader.read_many(films, batch=batch)
-        for reading in readings:
-            outputs.take(reading)
+        readings: Iterator[tuple[Reading, Radiograph | None]]
+        if outputs.wants_films:
+            readings = reader.read_with_films(films, batch=batch)
+        else:
+            readings = ((reading, None) for reading in reader.read_many(films, batch=batch))
+        for reading, film in readings:
+            outputs.take(reading, film)
             refused += reading.status == "refused"
             if bar is not None:
                 bar.advance(bar.task_ids[0])

@@ -100,7 +100,8 @@ def train(  # noqa: PLR0917 - typer makes them options
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
     leave_out: Annotated[
-        list[str] | None, typer.Option("--leave-out", metavar="SITE", help="Leave this site out of training, and test on it.")
+        list[str] | None,
+        typer.Option("--leave-out", metavar="SITE", help="Leave this site out of training, and test on it."),
     ] = None,
     resplit: Annotated[
         bool,

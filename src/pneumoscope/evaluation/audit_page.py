@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from PIL import Image
 
 from pneumoscope.data.audit.acquisition import feature_names
 from pneumoscope.data.pixels import open_film
@@ -29,10 +27,10 @@ from pneumoscope.evaluation.report.engine import (
     Text,
     Thumbnail,
     counted,
-    jpeg_base64,
     render_page,
 )
 from pneumoscope.evaluation.serialization import write_document
+from pneumoscope.reports.overlay import thumbnail_jpeg
 from pneumoscope.storage import make_folder, open_atomically, write_atomically
 
 if TYPE_CHECKING:
@@ -47,7 +45,7 @@ __all__ = ["ThumbnailGallery", "audit_page", "verdict_cards", "write_audit"]
 _LISTED = 25
 """Rows of a long list on the page; all of them are in audit.json."""
 
-_SIDE, _QUALITY = 224, 72
+_SIDE = 224  # pixels of a picture's longer side
 _PICTURED_GROUPS, _PICTURED_COPIES, _PICTURED_FILMS = 12, 6, 24
 _GROUP_WORDS = {
     "size": "height, width, aspect",
@@ -79,10 +77,7 @@ class ThumbnailGallery:
             except FilmError:
                 self._made[path] = ""
             else:
-                levels = np.rint(film.pixels * (255 / film.white)).astype(np.uint8)
-                picture = Image.fromarray(levels)
-                picture.thumbnail((_SIDE, _SIDE))
-                self._made[path] = jpeg_base64(np.asarray(picture), quality=_QUALITY)
+                self._made[path] = base64.b64encode(thumbnail_jpeg(film, _SIDE)).decode("ascii")
         return self._made[path]
 
     def film(self, path: str, *, truth: str = "", more: str = "") -> GalleryFilm:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import replace
 from os import PathLike, fspath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pneumoscope import __version__
 from pneumoscope.errors import BundleIncompatible, FilmError, UsageError
@@ -26,6 +26,7 @@ from pneumoscope.model.evidence import finding_evidence
 from pneumoscope.model.preprocess import prepare_film
 from pneumoscope.model.session import Session
 from pneumoscope.quality.checks import QualityResult, check_quality
+from pneumoscope.quality.corrections import apply_corrections
 from pneumoscope.quality.head import quality_head
 from pneumoscope.settings import Settings
 from pneumoscope.types.radiograph import FilmInfo
@@ -34,7 +35,7 @@ from pneumoscope.types.reading import ModelRef, Reading, Refusal, Software
 __all__ = ["Reader", "load"]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
     from pathlib import Path
     from typing import TypeAlias
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     FilmSource: TypeAlias = str | PathLike[str] | bytes | Image | NDArray[np.generic]
 
 
+_Result = TypeVar("_Result")
 _LOG = logging.getLogger(__name__)
 _SOFTWARE = Software(name="pneumoscope", version=__version__)
 
@@ -188,20 +190,37 @@ class Reader:
         Raises:
             UsageError: The batch is not 1 or more.
         """
+        return self._stream(films, batch, self._read_or_refuse)
+
+    def read_with_films(
+        self, films: Iterable[FilmSource], *, batch: int | None = None
+    ) -> Iterator[tuple[Reading, Radiograph | None]]:
+        """``read_many``, with each film as it was read (corrected): what draws it need not decode it again.
+
+        Yields:
+            The reading and its film; of a film that cannot be decoded, None.
+        """
+        return self._stream(films, batch, self._read_with_film)
+
+    def _stream(
+        self, films: Iterable[FilmSource], batch: int | None, work: Callable[[FilmSource], _Result]
+    ) -> Iterator[_Result]:
         batch = self.settings.batch if batch is None else batch
         if batch < 1:
             raise UsageError(f"the batch must be 1 film or more, not {batch}", where="batch", remedy="Give 16, say")
-        return self._stream(films, batch)
+        return self._ordered(films, batch, work)
 
-    def _stream(self, films: Iterable[FilmSource], batch: int) -> Iterator[Reading]:
+    def _ordered(
+        self, films: Iterable[FilmSource], batch: int, work: Callable[[FilmSource], _Result]
+    ) -> Iterator[_Result]:
         threads = min(batch, self.settings.cpu_threads())
         pool = ThreadPoolExecutor(threads, thread_name_prefix="read")
-        in_hand: deque[Future[Reading]] = deque()
+        in_hand: deque[Future[_Result]] = deque()
         try:
             for film in films:
                 if len(in_hand) == batch:
                     yield in_hand.popleft().result()
-                in_hand.append(pool.submit(self._read_or_refuse, film))
+                in_hand.append(pool.submit(work, film))
             while in_hand:
                 yield in_hand.popleft().result()
         finally:
@@ -213,6 +232,14 @@ class Reader:
             return self.read(film)
         except FilmError as error:
             return self._refuse(error, film)
+
+    def _read_with_film(self, source: FilmSource) -> tuple[Reading, Radiograph | None]:
+        try:
+            film = load_film(source, max_pixels=self.settings.max_pixels)
+            reading = self.read_radiograph(film)
+        except FilmError as error:
+            return self._refuse(error, source), None
+        return reading, apply_corrections(film, reading.corrections)
 
     def _admit(self, film: Radiograph) -> QualityResult:
         """What the gate says of a film, if the bundle has a gate."""

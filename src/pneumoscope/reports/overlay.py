@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -27,11 +27,16 @@ __all__ = [
     "blend_evidence",
     "colour_scale_limit",
     "display_image",
+    "evidence_colours",
     "evidence_layer",
     "legend_bar",
     "overlay",
     "overlay_png",
     "report_images",
+    "side_by_side",
+    "side_by_side_jpeg",
+    "thumbnail",
+    "thumbnail_jpeg",
 ]
 
 _Rgb: TypeAlias = tuple[int, int, int]
@@ -41,6 +46,12 @@ _COLOURS_AGAINST: tuple[_Rgb, _Rgb] = ((158, 202, 225), (8, 81, 156))
 _OPACITY_FOR, _OPACITY_AGAINST = 0.68, 0.40
 _DIMMED = 0.86  # the film's white, so that colours tell on it
 _TRANSPARENT_BELOW = 0.12  # share of the scale below which the film shows through untouched
+_MID_GREY = 96
+_FADE = 0.04  # share of the map's side over which it fades at the edge of the trim
+_CONTOUR_LEVEL = 0.6  # of the strongest value
+_CONTOUR = (255, 244, 214, 200)  # red, green, blue, opacity
+_SIDE_GAP = 4  # pixels between a film and the same film with its evidence
+_THUMBNAIL_QUALITY = 82
 _LEAST_SCALE = 1.0  # log-odds; a film without evidence must not look hot because its noise was stretched
 
 
@@ -54,51 +65,116 @@ def display_image(film: Radiograph, size: tuple[int, int]) -> Image.Image:
     Returns:
         A picture of mode L.
     """
-    return Image.fromarray(np.rint(_grey(film, size)[..., 0]).astype(np.uint8))
+    return Image.fromarray(np.rint(_display_values(film, size)).astype(np.uint8))
 
 
-def blend_evidence(film: Radiograph, evidence: Evidence, size: tuple[int, int]) -> Image.Image:
+def thumbnail(film: Radiograph, longest: int = 160) -> Image.Image:
+    """A film in small, for lists and galleries, of its own aspect and never enlarged.
+
+    Args:
+        film: At its full size.
+        longest: Pixels of the longer side.
+
+    Returns:
+        A picture of mode L.
+    """
+    return display_image(film, _fitted(film, longest))
+
+
+def thumbnail_jpeg(film: Radiograph, longest: int = 160) -> bytes:
+    """``thumbnail`` as the bytes of a JPEG file."""
+    return _encoded(thumbnail(film, longest), "JPEG", quality=_THUMBNAIL_QUALITY)
+
+
+def blend_evidence(
+    film: Radiograph, evidence: Evidence, size: tuple[int, int], limit: float | None = None
+) -> Image.Image:
     """The film with its evidence in colours.
 
     Args:
         film: At its full size.
         evidence: With its map.
         size: (columns, rows) of the picture, in pixels; of the film's aspect.
+        limit: The end of the colour scale, in log-odds; without it, the film's own.
 
     Returns:
         A picture of mode RGB.
     """
     scale = max(size) / max(film.rows, film.columns)
-    colours, opacity = _colours_and_opacity(_resampled_map(evidence, size, scale), colour_scale_limit(evidence))
-    drawn = _grey(film, size) * _DIMMED * (1 - opacity) + colours * opacity
+    layer = evidence_layer(evidence, size, scale, limit).astype(np.float32)
+    colours, opacity = layer[..., :3], layer[..., 3:] / 255
+    drawn = _display_values(film, size)[..., None] * _DIMMED * (1 - opacity) + colours * opacity
     return Image.fromarray(np.rint(drawn).astype(np.uint8))
 
 
-def evidence_layer(evidence: Evidence, size: tuple[int, int], scale: float) -> NDArray[np.uint8]:
-    """The evidence alone, in the same colours, to be laid over its film.
+def side_by_side(film: Radiograph, evidence: Evidence | None, longest: int, limit: float | None = None) -> Image.Image:
+    """A film in small and, where there is evidence, the same film with it on the right: mode RGB."""
+    size = _fitted(film, longest)
+    parts = [display_image(film, size).convert("RGB")]
+    if evidence is not None:
+        parts.append(blend_evidence(film, evidence, size, limit))
+    whole = Image.new("RGB", (len(parts) * (size[0] + _SIDE_GAP) - _SIDE_GAP, size[1]), "white")
+    for place, part in enumerate(parts):
+        whole.paste(part, (place * (size[0] + _SIDE_GAP), 0))
+    return whole
+
+
+def side_by_side_jpeg(film: Radiograph, evidence: Evidence | None, longest: int, limit: float | None = None) -> bytes:
+    """``side_by_side`` as the bytes of a JPEG file."""
+    return _encoded(side_by_side(film, evidence, longest, limit), "JPEG", quality=_THUMBNAIL_QUALITY)
+
+
+def evidence_layer(
+    evidence: Evidence, size: tuple[int, int], scale: float, limit: float | None = None
+) -> NDArray[np.uint8]:
+    """The evidence alone, in the same colours, to be laid over its film; a line runs round the leading place.
 
     Args:
         evidence: With its map.
         size: (columns, rows) of the layer, in pixels; of the film's aspect.
         scale: Pixels of the layer for one of the film.
+        limit: The end of the colour scale, in log-odds; without it, the film's own.
 
     Returns:
         uint8 [rows, columns, 4]: red, green, blue, and opacity (not multiplied in).
     """
-    colours, opacity = _colours_and_opacity(_resampled_map(evidence, size, scale), colour_scale_limit(evidence))
+    limit = colour_scale_limit(evidence) if limit is None else limit
+    values = _resampled_map(evidence, size, scale)
+    layer = evidence_colours(values, limit)
+    layer[_leading_contour(values, limit)] = _CONTOUR
+    return layer
+
+
+def evidence_colours(values: NDArray[np.floating[Any]], limit: float) -> NDArray[np.uint8]:
+    """The colours of evidence: the scale of every picture, figure and legend.
+
+    Args:
+        values: In log-odds, [H, W].
+        limit: The end of the scale.
+
+    Returns:
+        uint8 [H, W, 4]: red, green, blue, and opacity (not multiplied in).
+    """
+    strength = np.clip(np.abs(values) / limit, 0, 1)[..., None]
+    speaks_for = (np.asarray(values) > 0)[..., None]
+    weak = np.where(speaks_for, np.array(_COLOURS_FOR[0], np.float32), np.array(_COLOURS_AGAINST[0], np.float32))
+    strong = np.where(speaks_for, np.array(_COLOURS_FOR[1], np.float32), np.array(_COLOURS_AGAINST[1], np.float32))
+    colours = weak + (strong - weak) * strength
+    shown = np.clip((strength - _TRANSPARENT_BELOW) / (1 - _TRANSPARENT_BELOW), 0, 1) ** 0.7
+    opacity = shown * np.where(speaks_for, np.float32(_OPACITY_FOR), np.float32(_OPACITY_AGAINST))
     layer: NDArray[np.uint8] = np.rint(np.concatenate([colours, opacity * 255], axis=-1)).astype(np.uint8)
     return layer
 
 
-def colour_scale_limit(evidence: Evidence) -> float:
-    """The end of the colour scale, in log-odds, rounded up to two figures.
+def colour_scale_limit(*evidence: Evidence) -> float:
+    """The end of the colour scale, in log-odds, rounded up to two figures: one for all films that are compared.
 
     Raises:
-        ValueError: The map was not kept.
+        ValueError: A map was not kept.
     """
-    if evidence.map.size == 0:
+    if any(one.map.size == 0 for one in evidence):
         raise ValueError("the map of this evidence was not kept, so it cannot be drawn")
-    strongest = max(_LEAST_SCALE, float(np.abs(evidence.map).max()))
+    strongest = max([_LEAST_SCALE, *(float(np.abs(one.map).max()) for one in evidence)])
     step = 10.0 ** (np.floor(np.log10(strongest)) - 1)
     return float(np.ceil(strongest / step - 1e-9) * step)
 
@@ -106,40 +182,67 @@ def colour_scale_limit(evidence: Evidence) -> float:
 def legend_bar(width: int, height: int) -> Image.Image:
     """The scale from "against" to "for", in the colours as they look on mid-grey: mode RGB."""
     values = np.repeat(np.linspace(-1, 1, width, dtype=np.float32)[None], height, axis=0)
-    colours, opacity = _colours_and_opacity(values, 1.0)
-    return Image.fromarray(np.rint(np.float32(96) * (1 - opacity) + colours * opacity).astype(np.uint8))
+    layer = evidence_colours(values, 1.0).astype(np.float32)
+    colours, opacity = layer[..., :3], layer[..., 3:] / 255
+    return Image.fromarray(np.rint(np.float32(_MID_GREY) * (1 - opacity) + colours * opacity).astype(np.uint8))
 
 
-def _grey(film: Radiograph, size: tuple[int, int]) -> NDArray[np.float32]:
-    """The film for the eye, between its 0.5 and 99.5 percentiles: float32 [H, W, 1], 0 to 255."""
-    picture = Image.fromarray(film.pixels if film.pixels.dtype == np.uint8 else film.pixels.astype(np.float32))
+def _fitted(film: Radiograph, longest: int) -> tuple[int, int]:
+    """(columns, rows) of a picture of the film whose longer side is no longer than that."""
+    scale = min(1.0, longest / max(film.rows, film.columns))
+    return max(1, round(film.columns * scale)), max(1, round(film.rows * scale))
+
+
+def _display_values(film: Radiograph, size: tuple[int, int]) -> NDArray[np.float32]:
+    """The film between its 0.5 and 99.5 percentiles: float32 [H, W], 0 to 255."""
+    columns, rows = size
+    step = max(1, min(film.rows // rows, film.columns // columns) // 4)  # four pixels for one are enough to average
+    pixels = np.ascontiguousarray(film.pixels[::step, ::step])
+    picture = Image.fromarray(pixels if pixels.dtype == np.uint8 else pixels.astype(np.float32))
     values = np.asarray(picture.resize(size, Image.Resampling.BICUBIC), dtype=np.float32)
     black, white = np.percentile(values, (0.5, 99.5))
     grey: NDArray[np.float32] = np.clip((values - black) * (255.0 / max(white - black, 1e-6)), 0, 255)
-    return grey[..., None].astype(np.float32)
+    return grey.astype(np.float32)
 
 
 def _resampled_map(evidence: Evidence, size: tuple[int, int], scale: float) -> NDArray[np.float32]:
-    """The map over the whole drawn film, 0 where the network did not look: float32 [H, W]."""
+    """The map over the whole drawn film, 0 where the network did not look: float32 [H, W].
+
+    Where what it looked at ends within the film, the map fades: the edge of the trim is no edge of evidence.
+    """
     top, left, bottom, right = (round(edge * scale) for edge in evidence.frame)
-    smooth = Image.fromarray(evidence.map.astype(np.float32)).resize(
-        (max(1, right - left), max(1, bottom - top)), Image.Resampling.BICUBIC
-    )
+    rows, columns = max(1, bottom - top), max(1, right - left)
+    smooth = Image.fromarray(evidence.map.astype(np.float32)).resize((columns, rows), Image.Resampling.BICUBIC)
+    down = _fade(rows, before=top > 0, after=bottom < size[1])
+    across = _fade(columns, before=left > 0, after=right < size[0])
     whole = Image.new("F", size)
-    whole.paste(smooth, (left, top))
+    whole.paste(Image.fromarray(np.asarray(smooth, np.float32) * down[:, None] * across[None]), (left, top))
     return np.asarray(whole, dtype=np.float32)
 
 
-def _colours_and_opacity(values: NDArray[np.float32], limit: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Colours float32 [H, W, 3] and opacity float32 [H, W, 1] of the evidence."""
-    strength = np.clip(np.abs(values) / limit, 0, 1)[..., None]
-    speaks_for = (values > 0)[..., None]
-    weak = np.where(speaks_for, np.array(_COLOURS_FOR[0], np.float32), np.array(_COLOURS_AGAINST[0], np.float32))
-    strong = np.where(speaks_for, np.array(_COLOURS_FOR[1], np.float32), np.array(_COLOURS_AGAINST[1], np.float32))
-    colours = weak + (strong - weak) * strength
-    shown = np.clip((strength - _TRANSPARENT_BELOW) / (1 - _TRANSPARENT_BELOW), 0, 1) ** 0.7
-    opacity = shown * np.where(speaks_for, np.float32(_OPACITY_FOR), np.float32(_OPACITY_AGAINST))
-    return colours.astype(np.float32), opacity.astype(np.float32)
+def _fade(length: int, *, before: bool, after: bool) -> NDArray[np.float32]:
+    """1, and near the ends that are asked for from 0 to 1: float32 [length]."""
+    from_start = (np.arange(length, dtype=np.float32) + 0.5) / max(1.0, _FADE * length)
+    weight = np.ones(length, np.float32)
+    if before:
+        weight = np.minimum(weight, from_start)
+    if after:
+        weight = np.minimum(weight, from_start[::-1])
+    return weight
+
+
+def _leading_contour(values: NDArray[np.float32], limit: float) -> NDArray[np.bool_]:
+    """The line round the place where most speaks for the finding: bool [H, W]; none where hardly anything does."""
+    strongest = float(values.max())
+    if strongest < 2 * _TRANSPARENT_BELOW * limit:
+        return np.zeros(values.shape, np.bool_)
+    place = np.unravel_index(int(values.argmax()), values.shape)
+    inside = Image.fromarray((values >= _CONTOUR_LEVEL * strongest).astype(np.uint8)).copy()  # one that can be drawn on
+    ImageDraw.floodfill(inside, (int(place[1]), int(place[0])), 2)
+    leading = np.pad(np.asarray(inside) == 2, 1)
+    core = leading[1:-1, 1:-1] & leading[:-2, 1:-1] & leading[2:, 1:-1] & leading[1:-1, :-2] & leading[1:-1, 2:]
+    line: NDArray[np.bool_] = leading[1:-1, 1:-1] & ~core
+    return line
 
 
 _PAGE_LONGEST = 960  # pixels; on A4 this is about 250 to the inch
@@ -167,8 +270,7 @@ class ReportImages:
 
 def report_images(film: Radiograph, reading: Reading) -> ReportImages:
     """Draw a film for a page, with its evidence where the reading has a map."""
-    scale = min(1.0, _PAGE_LONGEST / max(film.rows, film.columns))
-    size = (max(1, round(film.columns * scale)), max(1, round(film.rows * scale)))
+    size = _fitted(film, _PAGE_LONGEST)
     alone = _encoded(display_image(film, size), "JPEG")
     evidence = reading.evidence
     if evidence is None or evidence.map.size == 0:
@@ -182,24 +284,22 @@ def report_images(film: Radiograph, reading: Reading) -> ReportImages:
     )
 
 
-def _encoded(picture: Image.Image, kind: str) -> bytes:
+def _encoded(picture: Image.Image, kind: str, quality: int = _QUALITY) -> bytes:
     out = BytesIO()
     if kind == "JPEG":
-        picture.save(out, kind, quality=_QUALITY, subsampling=0)
+        picture.save(out, kind, quality=quality, subsampling=0, optimize=True)
     else:
         picture.save(out, kind)
     return out.getvalue()
 
 
-_RgbInk: TypeAlias = tuple[int, int, int]
-
 _SHEET_LONGEST = 1024  # pixels, of the drawn film; larger films are reduced
 _SHEET_SHORTEST = 640  # smaller films are enlarged, so that the text has room
 _SIDES = "R, L: as if facing the patient."
 _IMPRESSION = "Pattern: a radiographic impression, not microbiology."
-_PAPER: _RgbInk = (16, 18, 22)
-_INK: _RgbInk = (236, 238, 240)
-_FAINT: _RgbInk = (160, 166, 174)
+_PAPER: _Rgb = (16, 18, 22)
+_INK: _Rgb = (236, 238, 240)
+_FAINT: _Rgb = (160, 166, 174)
 
 
 def overlay_png(film: Radiograph, reading: Reading) -> bytes:

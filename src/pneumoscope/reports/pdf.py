@@ -85,7 +85,7 @@ _WIDE = (
 
 def font_file(name: str) -> Path:
     """Where a shipped font is."""
-    return Path(str(files("pneumoscope.reports.pdf").joinpath(name)))
+    return Path(str(files("pneumoscope.reports").joinpath("fonts", name)))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Pictures of films for the browser: full size, whole values, evidence layers, thumbnails."""
+"""Pictures of films for the browser: full size, whole values, evidence layers, thumbnails on disk."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 import time
 from contextlib import suppress
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from pneumoscope.films.load import load
-from pneumoscope.films.resample import resize, stretch_contrast
+from pneumoscope.films.resample import resize
 from pneumoscope.quality.corrections import apply_corrections
 from pneumoscope.reports.overlay import colour_scale_limit, evidence_layer
 from pneumoscope.storage import write_atomically
@@ -29,14 +29,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EVIDENCE_SIDE",
-    "LONGEST",
     "Thumbnails",
     "as_read",
     "eye_jpeg",
     "layer_png",
     "pixels_png",
     "size_as_read",
-    "thumbnail",
 ]
 
 EVIDENCE_SIDE = 512
@@ -124,24 +122,6 @@ def layer_png(evidence: Evidence, rows: int, columns: int) -> tuple[bytes, float
     out = BytesIO()
     Image.fromarray(evidence_layer(evidence, size, scale)).save(out, "PNG", compress_level=4)
     return out.getvalue(), colour_scale_limit(evidence)
-
-
-LONGEST = 160
-"""Pixels of a thumbnail's longer side."""
-
-_LOW, _HIGH = 0.5, 99.5  # percentiles that become black and white
-
-
-def thumbnail(film: Radiograph) -> bytes:
-    """A film in small, as JPEG."""
-    scale = min(1.0, LONGEST / max(film.rows, film.columns))
-    rows, columns = max(1, round(film.rows * scale)), max(1, round(film.columns * scale))
-    step = max(1, min(film.rows // rows, film.columns // columns) // 4)  # four pixels for one are enough to average
-    few: Any = np.ascontiguousarray(film.pixels[::step, ::step])
-    small = resize(few, rows, columns)
-    out = BytesIO()
-    Image.fromarray(stretch_contrast(small, _LOW, _HIGH)).save(out, "JPEG", quality=82, optimize=True)
-    return out.getvalue()
 
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from pneumoscope.films.load import load
-from pneumoscope.server.pictures import Thumbnails, size_as_read, thumbnail
+from pneumoscope.reports.overlay import thumbnail_jpeg
+from pneumoscope.server.pictures import Thumbnails, size_as_read
 from pneumoscope.types.correction import Correction, Crop, Invert, Rotate
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def test_sizes_after_mending(corrections: list[Correction], size: tuple[int, int
 @pytest.mark.parametrize("size", [(70, 90), (900, 300), (33, 4000), (160, 160)])
 @pytest.mark.parametrize("deep", [False, True])
 def test_thumbnails(smooth_film: Callable[..., NDArray[Any]], size: tuple[int, int], *, deep: bool) -> None:
-    small = _opened(thumbnail(load(smooth_film(5, size, deep=deep))))
+    small = _opened(thumbnail_jpeg(load(smooth_film(5, size, deep=deep))))
     assert (small.format, small.mode) == ("JPEG", "L")
     assert max(small.size) == min(160, max(size))
     assert abs(small.width / small.height - size[1] / size[0]) < 0.6 * size[1] / size[0]

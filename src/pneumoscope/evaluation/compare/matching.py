@@ -13,7 +13,7 @@ import numpy as np
 from pneumoscope.data.pixels import open_film
 from pneumoscope.errors import DatasetError, FilmError
 from pneumoscope.evaluation.compare.result import Disagreement, UnmatchedFilm
-from pneumoscope.films.resample import resize, stretch_contrast
+from pneumoscope.reports.overlay import thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -184,9 +184,6 @@ def thumbnails(
                 radiograph = open_film(Path(table.root), table.paths[places[film.path]])
             except FilmError:
                 continue
-            rows, columns = radiograph.pixels.shape
-            scale = side / max(rows, columns)
-            shape = max(1, round(rows * scale)), max(1, round(columns * scale))
-            found[film.path] = stretch_contrast(resize(radiograph.pixels, *shape), 0.5, 99.5)
+            found[film.path] = np.asarray(thumbnail(radiograph, side))
             break
     return found

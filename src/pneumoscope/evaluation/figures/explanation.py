@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import zoom
 
-from pneumoscope.evaluation.figures.films import DIVERGING, show_film
+from pneumoscope.evaluation.figures.films import EVIDENCE_SCALE, show_film
 from pneumoscope.evaluation.figures.style import (
     BLUE,
     COLUMN,
@@ -27,6 +27,7 @@ from pneumoscope.evaluation.figures.style import (
     save,
     small_print,
 )
+from pneumoscope.reports.overlay import evidence_colours
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,9 +92,7 @@ def mean_evidence_figure(
             show_film(axes, np.clip(picture, 0, 255).astype(np.uint8), lift=110)
             values = np.asarray(one.evidence, dtype=np.float64)
             fine = zoom(values, np.divide(picture.shape, values.shape), order=1, mode="nearest", grid_mode=True)
-            shade = DIVERGING(Normalize(-reach, reach, clip=True)(fine))
-            shade[..., 3] = 0.75 * np.clip(np.abs(fine) / reach, 0, 1) ** 0.7
-            axes.imshow(shade, interpolation="antialiased")
+            axes.imshow(evidence_colours(fine, reach), interpolation="antialiased")
             axes.set_title(f"{one.name}\n", size=7.2, pad=1, linespacing=1.0)
             axes.annotate(
                 counted(one.films, "film"),
@@ -104,7 +103,9 @@ def mean_evidence_figure(
                 size=6.2,
             )
         room = figure.add_axes((0.22, (total - height + 0.33) / total, 0.56, 0.08 / total))
-        bar = figure.colorbar(ScalarMappable(Normalize(-reach, reach), DIVERGING), cax=room, orientation="horizontal")
+        bar = figure.colorbar(
+            ScalarMappable(Normalize(-reach, reach), EVIDENCE_SCALE), cax=room, orientation="horizontal"
+        )
         bar.set_label(f"Mean evidence (logit): against {finding}  \u2190  0  \u2192  for {finding}", size=6.5)
         bar.ax.tick_params(labelsize=6)
         bar.locator = MaxNLocator(6)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import zoom
@@ -23,6 +23,7 @@ from pneumoscope.evaluation.figures.style import (
     small_print,
     wrapped,
 )
+from pneumoscope.reports.overlay import evidence_colours, legend_bar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["DIVERGING", "evidence_gallery", "film_grid", "sample_inputs", "sample_outputs", "show_film"]
+__all__ = ["EVIDENCE_SCALE", "evidence_gallery", "film_grid", "sample_inputs", "sample_outputs", "show_film"]
 
 _COLUMNS, _GAP = 6, 0.07  # inches between films
 _SIDE = (PAGE - _GAP - _COLUMNS * _GAP) / _COLUMNS  # inches of a film
@@ -172,7 +173,8 @@ def _frame(axes: Axes, *, good: bool) -> None:
 
 _PAIRS = 3  # films in a row, each beside its evidence
 _SCALE = 0.5  # inches for the colour scale
-DIVERGING = LinearSegmentedColormap.from_list("balance", ["#0072B2", "#56B4E9", "#F7F7F7", "#E69F00", "#D55E00"])
+EVIDENCE_SCALE = ListedColormap(np.asarray(legend_bar(256, 1))[0] / 255, "evidence")
+"""The colours of the evidence, as they look on mid-grey, for the scales of figures."""
 
 
 def evidence_gallery(
@@ -221,13 +223,11 @@ def evidence_gallery(
             show_film(plain, pictures[k])
             show_film(laid, pictures[k], lift=110)  # on black no colour could be told
             fine = zoom(maps[k], np.divide(size, maps[k].shape), order=1, mode="nearest", grid_mode=True)
-            shade = DIVERGING(Normalize(-reach, reach, clip=True)(fine))
-            shade[..., 3] = 0.8 * np.clip(np.abs(fine) / reach, 0, 1) ** 0.8
-            laid.imshow(shade, interpolation="antialiased")
+            laid.imshow(evidence_colours(fine, reach), interpolation="antialiased")
             true, said = ("\n".join(caption) for caption in words[k])
             plain.set_title(true, size=6, pad=2.5, weight="normal", color=INK)
             laid.set_title(said, size=6, pad=2.5, weight="normal" if called == truth[k] else "bold", color=INK)
-        scale = ScalarMappable(Normalize(-reach, reach), DIVERGING)
+        scale = ScalarMappable(Normalize(-reach, reach), EVIDENCE_SCALE)
         total = figure.get_size_inches()[1]
         room = figure.add_axes((0.25, (_SCALE + 0.07) / total, 0.5, 0.09 / total))
         bar = figure.colorbar(scale, cax=room, orientation="horizontal", extend="both")

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import base64
-import io
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from pneumoscope.data.pixels import open_film
 from pneumoscope.errors import FilmError
-from pneumoscope.evaluation.figures.films import DIVERGING
 from pneumoscope.evaluation.predictions import display_path
 from pneumoscope.evaluation.report import formatting as words
 from pneumoscope.evaluation.report.engine import (
@@ -34,6 +31,7 @@ from pneumoscope.model.bundle import read_bundle
 from pneumoscope.model.evidence import finding_evidence
 from pneumoscope.model.preprocess import PreprocessSpec, prepare_film
 from pneumoscope.model.session import Session
+from pneumoscope.reports.overlay import colour_scale_limit, side_by_side_jpeg
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,9 +53,7 @@ __all__ = [
     "sample_blocks",
 ]
 
-_SIDE, _GAP, _QUALITY = 232, 4, 78  # pixels of each half of a gallery picture; JPEG quality
-_LIFT = 0.36  # how far black is lifted below the evidence: on black no colour could be told
-_OPACITY = 0.78
+_SIDE = 232  # pixels of each half of a gallery picture
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,11 +103,13 @@ class FilmViewer:
                 self.missing[int(row)] = error.what
                 continue
             if pictures:
-                films[int(row)] = _thumbnail(film)
+                films[int(row)] = film
         if not pictures:
             return found
-        reach = _colour_limit(found)
-        return [replace(one, jpeg=_side_by_side(films[one.row], one.evidence, reach)) for one in found]
+        limit = colour_scale_limit(*(one.evidence for one in found if one.evidence is not None))
+        return [
+            replace(one, jpeg=_base64(side_by_side_jpeg(films[one.row], one.evidence, _SIDE, limit))) for one in found
+        ]
 
     def _open(self, row: int) -> Radiograph:
         if not self._table.root:
@@ -127,6 +125,10 @@ class FilmViewer:
         return FilmView(row, seen.pixels, evidence)
 
 
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
 def random_rows(facts: ReportContext, most: int) -> list[int]:
     """Rows of a random draw, the classes taking turns; the judgement's seed makes it the same every time."""
     generator = np.random.default_rng(facts.judgement.seed)
@@ -138,50 +140,6 @@ def random_rows(facts: ReportContext, most: int) -> list[int]:
         turns[of_class] = np.arange(len(of_class))
     chosen = np.lexsort((labels, turns))[:most]
     return [int(row) for row in chosen]
-
-
-def _colour_limit(seen: Iterable[FilmView]) -> float:
-    """One end of the colour scale for all films: their 98th percentile of strength, at least 1 (log-odds)."""
-    values = [np.abs(film.evidence.map).ravel() for film in seen if film.evidence is not None]
-    return max(1.0, float(np.quantile(np.concatenate(values), 0.98))) if values else 1.0
-
-
-def _thumbnail(film: Radiograph) -> tuple[NDArray[np.float32], float]:
-    """The film for the eye, float32 [H, W] from 0 to 1 between its 0.5 and 99.5 percentiles, and how it was scaled."""
-    scale = _SIDE / max(film.rows, film.columns)
-    size = (max(1, round(film.columns * scale)), max(1, round(film.rows * scale)))
-    raw = Image.fromarray(film.pixels if film.pixels.dtype == np.uint8 else film.pixels.astype(np.float32))
-    grey = np.asarray(raw.resize(size, Image.Resampling.BOX), dtype=np.float32)
-    black, white = np.percentile(grey, (0.5, 99.5))
-    return np.clip((grey - black) / max(float(white - black), 1e-6), 0, 1).astype(np.float32), scale
-
-
-def _side_by_side(film: tuple[NDArray[np.float32], float], evidence: Evidence | None, reach: float) -> str:
-    """The film and the film with its evidence, as the base64 of a JPEG. What is drawn here no network sees."""
-    grey, scale = film
-    plain = np.repeat(grey[..., None], 3, axis=2)
-    parts: list[NDArray[np.floating[Any]]] = [plain]
-    if evidence is not None:
-        values = _upsampled_evidence(evidence, grey.shape, scale)
-        shade = DIVERGING(0.5 + 0.5 * np.clip(values / reach, -1, 1))[..., :3]
-        opacity = _OPACITY * np.clip(np.abs(values) / reach, 0, 1)[..., None] ** 0.8
-        laid = (_LIFT + (1 - _LIFT) * plain) * (1 - opacity) + shade * opacity
-        parts += [np.ones((len(grey), _GAP, 3)), laid]
-    out = io.BytesIO()
-    both = np.rint(255 * np.concatenate(parts, axis=1)).astype(np.uint8)
-    Image.fromarray(both).save(out, "JPEG", quality=_QUALITY, optimize=True)
-    return base64.b64encode(out.getvalue()).decode("ascii")
-
-
-def _upsampled_evidence(evidence: Evidence, shape: tuple[int, ...], scale: float) -> NDArray[np.float32]:
-    """The map over the drawn film, 0 where the network did not look: float32 [H, W]."""
-    top, left, bottom, right = (round(edge * scale) for edge in evidence.frame)
-    smooth = Image.fromarray(evidence.map.astype(np.float32)).resize(
-        (max(1, right - left), max(1, bottom - top)), Image.Resampling.BILINEAR
-    )
-    whole = Image.new("F", (shape[1], shape[0]))
-    whole.paste(smooth, (left, top))
-    return np.asarray(whole, dtype=np.float32)
 
 
 _WORST, _SAMPLES, _LISTED = 8, 12, 30

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pneumoscope.errors import NotFound
 from pneumoscope.films.load import load
 from pneumoscope.reports.json import from_dict
+from pneumoscope.reports.overlay import thumbnail_jpeg as draw_thumbnail
 from pneumoscope.server.auth.identity import Reader
 from pneumoscope.server.context import Context, Here
 from pneumoscope.server.pictures import as_read, eye_jpeg, layer_png, pixels_png, size_as_read
-from pneumoscope.server.pictures import thumbnail as draw_thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Callable

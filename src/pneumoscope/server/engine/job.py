@@ -13,9 +13,9 @@ from pneumoscope.errors import FilmError
 from pneumoscope.films.load import load
 from pneumoscope.films.sniff import sniff
 from pneumoscope.quality.measures import input_statistics
+from pneumoscope.reports.overlay import thumbnail_jpeg
 from pneumoscope.server.intake.deidentify import deidentify, strip_metadata
 from pneumoscope.server.intake.upload import anonymous_name
-from pneumoscope.server.pictures import thumbnail
 from pneumoscope.types.radiograph import FilmInfo
 from pneumoscope.types.reading import ModelRef, Reading, Refusal, Software
 
@@ -148,7 +148,7 @@ def read_film(film: Film, reader: Reader, privacy: Privacy) -> Outcome:
         kept,
         study,
         input_statistics(radiograph),
-        thumbnail(radiograph),
+        thumbnail_jpeg(radiograph),
         time.perf_counter() - start,
     )
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pneumoscope.films.resample import resize
 from pneumoscope.phantom.draw import KINDS, draw_phantom
@@ -194,3 +195,23 @@ def test_the_head_answers_many_as_one() -> None:
     inputs = np.random.default_rng(0).normal(size=(5, len(head.mean))).astype(np.float32)
     assert np.allclose(head.answers(inputs), [head.answers(row) for row in inputs], atol=1e-4)
     assert np.allclose(head.distance(inputs), [head.distance(row) for row in inputs], atol=1e-4)
+
+
+@pytest.mark.parametrize(("value", "word"), [(255, "white"), (0, "black"), (90, "gray")])
+def test_a_picture_that_shows_nothing_is_called_so(value: int, word: str) -> None:
+    pixels = np.full((300, 300), value, np.uint8)
+    pixels[0, :9] = 250 if value == 0 else value  # a speck of dust
+    passed = check_quality(replace(phantom(1), pixels=pixels), shipped_quality_spec())
+    assert passed.refusal is not None
+    assert passed.refusal.code == "clipped-exposure"
+    assert word in passed.refusal.reason
+
+
+@pytest.mark.parametrize("gap", [0, 9])
+def test_two_films_one_above_the_other_are_several(gap: int) -> None:
+    one, two = phantom(1), phantom(4)
+    below = np.asarray(Image.fromarray(two.pixels).resize((one.columns, one.rows)))
+    stacked = np.concatenate([one.pixels, np.zeros((gap, one.columns), np.uint8), below])
+    passed = check_quality(replace(one, pixels=stacked), shipped_quality_spec())
+    assert passed.refusal is not None
+    assert passed.refusal.code == "several-films"

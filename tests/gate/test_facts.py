@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pneumoscope.quality.metadata import age_in_years, refusal_from_metadata
+from pneumoscope.quality.metadata import age_in_years, metadata_warnings, refusal_from_metadata
 from pneumoscope.quality.refusals import REFUSAL_REASONS, make_refusal
 
 
@@ -15,6 +15,9 @@ from pneumoscope.quality.refusals import REFUSAL_REASONS, make_refusal
         ({"Modality": "MG", "BodyPartExamined": "CHEST"}, "not-a-radiograph"),
         ({"Modality": "CR", "BodyPartExamined": "HIP"}, "not-a-chest"),
         ({"Modality": "DX", "BodyPartExamined": "CHEST", "ViewPosition": "LL"}, "not-frontal"),
+        ({"Modality": "DX", "BodyPartExamined": "CHEST", "ViewPosition": "OBLIQUE"}, "not-frontal"),
+        ({"Modality": "DX", "BodyPartExamined": "CHEST", "ViewPosition": "LATERAL"}, "not-frontal"),
+        ({"Modality": "DX", "BodyPartExamined": "LSPINE"}, "not-a-chest"),
     ],
 )
 def test_other_pictures_are_refused_by_what_they_say(facts: dict[str, str], code: str) -> None:
@@ -31,6 +34,8 @@ def test_other_pictures_are_refused_by_what_they_say(facts: dict[str, str], code
         {"Modality": "CR", "BodyPartExamined": "CHEST", "ViewPosition": "PA"},
         {"Modality": "DX", "BodyPartExamined": "CHEST_TO_PELVIS", "ViewPosition": "AP"},
         {"Modality": "OT", "BodyPartExamined": "THORAX"},
+        *({"Modality": modality} for modality in ("DR", "XR", "RF", "CXR", "SC")),
+        *({"BodyPartExamined": part} for part in ("TORAX", "TORACE", "PULMON", "CXR", "POITRINE", "PA_CHEST")),
     ],
 )
 def test_a_chest_film_passes(facts: dict[str, str]) -> None:
@@ -49,3 +54,10 @@ def test_every_code_has_a_reason_and_a_remedy() -> None:
         assert not each.reason.endswith(".")
         assert code == code.lower()
         assert " " not in code
+
+
+def test_a_body_part_that_is_not_known_is_left_to_the_look_and_told() -> None:
+    facts = {"BodyPartExamined": "XYZZY"}
+    assert refusal_from_metadata(facts) is None
+    assert any("XYZZY" in warning for warning in metadata_warnings(facts))
+    assert metadata_warnings({"BodyPartExamined": "TORAX"}) == metadata_warnings({}) == ()

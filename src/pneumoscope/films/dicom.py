@@ -9,8 +9,9 @@ import numpy as np
 
 from pneumoscope.errors import FilmError, FilmTooLarge, UnreadableFilm, UnsupportedFilm
 from pneumoscope.films.codestream import frame_size, rle_size, sequential_scan_without_end
-from pneumoscope.films.dicom_header import parse_data_set, whole_number
-from pneumoscope.films.grayscale import GrayImage, to_grayscale
+from pneumoscope.films.dicom_header import complete_pixel_description, parse_data_set, whole_number
+from pneumoscope.films.dicom_metadata import metadata_of
+from pneumoscope.films.grayscale import GrayImage, apply_exif_orientation, to_grayscale
 from pneumoscope.films.limits import check_dimensions, damaged_file, truncated_file
 from pneumoscope.films.lut import presentation_values
 from pneumoscope.quiet import capture_warnings
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 __all__ = ["read_dicom"]
-
-_PLAIN_RADIOGRAPHS = frozenset({"CR", "DX", "RG", "PX", "OT"})
-"""Modalities that a plain film comes under (PS3.3 C.7.3.1.1.1); OT is what converters write."""
 
 _NON_IMAGE_MODALITIES = {
     "SR": "a structured report",
@@ -43,6 +41,16 @@ _NON_IMAGE_MODALITIES = {
     "DOC": "a document",
     "PLAN": "a plan",
 }
+_FILM_CLASSES = frozenset(
+    {
+        "1.2.840.10008.5.1.4.1.1.1",  # Computed Radiography Image Storage
+        "1.2.840.10008.5.1.4.1.1.1.1",  # Digital X-Ray Image Storage, for presentation
+        "1.2.840.10008.5.1.4.1.1.1.1.1",  # and for processing
+        "1.2.840.10008.5.1.4.1.1.7",  # Secondary Capture Image Storage
+    }
+)
+"""SOP classes whose files have a picture: one without was cut short before it (PS3.4 annex B)."""
+
 _DICOMDIR = "1.2.840.10008.1.3.10"
 
 _JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
@@ -53,11 +61,7 @@ _RETIRED_JPEG = {"1.2.840.10008.1.2.4.53": _JPEG_EXTENDED, "1.2.840.10008.1.2.4.
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _RLE = "1.2.840.10008.1.2.5"
 _RLE_PADDING = 1024  # bytes beyond the picture that a careless writer may add
-
-# Only values of the closed forms of the code string and age string (PS3.5 section 6.2): no free text, so no names.
 _CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
-_AGE_STRING = re.compile(r"\d{3}[DWMY]")
-_METADATA_KEYWORDS = ("Modality", "ViewPosition", "PatientAge", "PatientSex", "BodyPartExamined", "Laterality")
 
 
 def read_dicom(data: bytes, *, where: str, digest: str, max_pixels: int) -> Radiograph:
@@ -78,30 +82,27 @@ def read_dicom(data: bytes, *, where: str, digest: str, max_pixels: int) -> Radi
         with capture_warnings():
             header = parse_data_set(data, where=where, max_pixels=max_pixels)
             _refuse_non_image(header, where)
+            filled_in = complete_pixel_description(header, where=where)
             rows, columns = int(header.get("Rows") or 0), int(header.get("Columns") or 0)
             check_dimensions(rows, columns, where=where, max_pixels=max_pixels)
             stored, notes = _stored(header, where, max_pixels)
             tones = _tones(stored, header, where)
-            facts, spacing = _metadata(header), _spacing(header)
+            metadata = metadata_of(header)
     except FilmError:
         raise
     except MemoryError as error:
         raise FilmTooLarge("not enough memory to decode it", where=where, remedy="Make it smaller") from error
     except Exception as error:  # whatever a decoder says of foreign bytes, the film is damaged
         raise damaged_file("DICOM", where) from error
-    modality = facts.get("Modality")
-    if modality and modality not in _PLAIN_RADIOGRAPHS:
-        notes.append(f"its Modality is {modality}: not a plain radiograph")
-    if str(header.get("PresentationIntentType", "")).upper() == "FOR PROCESSING":
-        notes.append("raw detector values (FOR PROCESSING): not meant for viewing")
-    rows, columns = tones.pixels.shape
+    pixels = np.ascontiguousarray(apply_exif_orientation(tones.pixels, metadata.orientation))
+    rows, columns = pixels.shape
     return Radiograph(
-        pixels=tones.pixels,
+        pixels=pixels,
         white=tones.white,
         info=FilmInfo(path=where, sha256=digest, format="DICOM", rows=rows, columns=columns),
-        spacing_mm=spacing,
-        facts=facts,
-        warnings=(*notes, *tones.warnings),
+        spacing_mm=metadata.spacing_mm,
+        facts=metadata.facts,
+        warnings=(*filled_in, *notes, *metadata.warnings, *tones.warnings),
     )
 
 
@@ -116,7 +117,8 @@ def _refuse_non_image(header: Dataset, where: str) -> None:
             remedy="Give the film that it belongs to",
         )
     if not any(keyword in header for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-        if "Rows" in header:
+        kinds = {str(header.get("SOPClassUID")), str(header.file_meta.get("MediaStorageSOPClassUID"))}
+        if "Rows" in header or kinds & _FILM_CLASSES:
             raise truncated_file(where)
         name = f" ({modality})" if _CODE_STRING.fullmatch(modality) else ""
         raise UnsupportedFilm(f"DICOM without a picture{name}", where=where, remedy="Give the film itself")
@@ -216,28 +218,3 @@ def _tones(stored: NDArray[Any], header: Dataset, where: str) -> GrayImage:
     if stored.dtype.kind == "u" and bits > 16:
         stored = (stored >> (bits - 16)).astype(np.uint16)
     return to_grayscale(stored, where=where)
-
-
-def _metadata(header: Dataset) -> dict[str, str]:
-    facts = {}
-    for keyword in _METADATA_KEYWORDS:
-        value = header.get(keyword)
-        if not value and keyword == "Laterality":
-            value = header.get("ImageLaterality")
-        form = _AGE_STRING if keyword == "PatientAge" else _CODE_STRING
-        text = str(value or "").strip().upper()
-        if form.fullmatch(text):
-            facts[keyword] = text
-    return facts
-
-
-def _spacing(header: Dataset) -> tuple[float, float] | None:
-    """Row and column spacing in mm: at the detector if told, else of the picture (PS3.3 10.7.1)."""
-    for keyword in ("ImagerPixelSpacing", "PixelSpacing", "NominalScannedPixelSpacing"):
-        try:
-            row, column = (float(value) for value in header.get(keyword) or ())
-        except (TypeError, ValueError):
-            continue
-        if 0 < row < np.inf and 0 < column < np.inf:
-            return row, column
-    return None

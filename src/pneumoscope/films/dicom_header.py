@@ -6,14 +6,19 @@ import zlib
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from pneumoscope.errors import FilmTooLarge
+from pneumoscope.errors import FilmTooLarge, UnreadableFilm
+from pneumoscope.films.codestream import frame_size
 from pneumoscope.films.limits import check_dimensions
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["parse_data_set", "whole_number"]
+__all__ = ["complete_pixel_description", "parse_data_set", "whole_number"]
 
+_PIXEL_DESCRIPTION = (
+    *("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored"),
+    *("PixelRepresentation", "PhotometricInterpretation"),
+)
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _PIECE = 1 << 20  # bytes that are inflated at a time
 _BEFORE_THE_PIXELS = 16 << 20  # bytes: private elements, icons and tables are smaller
@@ -62,6 +67,68 @@ def whole_number(value: Any) -> int | None:
         return int(value)
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def complete_pixel_description(header: Dataset, *, where: str) -> list[str]:
+    """Fill in what the header leaves out of its pixels, where the standard leaves no doubt (PS3.3 C.7.6.3).
+
+    Samples of a compressed frame are as many as it has components; unsigned values, all of their bits stored, and
+    MONOCHROME2 are what a writer who says nothing means: whether the film is inverted is looked at later.
+
+    Args:
+        header: Of a picture; it is completed in place.
+        where: What to call it in an error.
+
+    Returns:
+        What was filled in, as warnings.
+
+    Raises:
+        UnreadableFilm: Rows, Columns or Bits Allocated are missing and cannot be told.
+    """
+    missing = [keyword for keyword in _PIXEL_DESCRIPTION if header.get(keyword) in (None, "")]
+    if not missing:
+        return []
+    for keyword in ("Rows", "Columns"):
+        if keyword in missing:
+            raise UnreadableFilm(f"the file does not tell its {keyword}", where=where, remedy="Export the film again")
+    if "PixelData" not in header:
+        return []  # floats, which need less
+    compressed = (
+        not header.file_meta.TransferSyntaxUID.is_private and header.file_meta.TransferSyntaxUID.is_encapsulated
+    )
+    size = frame_size(_first_frame(header)) if compressed else None
+    pixels = header.Rows * header.Columns * (whole_number(header.get("NumberOfFrames")) or 1)
+    if "SamplesPerPixel" in missing:
+        bits = whole_number(header.get("BitsAllocated"))
+        whole = None if bits is None or compressed else 8 * len(header.PixelData) // (pixels * bits)
+        header.SamplesPerPixel = 3 if (size.components if size else whole) == 3 else 1
+    samples = header.SamplesPerPixel
+    if "BitsAllocated" in missing:
+        stored = whole_number(header.get("BitsStored"))
+        bits = {1: 8, 2: 16}.get(len(header.PixelData) // (pixels * samples)) if not compressed else None
+        if bits is None and stored is not None:
+            bits = 8 if stored <= 8 else 16
+        if bits is None:
+            raise UnreadableFilm(
+                "the file does not tell its BitsAllocated", where=where, remedy="Export the film again"
+            )
+        header.BitsAllocated = bits
+    if "BitsStored" in missing:
+        header.BitsStored = header.BitsAllocated
+    if "PixelRepresentation" in missing:
+        header.PixelRepresentation = 0
+    if "PhotometricInterpretation" in missing:
+        header.PhotometricInterpretation = "MONOCHROME2" if samples == 1 else "YBR_FULL_422" if compressed else "RGB"
+    if samples == 3 and header.get("PlanarConfiguration") is None:
+        header.PlanarConfiguration = 0
+    return [f"the file does not tell its {keyword}: taken as {header.get(keyword)}" for keyword in missing]
+
+
+def _first_frame(header: Dataset) -> bytes:
+    from pydicom.encaps import generate_frames  # noqa: PLC0415 - as in parse_data_set
+
+    frames = whole_number(header.get("NumberOfFrames")) or 1
+    return next(iter(generate_frames(header.PixelData, number_of_frames=frames)), b"")
 
 
 def _inflated_data_set(

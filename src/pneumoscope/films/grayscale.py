@@ -12,7 +12,15 @@ from pneumoscope.errors import UnreadableFilm
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["COLOUR_WARNING", "GrayImage", "composite_over_black", "is_colour", "luma", "to_grayscale"]
+__all__ = [
+    "COLOUR_WARNING",
+    "GrayImage",
+    "apply_exif_orientation",
+    "composite_over_black",
+    "is_colour",
+    "luma",
+    "to_grayscale",
+]
 
 COLOUR_WARNING = "a colour picture: read as its luma"
 STRETCHED_WARNING = "values stretched from least to greatest"
@@ -146,3 +154,19 @@ def _levels(values: NDArray[Any]) -> tuple[NDArray[Any], int, tuple[str, ...]]:
         span = float(high) / 2 - float(low) / 2
         shares = (shares / 2 - float(low) / 2) / span if span > 0 else np.zeros_like(shares)
     return np.rint(shares * 65535).astype(np.uint16), 65535, notes
+
+
+def apply_exif_orientation(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Undo an EXIF orientation (EXIF 2.32, section 4.6.4, tag 274).
+
+    Args:
+        pixels: [rows, columns].
+        orientation: 1 to 8; 1 is upright.
+    """
+    if orientation >= 5:
+        pixels = pixels.T
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels

@@ -21,14 +21,20 @@ from PIL import (
 
 from pneumoscope.errors import FilmError, FilmTooLarge, UnsupportedFilm
 from pneumoscope.films.codestream import frame_size, png_is_whole
-from pneumoscope.films.grayscale import COLOUR_WARNING, GrayImage, composite_over_black, is_colour, to_grayscale
+from pneumoscope.films.grayscale import (
+    COLOUR_WARNING,
+    GrayImage,
+    apply_exif_orientation,
+    composite_over_black,
+    is_colour,
+    to_grayscale,
+)
 from pneumoscope.films.limits import check_dimensions, damaged_file, raise_truncated_file, truncated_file
 from pneumoscope.quiet import capture_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
 
 __all__ = ["RASTER_FORMATS", "read_pil_image", "read_raster"]
 
@@ -195,22 +201,6 @@ def _is_inverted(picture: Image.Image) -> bool:
     """Whether this is a TIFF where zero is white that Pillow left so: it inverts 1 and 8 bit ones alone."""
     tags = getattr(picture, "tag_v2", None)
     return tags is not None and picture.mode.startswith("I;16") and tags.get(_PHOTOMETRIC) == 0
-
-
-def apply_exif_orientation(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Undo an EXIF orientation (EXIF 2.32, section 4.6.4, tag 274).
-
-    Args:
-        pixels: [rows, columns].
-        orientation: 1 to 8; 1 is upright.
-    """
-    if orientation >= 5:
-        pixels = pixels.T
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return pixels
 
 
 def _gray(picture: Image.Image, where: str) -> GrayImage:

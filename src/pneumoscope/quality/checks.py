@@ -11,8 +11,8 @@ import numpy as np
 from pneumoscope.lungs.segmentation import lung_segmenter
 from pneumoscope.quality.corrections import apply_corrections, find_film_within_borders
 from pneumoscope.quality.head import CHEST, FIT, FRONTAL, INVERTED, RADIOGRAPH, SINGLE, TURNS, WHOLE, quality_head
-from pneumoscope.quality.measures import clipped_share, sharpness
-from pneumoscope.quality.metadata import age_in_years, refusal_from_metadata
+from pneumoscope.quality.measures import clipped_share, plain_tone, sharpness
+from pneumoscope.quality.metadata import age_in_years, metadata_warnings, refusal_from_metadata
 from pneumoscope.quality.refusals import make_refusal
 from pneumoscope.quality.tilt import background_level, detect_tilted_film
 from pneumoscope.types.correction import Crop, Invert, Rotate, Straighten
@@ -117,6 +117,12 @@ def score_film(film: Radiograph, spec: QualitySpec) -> FilmScores:
 _CORRECTABLE = frozenset({"turned", "inverted"})
 _TILT = 3.0  # degrees; films are learned from with up to 10 either way, and less than this is no tilt
 _DARK = 48  # gray levels of 255: a ground up to this is black
+_STACKED = 1.4  # height over width from which a film that passes may be two
+_PLAIN = {
+    "white": "the picture is plain white: overexposed, or shown with a wrong window",
+    "black": "the picture is plain black: not exposed, or shown with a wrong window",
+    "gray": "the picture is one plain gray",
+}
 _MIRRORED_WARNING = "the heart seems to lie on the right: a mirrored film, or a rare heart; the sides may be exchanged"
 
 
@@ -163,7 +169,12 @@ def check_quality(film: Radiograph, spec: QualitySpec, *, mend: bool = True) -> 
     if min(film.rows, film.columns) < spec.side:
         reason = f"the picture has {film.rows} x {film.columns} pixels, and fewer than {spec.side} a side are too few"
         return QualityResult(film, refusal=make_refusal("too-small", reason))
+    plain = plain_tone(film.pixels, film.white)
+    if plain is not None:
+        return QualityResult(film, refusal=make_refusal("clipped-exposure", _PLAIN[plain]))
     first = look = score_film(film, spec)
+    if _stacked(first):
+        return QualityResult(film, first.lungs, make_refusal("several-films"))
     code = first.code
     corrections: tuple[Correction, ...] = ()
     if mend:
@@ -185,6 +196,23 @@ def check_quality(film: Radiograph, spec: QualitySpec, *, mend: bool = True) -> 
         None if code is None else make_refusal(code),
         corrections,
         _warnings(look, spec) if code is None else (),
+    )
+
+
+def _stacked(look: FilmScores) -> bool:
+    """Whether two films lie one above the other: each half is then a whole film by itself, as no half of a film is.
+
+    The network sees several films side by side. What passes is asked only where it is much higher than wide.
+    """
+    film = look.film
+    if look.code == "several-films" or (look.fit and film.rows < _STACKED * film.columns):
+        return False
+    middle = film.rows // 2
+    if middle < look.spec.side:
+        return False
+    return all(
+        score_film(replace(film, pixels=np.ascontiguousarray(half)), look.spec).fit
+        for half in (film.pixels[:middle], film.pixels[middle:])
     )
 
 
@@ -244,7 +272,9 @@ def _suggested_corrections(look: FilmScores) -> tuple[Correction, ...]:
 
 
 def _warnings(look: FilmScores, spec: QualitySpec) -> tuple[str, ...]:
-    warnings: tuple[str, ...] = (_MIRRORED_WARNING,) if look.mirrored else ()
+    warnings = metadata_warnings(look.film.facts)
+    if look.mirrored:
+        warnings += (_MIRRORED_WARNING,)
     age = age_in_years(look.film.facts)
     if age is not None and spec.ages is not None and not spec.ages[0] <= age <= spec.ages[1]:
         low, high = spec.ages

@@ -6,7 +6,7 @@ validation films into the bundle: numbers that were measured in two ways could n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from pneumoscope.types.radiograph import Radiograph
 
-__all__ = ["INPUT_STATISTICS", "INPUT_STATISTICS_SIDE", "clipped_share", "input_statistics", "sharpness"]
+__all__ = ["INPUT_STATISTICS", "INPUT_STATISTICS_SIDE", "clipped_share", "input_statistics", "plain_tone", "sharpness"]
 
+_PLAIN_SHARE = 0.99
 _MOST = 2**17  # pixels that are looked at, or up to twice as many
 
 
@@ -42,6 +43,22 @@ def sharpness(seen: NDArray[np.uint8]) -> float:
 def _size(difference: NDArray[np.float32]) -> float:
     """Mean of the absolute values, in place: what is given is used up."""
     return float(np.add.reduce(np.abs(difference, out=difference), axis=None)) / difference.size
+
+
+def plain_tone(pixels: NDArray[np.uint8] | NDArray[np.uint16], white: int) -> Literal["white", "black", "gray"] | None:
+    """What a picture is that shows nothing: 99 of 100 pixels are white, or black, or all are one gray; else None.
+
+    Args:
+        pixels: uint8 or uint16 [rows, columns].
+        white: The value that stands for full white.
+    """
+    some = np.ascontiguousarray(pixels[:: max(1, pixels.size // _MOST)])
+    near = white // 64
+    if np.count_nonzero(some >= white - near) >= _PLAIN_SHARE * some.size:
+        return "white"
+    if np.count_nonzero(some <= near) >= _PLAIN_SHARE * some.size:
+        return "black"
+    return "gray" if int(some.max()) - int(some.min()) <= near else None
 
 
 def clipped_share(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> float:

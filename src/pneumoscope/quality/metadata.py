@@ -11,34 +11,74 @@ if TYPE_CHECKING:
 
     from pneumoscope.types.reading import Refusal
 
-__all__ = ["age_in_years", "refusal_from_metadata"]
+__all__ = ["age_in_years", "metadata_warnings", "refusal_from_metadata"]
 
-_RADIOGRAPH_MODALITIES = frozenset({"CR", "DX", "RG", "OT", "SC"})
-"""Modalities a chest film comes under (PS3.3 C.7.3.1.1.1): plain films, and what converters write."""
+_OTHER_MODALITIES = frozenset(
+    {
+        *("AR", "BDUS", "BI", "BMD", "CD", "CP", "CS", "CT", "DD", "DG", "EC", "ES", "FA", "FS", "GM", "IO", "IVOCT"),
+        *("IVUS", "KER", "LEN", "LP", "LS", "MA", "MG", "MR", "MS", "NM", "OAM", "OCT", "OP", "OPM", "OPR", "OPT"),
+        *("OPTBSV", "OPTENF", "OPV", "OSS", "PT", "PX", "SM", "SRF", "ST", "TG", "US", "VA", "VF", "XA"),
+    }
+)
+"""Modalities that are certainly no plain film of the chest (PS3.3 C.7.3.1.1.1). CR, DX, RG and what converters (OT, SC,
+HC, XC), fluoroscopes (RF) and careless writers (DR, XR, CXR) say is looked at."""
 
-_CHESTS = ("CHEST", "THORAX", "LUNG", "RIB", "HEART", "TORSO", "BABYGRAM", "WHOLEBODY", "STERNUM")
-"""A body part that has one of these in it may be a chest film (PS3.16 annex L names them)."""
+_CHESTS = (
+    *("CHEST", "THORA", "TORAX", "TORAC", "TORAKS", "TORSO", "TRUNK", "CXR", "LUNG", "PULM", "POLMON", "POUMON", "RIB"),
+    *("HEART", "CARDI", "BABYGRAM", "WHOLEBODY", "STERN", "MEDIASTIN", "PLEURA", "POITRINE", "BRUST", "BORST", "PECHO"),
+    *("PEITO", "PETTO", "KLATKA", "HRUD", "BRYST", "BROST", "AKCIGER", "GOGUS", "MELLKAS"),
+)
+"""A body part that has one of these in it may be a chest film (PS3.16 annex L names some; the others are what scanners
+set to another language write)."""
 
-_SIDE_VIEWS = frozenset({"LL", "RL", "LATERAL", "LAT", "LLD", "RLD", "LLO", "RLO", "LAO", "RAO", "LPO", "RPO"})
-"""View positions of films that are not frontal (PS3.3 C.8.1.2 and what scanners write)."""
+_OTHER_PARTS = (
+    *("ABDOM", "ANKLE", "ARM", "BLADDER", "BRAIN", "BREAST", "CALCAN", "CLAVIC", "COCCYX", "COLON", "CSPINE", "ELBOW"),
+    *("EXTREM", "EYE", "FACE", "FEMUR", "FIBULA", "FINGER", "FOOT", "FUSS", "HAND", "HEAD", "HIP", "HUMER", "JAW"),
+    *("KIDNEY", "KNEE", "KNIE", "LEG", "LSPINE", "LUMBAR", "MANDIB", "MAXILLA", "NECK", "ORBIT", "PATELLA", "PELVI"),
+    *("RADIUS", "SACR", "SCAPUL", "SCHAEDEL", "SHOULDER", "SINUS", "SKULL", "SPINE", "SSPINE", "STOMACH", "TEETH"),
+    *("THIGH", "THUMB", "TIBIA", "TOE", "TOOTH", "TSPINE", "ULNA", "UTERUS", "WRIST", "ZYGOMA"),
+)
+"""A body part that has one of these in it, and none of the chest's, is another one."""
+
+_SIDE_VIEWS = ("LAT", "OBL", "SAG", "AXIAL")
+_SIDE_CODES = frozenset({"LL", "RL", "LLD", "RLD", "LLO", "RLO", "LAO", "RAO", "LPO", "RPO"})
+"""View positions of films that are not frontal (PS3.3 C.8.1.2 and what scanners write), and how others begin."""
 
 
 def refusal_from_metadata(facts: Mapping[str, str]) -> Refusal | None:
-    """Refuse what the file says is no frontal chest film; what it does not say refuses nothing.
+    """Refuse what the file says is no frontal chest film; what it does not say, or says in other words, is looked at.
 
     Args:
         facts: Of the Radiograph.
     """
-    modality, part, view = (facts.get(name, "") for name in ("Modality", "BodyPartExamined", "ViewPosition"))
-    if modality and modality not in _RADIOGRAPH_MODALITIES:
+    modality, view = (facts.get(name, "") for name in ("Modality", "ViewPosition"))
+    part = facts.get("BodyPartExamined", "")
+    if modality in _OTHER_MODALITIES:
         return make_refusal("not-a-radiograph", f"the file says that it is no plain radiograph (Modality {modality})")
-    if part and not any(chest in part.replace(" ", "").replace("_", "") for chest in _CHESTS):
+    if part and not _has(part, _CHESTS) and _has(part, _OTHER_PARTS):
         return make_refusal(
             "not-a-chest", f"the file says that it is of another part of the body (BodyPartExamined {part})"
         )
-    if view in _SIDE_VIEWS:
+    if view in _SIDE_CODES or view.startswith(_SIDE_VIEWS):
         return make_refusal("not-frontal", f"the file says that it is not frontal (ViewPosition {view})")
     return None
+
+
+def metadata_warnings(facts: Mapping[str, str]) -> tuple[str, ...]:
+    """What the file says in words that are not known, so that the look alone decided.
+
+    Args:
+        facts: Of a Radiograph that was not refused.
+    """
+    part = facts.get("BodyPartExamined", "")
+    if not part or _has(part, _CHESTS):
+        return ()
+    return (f"its BodyPartExamined is {part}, which is not known here: taken for a chest by its look",)
+
+
+def _has(part: str, stems: tuple[str, ...]) -> bool:
+    letters = part.replace(" ", "").replace("_", "")
+    return any(stem in letters for stem in stems)
 
 
 def age_in_years(facts: Mapping[str, str]) -> float | None:

@@ -42,7 +42,7 @@ def chunks_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Which films were decoded."""
     seen: list[Any] = []
-    load = pixels.load
+    from pneumoscope.films.load import load
 
     def noting(source: Any, **options: Any) -> Any:
         seen.append(source)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from pneumoscope.data.manifest import Manifest
+    from pneumoscope.model.schema import BundleMeta
     from pneumoscope.training.config import TrainConfig
     from pneumoscope.training.out_of_fold import OutOfFoldCalibration
 
@@ -212,6 +213,8 @@ def print_run(run: Path) -> None:
         interval = "" if figure.low is None else f"{figure.low:.3f} to {figure.high:.3f}"
         table.add_row(name, f"{figure.value:.4f}", interval, str(figure.n))
     show(table)
+    if meta.expected:
+        show_expected(meta)
     for point in meta.operating_points:
         output().print(f"{point.preset}: threshold {point.threshold:.4f} ({point.rule}; {point.chosen_on})")
     output().print(f"bundle:  {run / 'bundle.onnx'} (sha256 {sha256[:12]})", markup=False)
@@ -261,7 +264,9 @@ def cross_calibrate(
     """Choose a bundle's temperature, thresholds and prediction sets out of fold: on all films, not on a tenth.
 
     The runs have learned from the bundle's films in folds, without its test part (`data.folds`, `data.hold_test`), by
-    the bundle's recipe; several runs of one fold speak as their mean. Needs the extra `train`.
+    the bundle's recipe; several runs of one fold speak as their mean. Runs that each left one site out (`--leave-out`)
+    choose on the sites that they have not seen, and the bundle then says what to expect at a new hospital. Needs the
+    extra `train`.
 
     Example: pneumoscope cross-calibrate standard runs/fold0 runs/fold1 runs/fold2 --out standard.onnx
     """
@@ -273,11 +278,19 @@ def cross_calibrate(
         "torch", "lightning", "onnx", "onnxscript", "pyarrow", "scipy", "matplotlib", needed_for="training"
     )
     from pneumoscope.model.bundle import find_bundle, read_bundle
+    from pneumoscope.training.across_sites import calibrate_across_sites, left_sites_out
     from pneumoscope.training.out_of_fold import cross_calibrate as calibrate
 
     old = find_bundle(bundle)
     if out.exists() and out.samefile(old):
         raise UsageError("the bundle would be written over itself", where=out, remedy="Give another --out")
+    if left_sites_out(folds):
+        if change:
+            raise UsageError("the configuration is the bundle's own here", where="--set", remedy="Leave --set out")
+        show_expected(calibrate_across_sites(old, folds, out, version=version))
+        output().print(f"bundle: {out} (sha256 {read_bundle(out)[2][:12]})", markup=False)
+        output().print(NOTICE)
+        return
     made = calibrate(old, folds, out, version=version, changes=change or [])
     output().print(
         f"{made.before.name} {made.before.version}: calibrated on {made.meta.operating_points[0].chosen_on}",
@@ -291,6 +304,45 @@ def cross_calibrate(
         show(_seen(made, part, title))
     output().print(f"bundle: {out} (sha256 {read_bundle(out)[2][:12]})", markup=False)
     output().print(NOTICE)
+
+
+def show_expected(meta: BundleMeta) -> None:
+    """What to expect at a new hospital: each left-out site, and over the sites."""
+    from rich.table import Table
+
+    from pneumoscope.cli.console import show
+
+    title = "At hospitals that were not learned from, by thresholds that other hospitals chose"
+    table = Table("preset", "site", "films", "sensitivity", "specificity", "AUC", title=title, title_justify="left")
+    for expected in meta.expected:
+        for site in expected.sites:
+            worst = " (worst)" if site.site == expected.worst else ""
+            area = "" if site.auc is None else f"{site.auc.value:.3f}"
+            table.add_row(
+                expected.preset,
+                f"{site.site}{worst}",
+                str(site.films),
+                *(
+                    f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f})"
+                    for rate in (site.sensitivity, site.specificity)
+                ),
+                area,
+            )
+        means = (expected.sensitivity, expected.specificity)
+        table.add_row(
+            expected.preset,
+            "mean over sites",
+            "",
+            *(f"{mean.value:.3f} ({mean.low:.3f} to {mean.high:.3f})" for mean in means),
+        )
+        table.add_row(
+            expected.preset,
+            "a further site",
+            "",
+            *(f"{mean.predicted_low:.3f} to {mean.predicted_high:.3f}" for mean in means),
+        )
+        table.add_section()
+    show(table)
 
 
 def _chosen(made: OutOfFoldCalibration) -> Table:

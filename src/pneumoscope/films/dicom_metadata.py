@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pneumoscope.types.age import age_between, age_string
+
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
@@ -16,9 +18,8 @@ __all__ = ["DicomMetadata", "metadata_of"]
 _PLAIN_RADIOGRAPHS = frozenset({"CR", "DX", "RG", "OT"})
 """Modalities that a plain film comes under (PS3.3 C.7.3.1.1.1); OT is what converters write."""
 
-# Only values of the closed forms of the code string and age string (PS3.5 section 6.2): no free text, so no names.
+# Only values of the closed forms of the code string (PS3.5 section 6.2) and of ages: no free text, so no names.
 _CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
-_AGE_STRING = re.compile(r"\d{3}[DWMY]")
 _KEYWORDS = ("Modality", "ViewPosition", "PatientAge", "PatientSex", "BodyPartExamined", "Laterality")
 
 _VIEW_CODES = {
@@ -106,11 +107,20 @@ def _facts(header: Dataset) -> dict[str, str]:
         value = header.get(keyword)
         if not value and keyword == "Laterality":
             value = header.get("ImageLaterality")
-        form = _AGE_STRING if keyword == "PatientAge" else _CODE_STRING
         text = str(value or "").strip().upper()
-        if form.fullmatch(text):
+        if keyword == "PatientAge":
+            if age := age_string(text) or _age_by_dates(header):
+                facts[keyword] = age
+        elif _CODE_STRING.fullmatch(text):
             facts[keyword] = text
     return facts
+
+
+def _age_by_dates(header: Dataset) -> str | None:
+    """The age from the date of birth and the film's; neither date is kept."""
+    birth = str(header.get("PatientBirthDate") or "")
+    keywords = ("AcquisitionDate", "ContentDate", "SeriesDate", "StudyDate")
+    return next((age for name in keywords if (age := age_between(birth, str(header.get(name) or "")))), None)
 
 
 def _coded_view(header: Dataset) -> str | None:

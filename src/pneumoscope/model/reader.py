@@ -28,6 +28,7 @@ from pneumoscope.model.session import Session
 from pneumoscope.quality.checks import QualityResult, check_quality
 from pneumoscope.quality.corrections import apply_corrections
 from pneumoscope.quality.head import quality_head
+from pneumoscope.quality.metadata import pattern_age_warning
 from pneumoscope.settings import Settings
 from pneumoscope.types.radiograph import FilmInfo
 from pneumoscope.types.reading import ModelRef, Reading, Refusal, Software
@@ -156,7 +157,10 @@ class Reader:
             model=self.model,
             corrections=passed.corrections,
             forced=passed.forced,
-            warnings=passed.warnings + radiograph.warnings + seen.warnings,
+            warnings=passed.warnings
+            + radiograph.warnings
+            + seen.warnings
+            + pattern_age_warning(radiograph.facts, meta.pattern_ages, [meta.class_names[i] for i in meta.positive]),
             probabilities=dict(zip(meta.class_names, probabilities, strict=True)),
             positive_classes=tuple(meta.class_names[i] for i in meta.positive),
             finding=finding,

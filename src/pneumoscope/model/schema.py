@@ -28,9 +28,13 @@ __all__ = [
     "ClassSpec",
     "Conformal",
     "DriftBaseline",
+    "ExpectedRates",
+    "LearnedSite",
     "OperatingPoint",
     "Rate",
     "SiteCalibration",
+    "SiteRates",
+    "SiteSummary",
     "ThreeWayPoint",
 ]
 
@@ -245,6 +249,86 @@ class SiteCalibration:
 
 
 @dataclass(frozen=True, slots=True)
+class LearnedSite:
+    """A site whose films were learned from.
+
+    Attributes:
+        name: Of the site.
+        films: Number of films that were learned from.
+        patients: Number of their patients.
+        ages: Years, from and to, of these; None if they are not known.
+        licence: Under which the films and their labels may be used.
+        citation: How to cite them.
+    """
+
+    name: str
+    films: int
+    patients: int
+    ages: tuple[float, float] | None = None
+    licence: str = ""
+    citation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRates:
+    """What a network says at a site that it has not learned from, at a threshold that other sites chose.
+
+    Attributes:
+        site: Its name.
+        films: Number of films.
+        sensitivity: With its interval by patient.
+        specificity: Likewise.
+        auc: Of the finding; None where films of one kind are missing.
+    """
+
+    site: str
+    films: int
+    sensitivity: Rate
+    specificity: Rate
+    auc: BundleMetric | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SiteSummary:
+    """A rate over sites (``stats.meta_analysis``).
+
+    Attributes:
+        value: The mean.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+        predicted_low: Lower end of the 95 % interval of a further site's rate; with two sites it says next to nothing.
+        predicted_high: Upper end.
+        tau2: Variance of the sites' log-odds.
+    """
+
+    value: float
+    low: float
+    high: float
+    predicted_low: float
+    predicted_high: float
+    tau2: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedRates:
+    """What to expect of a preset at a new hospital, from sites that were left out of learning in turn.
+
+    Attributes:
+        preset: Its name.
+        sites: Each site, read by networks that have not learned from it.
+        sensitivity: Over the sites.
+        specificity: Likewise.
+        worst: The site with the smallest sum of both.
+    """
+
+    preset: str
+    sites: tuple[SiteRates, ...]
+    sensitivity: SiteSummary
+    specificity: SiteSummary
+    worst: str
+
+
+@dataclass(frozen=True, slots=True)
 class BundleMeta:
     """All that stands in the bundle beside the graph.
 
@@ -264,6 +348,10 @@ class BundleMeta:
         gate: What a film must be to be read; None for a bundle that reads whatever it is given.
         reference: The films that later ones are compared with, to see drift; None in bundles of before.
         sites: Re-calibrations since the training, in their order.
+        learned_from: The sites whose films were learned from; none in bundles of before.
+        expected: What to expect of each preset at a new hospital; none where no site was left out.
+        pattern_ages: Years, from and to, of the patients whose patterns (the classes of the finding) were learned; the
+            patterns of others are not to be relied on. None if nothing is said.
         provenance: Where it came from.
         figures: Headline figures by name, on the films named in ``figures_on``.
         figures_on: Which films those were.
@@ -290,6 +378,9 @@ class BundleMeta:
     gate: QualitySpec | None = None
     reference: DriftBaseline | None = None
     sites: tuple[SiteCalibration, ...] = ()
+    learned_from: tuple[LearnedSite, ...] = ()
+    expected: tuple[ExpectedRates, ...] = ()
+    pattern_ages: tuple[float, float] | None = None
     figures: dict[str, BundleMetric] = field(default_factory=dict)
     figures_on: str = ""
     intended_use: str = ""

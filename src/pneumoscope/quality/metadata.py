@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pneumoscope.quality.refusals import make_refusal
+from pneumoscope.types.age import parse_age
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pneumoscope.types.reading import Refusal
 
-__all__ = ["age_in_years", "metadata_warnings", "refusal_from_metadata"]
+__all__ = ["age_in_years", "metadata_warnings", "pattern_age_warning", "refusal_from_metadata"]
 
 _OTHER_MODALITIES = frozenset(
     {
@@ -82,8 +83,24 @@ def _has(part: str, stems: tuple[str, ...]) -> bool:
 
 
 def age_in_years(facts: Mapping[str, str]) -> float | None:
-    """Age in years of an age string (PS3.5 6.2: "003Y", "018M"); None if it is not told, or "000Y" of a converter."""
-    age = facts.get("PatientAge", "")
-    if not age or age == "000Y":
-        return None
-    return int(age[:3]) / {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}[age[3]]
+    """Age in years; None if it is not told (``types.age.parse_age``)."""
+    return parse_age(facts.get("PatientAge", ""))
+
+
+def pattern_age_warning(
+    facts: Mapping[str, str], ages: tuple[float, float] | None, patterns: Sequence[str]
+) -> tuple[str, ...]:
+    """A warning that the patterns are of patients of other ages, where that is known; else none.
+
+    Args:
+        facts: Of the Radiograph.
+        ages: Years, from and to, of the patients whose patterns were learned.
+        patterns: Names of the classes of the finding; one class is no pattern.
+    """
+    age = age_in_years(facts)
+    if ages is None or age is None or len(patterns) < 2 or ages[0] <= age <= ages[1]:
+        return ()
+    return (
+        f"the patterns ({', '.join(patterns)}) were learned from patients of {ages[0]:g} to {ages[1]:g} years, and "
+        f"this one is {age:.3g}: do not rely on the pattern",
+    )

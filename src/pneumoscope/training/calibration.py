@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pneumoscope.model.schema import Conformal, OperatingPoint, ThreeWayPoint
+    from pneumoscope.model.schema import Conformal, ExpectedRates, OperatingPoint, ThreeWayPoint
     from pneumoscope.training.config import AugmentConfig, CalibrationConfig
 
 __all__ = [
@@ -84,6 +84,7 @@ class Calibrated:
     operating_points: tuple[OperatingPoint, ...]
     band: ThreeWayPoint
     conformal: tuple[Conformal, ...]
+    expected: tuple[ExpectedRates, ...] = ()
 
 
 def weakened(config: AugmentConfig, share: float) -> AugmentConfig:

@@ -44,6 +44,11 @@ def check_range(name: str, value: float, low: float, high: float = float("inf"))
         raise ValueError(f"{name} must be {bounds}, not {value:g}")
 
 
+def _check_ages(name: str, ages: tuple[float, ...]) -> None:
+    if ages and not (len(ages) == 2 and 0 <= ages[0] <= ages[1]):
+        raise ValueError(f"{name} must be [] or years from and to, as [1, 5], not {list(ages)}")
+
+
 class SiteConfig(Section, frozen=True):
     """What is known of a site; it goes into the bundle if films of the site are learned from.
 
@@ -51,11 +56,17 @@ class SiteConfig(Section, frozen=True):
         description: What the films are, and whose.
         licence: Under which they may be used.
         citation: How to cite them.
+        ages: Years, from and to, of its patients, where the films do not tell; [] if they are not known.
     """
 
     description: str = ""
     licence: str = ""
     citation: str = ""
+    ages: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse ages that no patient has."""
+        _check_ages("ages", self.ages)
 
 
 class DataConfig(Section, frozen=True):
@@ -84,7 +95,9 @@ class DataConfig(Section, frozen=True):
         trim: Cut off each side of the frame when a film is read (and validated), not when it is learned from.
         gate: Give the bundle the package's gate, so that it refuses what is no whole, frontal chest film.
         ages: With a gate: years, from and to, of the patients, as [1, 5]; a reading of another patient warns, where
-            the file tells the age. [] if they are not known.
+            the file tells the age. [] takes those of the sites, where they are known.
+        pattern_ages: Years, from and to, of the patients whose patterns are known; a reading of another patient warns
+            that the pattern is not to be relied on. [] says nothing.
         low: Percentile of a film that becomes black.
         high: Percentile that becomes white.
         balance: How unequal classes are met: "none", "weights" (in the loss), "sampling" (of films), or "site-class"
@@ -116,6 +129,7 @@ class DataConfig(Section, frozen=True):
     trim: float = 0.0
     gate: bool = False
     ages: tuple[float, ...] = ()
+    pattern_ages: tuple[float, ...] = ()
     low: float = 0.5
     high: float = 99.5
     balance: Literal["none", "weights", "sampling", "site-class"] = "weights"
@@ -129,8 +143,8 @@ class DataConfig(Section, frozen=True):
     def __post_init__(self) -> None:
         """Refuse ages that no patient has, and a share that is none."""
         check_range("leave_block", self.leave_block, 0, 0.9)
-        if self.ages and not (len(self.ages) == 2 and 0 <= self.ages[0] <= self.ages[1]):
-            raise ValueError(f"ages must be [] or years from and to, as [1, 5], not {list(self.ages)}")
+        _check_ages("ages", self.ages)
+        _check_ages("pattern_ages", self.pattern_ages)
 
 
 class NetworkConfig(Section, frozen=True):
@@ -218,6 +232,9 @@ class CalibrationConfig(Section, frozen=True):
         folds: 0 calibrates on the validation part. k trains k networks more, by the same recipe, each on all but one
             of k folds of the patients (and without the test part), and calibrates on what each says of the films of
             its fold (``training/out_of_fold.py``): all films but the test part, for k times the time.
+        sites: Train a network more for each site, by the same recipe without it, and calibrate on what each says of the
+            site that it has not learned from (``training/across_sites.py``): thresholds that carry over, and rates to
+            expect at a new hospital. Not together with ``folds``.
         fold_epochs: Epochs of those networks; 0 for as many as of the first one.
         shifted_copies: Augmented looks at each validation film that join the plain one, so that the temperature and the
             band also fit films that are not quite like the training hospital's.
@@ -230,6 +247,7 @@ class CalibrationConfig(Section, frozen=True):
     """
 
     folds: int = 0
+    sites: bool = False
     fold_epochs: int = 0
     shifted_copies: int = 3
     shift: float = 0.25

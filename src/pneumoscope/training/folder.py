@@ -192,7 +192,9 @@ def _from_before_marks(folder: Path) -> bool:
 
 
 _FOLD_FILES = OwnFiles("run", ("config.toml", *_FILES), _from_before_marks)
-RUN_FILES = OwnFiles("run", ("config.toml", *_FILES), _from_before_marks, nested=(("folds/*", _FOLD_FILES),))
+RUN_FILES = OwnFiles(
+    "run", ("config.toml", *_FILES), _from_before_marks, nested=(("folds/*", _FOLD_FILES), ("sites/*", _FOLD_FILES))
+)
 """What a run writes into its folder."""
 
 

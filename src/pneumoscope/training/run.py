@@ -20,6 +20,7 @@ from pneumoscope.networks.base import parameters_count
 from pneumoscope.settings import Settings
 from pneumoscope.stats.metrics import metrics
 from pneumoscope.storage import write_atomically
+from pneumoscope.training.across_sites import calibrate_by_left_out_sites
 from pneumoscope.training.batches import read_unlabelled_films
 from pneumoscope.training.calibration import collect_logits, fit_calibration
 from pneumoscope.training.drift_baseline import validation_drift_baseline
@@ -36,7 +37,15 @@ from pneumoscope.training.fit import TORCH, TrainingData, read_history
 from pneumoscope.training.folder import RunFolder
 from pneumoscope.training.learner import predict
 from pneumoscope.training.out_of_fold import calibrate_out_of_fold, find_folds
-from pneumoscope.training.setup import fold_configs, network_for, preprocess_spec_for, quality_spec_for, split_for
+from pneumoscope.training.setup import (
+    fold_configs,
+    learned_sites,
+    network_for,
+    preprocess_spec_for,
+    quality_spec_for,
+    site_configs,
+    split_for,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,6 +59,7 @@ if TYPE_CHECKING:
     from pneumoscope.model.schema import Calibrator
     from pneumoscope.networks.base import Network
     from pneumoscope.training.batches import UnlabelledFilms
+    from pneumoscope.training.calibration import Calibrated, CalibrationLogits
     from pneumoscope.training.config import TrainConfig
     from pneumoscope.training.fit import Engine, FitResult
 
@@ -96,8 +106,9 @@ def train(
         fresh: Throw away an earlier run in ``out``.
         progress: Show bars.
         engine: The framework that learns and exports.
-        folds: Finished runs on folds to calibrate by, where ``calibration.folds`` asks for them; without these they are
-            learned, in the folder "folds" of the run.
+        folds: Finished runs on folds (or without one site each) to calibrate by, where ``calibration.folds`` (or
+            ``calibration.sites``) asks for them; without these they are learned, in the folder "folds" ("sites") of the
+            run.
         tell: Called with what a person should know before the learning begins, a sentence at a time.
 
     Raises:
@@ -116,7 +127,7 @@ def train(
     spec = preprocess_spec_for(config)
     network = network_for(config, manifest, spec)
     split = split_for(manifest, config)
-    fold_configs(config)  # refused now, and not after the first network
+_plans(manifest, config)  # refused now, and not after the first network
     finished = folder.summary.exists() and not fresh
     guests = None if finished else unlabelled_films_for(config, spec, first=len(manifest), progress=progress)
     # Only now, when nothing is wrong with what was asked, is the folder claimed.
@@ -153,7 +164,7 @@ def _train(
     tell: Callable[[str], None] | None,
 ) -> Run:
     """The run itself, in a folder that is its own."""
-    out, plans = folder.path, fold_configs(config)
+    out, plans = folder.path, _plans(manifest, config)
     torch.set_num_threads(config.threads or Settings.from_environment().cpu_threads())
     manifest.save(folder.manifest)
     split.save(folder.split)
@@ -178,17 +189,19 @@ def _train(
         config=config.calibration,
         seed=config.seed,
     )
-    calibrated = fit_calibration(
-        looks, manifest.positive, config.calibration, patients=[manifest.films[int(row)].patient for row in val]
+    runs = list(folds) or [
+        train(manifest, out / name, plan, progress=progress, engine=engine).folder.path for name, plan in plans.items()
+    ]
+    calibrated = _calibrated(
+        looks,
+        manifest,
+        images,
+        config,
+        patients=[manifest.films[int(row)].patient for row in val],
+        runs=runs,
+        note=note,
+        progress=progress,
     )
-    if plans:
-        runs = folds or [
-            train(manifest, out / "folds" / str(number), plan, progress=progress, engine=engine).folder.path
-            for number, plan in enumerate(plans)
-        ]
-        held_out = find_folds(runs)
-        calibrated = calibrate_out_of_fold(held_out, calibrated.calibrator, images, config, progress=progress)
-        note["calibrated_out_of_fold"] = held_out.note
     if config.export.half:
         note["half"] = _rounding(looks.plain, predict(fitted.network, images[val]), calibrated.calibrator)
     predicted = {"val": calibrated_probabilities(looks.plain, calibrated.calibrator)}
@@ -209,6 +222,7 @@ def _train(
         films=judged,
         seed=config.seed,
     )
+    learned = learned_sites(config, manifest, split)
     meta = BundleMeta(
         name=config.name,
         version=config.version,
@@ -220,7 +234,10 @@ def _train(
         operating_points=calibrated.operating_points,
         conformal=calibrated.conformal,
         band=calibrated.band,
-        gate=quality_spec_for(config),
+        gate=quality_spec_for(config, learned),
+        learned_from=learned,
+        expected=calibrated.expected,
+        pattern_ages=config.data.pattern_ages or None,  # type: ignore[arg-type]  # a pair, as the configuration checks
         reference=validation_drift_baseline(manifest, val, predicted["val"], progress=progress),
         architecture=f"{fitted.network.name} {msgspec.json.encode(fitted.network.options).decode()}"
         + ("" if engine is TORCH else f", learned in {engine.name}"),
@@ -254,6 +271,16 @@ def _train(
     return Run(folder, meta, minutes)
 
 
+def _plans(manifest: Manifest, config: TrainConfig) -> dict[str, TrainConfig]:
+    """The runs by which this one is calibrated, by the folder in this one's.
+
+    Raises:
+        ConfigError: They cannot be.
+    """
+    plans = {f"folds/{number}": plan for number, plan in enumerate(fold_configs(config))}
+    return plans | {f"sites/{name}": plan for name, plan in site_configs(config, manifest).items()}
+
+
 def _parts(
     manifest: Manifest, split: Split, spec: PreprocessSpec, guests: UnlabelledFilms | None, *, progress: bool
 ) -> tuple[TrainingData, NDArray[np.uint8], NDArray[np.int64] | NDArray[np.bool_]]:
@@ -265,6 +292,29 @@ def _parts(
     sites = np.searchsorted(manifest.site_names, [film.site for film in manifest.films])
     train, val = split.parts["train"], split.parts["val"]
     return TrainingData(learned, labels, train, val, read=images, guests=guests, sites=sites), images, labels
+
+
+def _calibrated(
+    looks: CalibrationLogits,
+    manifest: Manifest,
+    images: NDArray[np.uint8],
+    config: TrainConfig,
+    *,
+    patients: Sequence[str],
+    runs: Sequence[Path],
+    note: dict[str, Any],
+    progress: bool,
+) -> Calibrated:
+    """What the bundle decides by: chosen on the validation part, out of fold, or across sites; the note says which."""
+    at_home = fit_calibration(looks, manifest.positive, config.calibration, patients=patients)
+    if config.calibration.folds:
+        held_out = find_folds(runs)
+        note["calibrated_out_of_fold"] = held_out.note
+        return calibrate_out_of_fold(held_out, at_home.calibrator, images, config, progress=progress)
+    if config.calibration.sites:
+        note["calibrated_across_sites"] = {"runs": [read_bundle(RunFolder(run).bundle)[2] for run in runs]}
+        return calibrate_by_left_out_sites(runs, at_home.calibrator, manifest.positive, config.calibration)
+    return at_home
 
 
 def _rounding(rounded: NDArray[np.float32], whole: NDArray[np.float32], calibrator: Calibrator) -> dict[str, Any]:

@@ -13,19 +13,32 @@ from pneumoscope.data.split import first_block, k_folds, leave_out, make_split
 from pneumoscope.errors import ConfigError
 from pneumoscope.lungs.segmentation import lung_segmenter
 from pneumoscope.model.preprocess import PreprocessSpec
+from pneumoscope.model.schema import LearnedSite
 from pneumoscope.networks.registry import build, default_size
 from pneumoscope.quality.spec import shipped_quality_spec
+from pneumoscope.types.age import parse_age
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from pneumoscope.data.manifest import Manifest
+    from pneumoscope.data.manifest import FilmRow, Manifest
     from pneumoscope.data.split import Split
     from pneumoscope.networks.base import Network
     from pneumoscope.quality.spec import QualitySpec
     from pneumoscope.training.config import TrainConfig
 
-__all__ = ["fold_configs", "known_sites", "network_for", "preprocess_spec_for", "quality_spec_for", "split_for"]
+__all__ = [
+    "fold_configs",
+    "known_sites",
+    "learned_sites",
+    "network_for",
+    "preprocess_spec_for",
+    "quality_spec_for",
+    "site_configs",
+    "split_for",
+]
 
 
 def preprocess_spec_for(config: TrainConfig) -> PreprocessSpec:
@@ -65,12 +78,20 @@ def network_for(config: TrainConfig, manifest: Manifest, spec: PreprocessSpec) -
     )
 
 
-def quality_spec_for(config: TrainConfig) -> QualitySpec | None:
-    """What a film must be for the bundle to read it, and of which ages the patients were."""
+def quality_spec_for(config: TrainConfig, sites: Sequence[LearnedSite] = ()) -> QualitySpec | None:
+    """What a film must be for the bundle to read it, and of which ages the patients were.
+
+    Args:
+        config: Its ages, or, where it tells none,
+        sites: those of the sites, if they are known of each.
+    """
     if not config.data.gate:
         return None
-    ages = config.data.ages
-    return replace(shipped_quality_spec(), ages=(ages[0], ages[1]) if ages else None)
+    ages = _pair(config.data.ages)
+    told = [site.ages for site in sites if site.ages is not None]
+    if ages is None and told and len(told) == len(sites):
+        ages = (min(low for low, _ in told), max(high for _, high in told))
+    return replace(shipped_quality_spec(), ages=ages)
 
 
 def split_for(manifest: Manifest, config: TrainConfig) -> Split:
@@ -127,7 +148,73 @@ def _left_out(manifest: Manifest, config: TrainConfig) -> NDArray[np.bool_]:
 
 def known_sites(config: TrainConfig) -> dict[str, Site]:
     """What the configuration tells of sites, as a manifest keeps it."""
-    return {name: Site(**msgspec.structs.asdict(known)) for name, known in config.data.sites.items()}
+    return {
+        name: Site(description=known.description, licence=known.licence, citation=known.citation)
+        for name, known in config.data.sites.items()
+    }
+
+
+def learned_sites(config: TrainConfig, manifest: Manifest, split: Split) -> tuple[LearnedSite, ...]:
+    """The sites whose films are learned from, as the bundle tells of them."""
+    rows = np.concatenate([split.parts["train"], split.parts["val"]]).tolist()
+    found = []
+    for name in sorted({manifest.films[row].site for row in rows}):
+        films = [manifest.films[row] for row in rows if manifest.films[row].site == name]
+        known = manifest.sites.get(name, Site())
+        found.append(
+            LearnedSite(
+                name=name,
+                films=len(films),
+                patients=len({film.patient for film in films}),
+                ages=_ages_of(films) or _pair(config.data.sites[name].ages if name in config.data.sites else ()),
+                licence=known.licence,
+                citation=known.citation,
+            )
+        )
+    return tuple(found)
+
+
+def _ages_of(films: Sequence[FilmRow]) -> tuple[float, float] | None:
+    """Years, from and to, without the highest and the lowest hundredth of patients. None where few are told."""
+    told = [age for film in films if film.age is not None and (age := parse_age(film.age)) is not None]
+    if len(told) < len(films) / 2:
+        return None
+    low, high = np.percentile(told, [1, 99], method="nearest").tolist()
+    return float(low), float(high)
+
+
+def _pair(ages: tuple[float, ...]) -> tuple[float, float] | None:
+    return (ages[0], ages[1]) if ages else None
+
+
+def site_configs(config: TrainConfig, manifest: Manifest) -> dict[str, TrainConfig]:
+    """By site, the run without it by which ``calibration.sites`` calibrates: the same recipe.
+
+    Raises:
+        ConfigError: There are not two sites with films of both kinds, or the run leaves films out already.
+    """
+    if not config.calibration.sites:
+        return {}
+    sites = np.array([film.site for film in manifest.films])
+    judges = [name for name in manifest.site_names if len(np.unique(manifest.finding[sites == name])) == 2]
+    data = config.data
+    if len(judges) < 2 or config.calibration.folds or data.folds or data.clusters or data.leave_out or data.leave_block:
+        raise ConfigError(
+            "calibration across sites takes two sites or more with films of both kinds, and a run that leaves none out",
+            where="calibration.sites",
+            remedy="Give several sites; or set calibration.sites=false",
+        )
+    change = msgspec.structs.replace
+    return {
+        name: change(
+            config,
+            name=f"{config.name} without {name}",
+            data=change(data, leave_out=(name,)),
+            optim=change(config.optim, epochs=config.calibration.fold_epochs or config.optim.epochs),
+            calibration=change(config.calibration, sites=False, fold_epochs=0),
+        )
+        for name in judges
+    }
 
 
 def fold_configs(config: TrainConfig) -> list[TrainConfig]:

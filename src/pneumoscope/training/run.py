@@ -127,7 +127,7 @@ def train(
     spec = preprocess_spec_for(config)
     network = network_for(config, manifest, spec)
     split = split_for(manifest, config)
-_plans(manifest, config)  # refused now, and not after the first network
+    _plans(manifest, config)  # refused now, and not after the first network
     finished = folder.summary.exists() and not fresh
     guests = None if finished else unlabelled_films_for(config, spec, first=len(manifest), progress=progress)
     # Only now, when nothing is wrong with what was asked, is the folder claimed.

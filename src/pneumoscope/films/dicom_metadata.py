@@ -91,7 +91,10 @@ def metadata_of(header: Dataset) -> DicomMetadata:
         facts["ViewPosition"] = coded
     if str(header.get("PresentationIntentType", "")).upper() == "FOR PROCESSING":
         warnings.append("raw detector values (FOR PROCESSING): not meant for viewing")
-    orientation = _orientation(header)
+    said = _orientation(header)
+    orientation = said or 1
+    if said is not None:
+        facts["PatientOrientation"] = "L F"  # of the upright picture: its sides are known
     if orientation != 1:
         words = "mirrored" if orientation == 2 else "not upright"
         warnings.append(f"stored {words}, as its PatientOrientation says: put upright")
@@ -130,13 +133,13 @@ def _coded_view(header: Dataset) -> str | None:
     return _VIEW_CODES.get(str(code).strip().upper()) if code else None
 
 
-def _orientation(header: Dataset) -> int:
-    """By which EXIF orientation the picture is turned upright; 1 where nothing usable is said, or a side view."""
+def _orientation(header: Dataset) -> int | None:
+    """By which EXIF orientation the picture is turned upright; None where nothing usable is said, or a side view."""
     value = header.get("PatientOrientation")
     if not value or isinstance(value, str) or len(value) != 2:
-        return 1
+        return None
     row, column = (str(each).strip().upper()[:1] for each in value)
-    return _UPRIGHT.get((row, column), 1)
+    return _UPRIGHT.get((row, column))
 
 
 def _spacing(header: Dataset) -> tuple[float, float] | None:

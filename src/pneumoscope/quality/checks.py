@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pneumoscope.types.radiograph import Radiograph
     from pneumoscope.types.reading import Refusal
 
-__all__ = ["FilmScores", "QualityResult", "check_quality", "score_film"]
+__all__ = ["MIRRORED_WARNING", "FilmScores", "QualityResult", "check_quality", "score_film"]
 
 _REFUSAL_ORDER = (
     (RADIOGRAPH, "not-a-radiograph"),
@@ -123,7 +123,7 @@ _PLAIN = {
     "black": "the picture is plain black: not exposed, or shown with a wrong window",
     "gray": "the picture is one plain gray",
 }
-_MIRRORED_WARNING = "the heart seems to lie on the right: a mirrored film, or a rare heart; the sides may be exchanged"
+MIRRORED_WARNING = "the heart seems to lie on the right: a mirrored film, or a rare heart; the sides may be exchanged"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -274,7 +274,7 @@ def _suggested_corrections(look: FilmScores) -> tuple[Correction, ...]:
 def _warnings(look: FilmScores, spec: QualitySpec) -> tuple[str, ...]:
     warnings = metadata_warnings(look.film.facts)
     if look.mirrored:
-        warnings += (_MIRRORED_WARNING,)
+        warnings += (MIRRORED_WARNING,)
     age = age_in_years(look.film.facts)
     if age is not None and spec.ages is not None and not spec.ages[0] <= age <= spec.ages[1]:
         low, high = spec.ages

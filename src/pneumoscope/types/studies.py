@@ -9,12 +9,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - the API and the client read the annotations
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-__all__ = ["HistoryEntry", "Source", "StoredFilm", "StoredReading", "Study", "StudyDetail", "Verdict", "VerdictKind"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "HistoryEntry",
+    "Source",
+    "StoredFilm",
+    "StoredReading",
+    "Study",
+    "StudyDetail",
+    "Verdict",
+    "VerdictKind",
+    "standing_verdict",
+]
 
 Source = Literal["web", "api", "node", "import"]
-VerdictKind = Literal["agree", "correct", "not-assessable"]
+VerdictKind = Literal["agree", "correct", "not-assessable", "withdrawn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +48,7 @@ class Study:
         sex: "M", "F" or "O", as DICOM has it.
         film_date: When the film was taken, ISO 8601.
         accession: The accession number.
+        forced: Read although quality control said no: it stays refused, and its call is no call to rely on.
     """
 
     id: str
@@ -57,6 +71,7 @@ class Study:
     sex: str | None = None
     film_date: str | None = None
     accession: str | None = None
+    forced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +144,8 @@ class Verdict:
     """What a person said of a study.
 
     Attributes:
-        kind: "correct" says that the reading was wrong, "not-assessable" that the film cannot be judged.
+        kind: "correct" says that the reading was wrong, "not-assessable" that the film cannot be judged,
+            "withdrawn" takes the one before it back.
         corrected_to: A class name, for "correct" only.
         comment: Free text.
         findings: What else the person saw, in free words, one a finding.
@@ -164,3 +180,18 @@ class StudyDetail:
     readings: tuple[StoredReading, ...]
     verdicts: tuple[Verdict, ...]
     history: tuple[HistoryEntry, ...]
+
+
+def standing_verdict(verdicts: Sequence[Verdict]) -> Verdict | None:
+    """The verdict that holds: the newest one that was not taken back; None if there is none.
+
+    Args:
+        verdicts: Of one study, newest first.
+    """
+    held: list[Verdict] = []
+    for each in reversed(verdicts):
+        if each.kind != "withdrawn":
+            held.append(each)
+        elif held:
+            held.pop()
+    return held[-1] if held else None

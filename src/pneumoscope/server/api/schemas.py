@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pneumoscope.types.studies import Study, VerdictKind
+from pneumoscope.types.studies import Study
 
 __all__ = ["Action", "Done", "NewVerdict", "Note", "StudyPage"]
 
@@ -31,7 +31,7 @@ class NewVerdict(BaseModel):
     """What a person says of a study; "correct" says that the reading was wrong, and what is right."""
 
     model_config = ConfigDict(extra="forbid")
-    kind: VerdictKind
+    kind: Literal["agree", "correct", "not-assessable"]
     corrected_to: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     comment: Annotated[str, Field(max_length=4000)] = ""
     findings: Annotated[list[Annotated[str, Field(max_length=300)]], Field(max_length=20)] = []
@@ -46,6 +46,12 @@ class Action(BaseModel):
 
 
 class Done(BaseModel):
-    """To how many studies it was done; those that were not there do not count."""
+    """To how many studies it was done; those that were not there, or could not be agreed with, do not count.
+
+    Attributes:
+        done: How many.
+        verdicts: Ids of the verdicts that were given, by study, to take them back by.
+    """
 
     done: int
+    verdicts: dict[str, str] = {}

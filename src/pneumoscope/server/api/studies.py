@@ -21,7 +21,7 @@ from pneumoscope.types.studies import Source, StoredReading, Study, StudyDetail,
 if TYPE_CHECKING:
     from pneumoscope.server.store.records import FilmRow
 
-__all__ = ["Asked", "delete_studies", "read_again", "router", "wanted"]
+__all__ = ["Asked", "agree_with", "delete_studies", "read_again", "router", "wanted"]
 
 router = APIRouter(prefix="/api/v1/studies", tags=["studies"])
 
@@ -71,19 +71,16 @@ def studies(here: Here, _: Reader, query: Asked) -> StudyPage:
 
 @router.post("/actions", summary="Do one thing to many studies")
 def act(here: Here, who: Writer, action: Action) -> Done:
-    """Agree with their calls, or delete them (administrators). Those that are not there are passed over."""
+    """Agree with their calls, or delete them (administrators).
+
+    Those that are not there are passed over, and so are refused films: there is no call to agree with.
+    """
     if action.action == "delete":
         if not who.may("admin"):
             raise Denied.scope("admin", by_token=who.via == "token")
         return Done(done=delete_studies(here, action.ids, who.name))
-    done = 0
-    for study in dict.fromkeys(action.ids):
-        try:
-            here.worklist.verdicts.give(study, "agree", by=who.name)
-        except NotFound:
-            continue
-        done += 1
-    return Done(done=done)
+    given = agree_with(here, action.ids, who.name)
+    return Done(done=len(given), verdicts=given)
 
 
 @router.get("/{study}", summary="Look at a study")
@@ -112,6 +109,15 @@ def delete(here: Here, who: Admin, study: str) -> Response:
     return Response(status_code=204)
 
 
+def agree_with(here: Context, ids: list[str], by: str) -> dict[str, str]:
+    """Agree with the calls of studies; the verdicts' ids by study, without those that have no call to agree with."""
+    given: dict[str, str] = {}
+    for row in here.worklist.studies.get_many(list(dict.fromkeys(ids))):
+        if row.status == "read":
+            given[row.id] = here.worklist.verdicts.give(row.id, "agree", by=by).id
+    return given
+
+
 def delete_studies(here: Context, ids: list[str], by: str) -> int:
     """Delete studies, and the small pictures of their films; how many were there."""
     films = []
@@ -130,6 +136,12 @@ def verdict(here: Here, who: Writer, study: str, said: NewVerdict) -> Verdict:
     """Agree with the call, correct it to a class, or say that the film is not assessable; the newest verdict stands."""
     give = here.worklist.verdicts.give
     return give(study, said.kind, said.corrected_to, said.comment, findings=said.findings, by=who.name)
+
+
+@router.delete("/{study}/verdicts/{verdict}", summary="Take a verdict back")
+def withdraw(here: Here, who: Writer, study: str, verdict: str) -> Verdict | None:
+    """One's own, while it holds; the one before it holds again, and is the answer. Both stay on record."""
+    return here.worklist.verdicts.withdraw(study, verdict, by=who.name)
 
 
 @router.post("/{study}/readings", summary="Read the films of a study again")

@@ -8,10 +8,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from pneumoscope.errors import NotFound
+from pneumoscope.reports.json import from_dict
 from pneumoscope.reports.summary import percent
 from pneumoscope.server.auth.identity import Reader
 from pneumoscope.server.context import Here
 from pneumoscope.server.pages.render import page
+from pneumoscope.server.pages.study import sides_of
 from pneumoscope.server.pages.wording import operating_point_choices
 
 if TYPE_CHECKING:
@@ -60,9 +62,9 @@ def viewer(
     detail = here.worklist.studies.detail(study)
     row = _choose_film(detail, reading)
     names = {film.sha256: film.name for film in detail.films}
-    document = row.document
-    finding = here.bundles.get().meta.finding
-    found = document["finding"] or {}
+    read = from_dict(row.document)
+    found = read.finding
+    finding = found.name if found else here.bundles.get().meta.finding
     return page(
         request,
         who,
@@ -73,9 +75,12 @@ def viewer(
         reading=row.id,
         label=names.get(row.film) or detail.study.label,
         finding=finding,
-        refused=document["status"] == "refused",
-        call=found.get("call"),
-        share=percent(found["probability"]) if found else "",
+        refused=read.status == "refused",
+        call=found.call if found else None,
+        forced=read.forced,
+        warnings=read.warnings,
+        sides=sides_of(read, next(film.facts for film in detail.films if film.sha256 == row.film)),
+        share=percent(found.probability) if found else "",
         bundle=row.bundle,
         flat=renderer == "2d",
     )

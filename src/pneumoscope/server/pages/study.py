@@ -6,13 +6,15 @@ The Read page shows the very card that the Study page shows: it fetches it when 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from pneumoscope.errors import NotFound
 from pneumoscope.model.decide import summarize_operating_point
+from pneumoscope.quality.checks import MIRRORED_WARNING
 from pneumoscope.quality.metadata import age_in_years
 from pneumoscope.reports.formats import FORMATS
 from pneumoscope.reports.json import from_dict
@@ -26,6 +28,7 @@ from pneumoscope.server.pages.errors import PageRoute
 from pneumoscope.server.pages.render import page
 from pneumoscope.server.pages.wording import describe_entries, operating_point_choices, points_of, seconds
 from pneumoscope.server.pages.worklist import Filters
+from pneumoscope.types.studies import standing_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     from pneumoscope.types.operating_point import OperatingPointSummary
     from pneumoscope.types.reading import Reading
 
-__all__ = ["Card", "ClassBar", "card", "router"]
+__all__ = ["Card", "ClassBar", "card", "router", "sides_of"]
 
 _KINDS = {"called": "for", "absent": "against", "open": "open", "forced": "open", "refused": "refused"}
 
@@ -69,6 +72,8 @@ class Card:
         remedy: Of the refusal.
         warnings: What a person should know, each a sentence.
         forced: Whether the gate's no was overruled.
+        sides: Where the patient's right is: "left" as the file says, "assumed" (on the left, as films are looked at),
+            or "" where the film is taken for mirrored.
         about: The film's format and size, the bundle, the time that it took, who asked.
     """
 
@@ -85,15 +90,17 @@ class Card:
     remedy: str
     warnings: tuple[str, ...]
     forced: bool
+    sides: str
     about: str
 
 
-def card(row: ReadingRow, meta: BundleMeta | None) -> Card:
+def card(row: ReadingRow, meta: BundleMeta | None, facts: Mapping[str, str] | None = None) -> Card:
     """Put a reading into words.
 
     Args:
         row: As it is kept.
         meta: Of its bundle, of just its version; None if that is not here.
+        facts: Of its film.
     """
     reading = from_dict(row.document)
     found, refusal = reading.finding, reading.refusal
@@ -113,8 +120,17 @@ def card(row: ReadingRow, meta: BundleMeta | None) -> Card:
         remedy=capitalize_first(said.remedy),
         warnings=tuple(_sentence(text) for text in said.warnings),
         forced=said.tone == "forced",
+        sides=sides_of(reading, facts or {}),
         about=", ".join(part for part in about if part),
     )
+
+
+def sides_of(reading: Reading, facts: Mapping[str, str]) -> str:
+    """Where the patient's right is in the picture of a reading; as in ``Card.sides``."""
+    if MIRRORED_WARNING in reading.warnings:
+        return ""
+    # Of a film that was turned before reading, the file does not say how its rows run now.
+    return "left" if facts.get("PatientOrientation") == "L F" and not reading.corrections else "assumed"
 
 
 def _meaning(meta: BundleMeta | None, reading: Reading) -> OperatingPointSummary | None:
@@ -157,7 +173,17 @@ class FilmShown:
 
 
 @router.get("")
-def show(request: Request, study: str, here: Here, who: Reader, *, reading: str = "", film: str = "") -> HTMLResponse:
+def show(
+    request: Request,
+    study: str,
+    here: Here,
+    who: Reader,
+    *,
+    reading: str = "",
+    film: str = "",
+    given: str = "",
+    verdict: str = "",
+) -> HTMLResponse:
     """The page; of several films, the one that is asked for, else the one that the summary is of."""
     latest, _ids = here.worklist.studies.changes_since(2**62)  # before the study: no change falls between the two
     detail = here.worklist.studies.detail(study)
@@ -165,9 +191,9 @@ def show(request: Request, study: str, here: Here, who: Reader, *, reading: str 
     films = tuple(_film_of_study(row, detail) for row in detail.films)
     shown, chosen = _chosen(films, detail.study.lead, film, reading)
     metas = _metas(here.bundles)
-    cards = tuple(card(row, metas.get(row.bundle_sha256)) for row in shown.readings)
+    cards = tuple(card(row, metas.get(row.bundle_sha256), shown.row.facts) for row in shown.readings)
     by_id = {one.id: one for one in cards}
-    newest = detail.verdicts[0] if detail.verdicts else None
+    newest = standing_verdict(detail.verdicts)
     return page(
         request,
         who,
@@ -184,6 +210,8 @@ def show(request: Request, study: str, here: Here, who: Reader, *, reading: str 
         rows=dict(zip(by_id, shown.readings, strict=True)),
         differ=len({one.call for one in cards}) > 1,
         verdict=newest,
+        before={"study": given, "verdict": verdict} if given and verdict else None,
+        mine=newest is not None and newest.by == who.name,
         answers=words.answers(metas.get(chosen.bundle_sha256) if chosen else None),
         bundles=[(known, operating_point_choices(known.meta)) for known in here.bundles.all()],
         in_use=here.bundles.in_use,
@@ -202,7 +230,8 @@ def one_card(request: Request, study: str, reading: str, here: Here, who: Reader
     row = here.worklist.studies.reading(reading)
     if row.study != study:
         raise NotFound("the study has no such reading")
-    drawn = card(row, _metas(here.bundles).get(row.bundle_sha256))
+    facts = here.worklist.studies.film(row.film).facts
+    drawn = card(row, _metas(here.bundles).get(row.bundle_sha256), facts)
     return page(request, who, "reading_card", card=drawn, more=True, say=words)
 
 
@@ -213,19 +242,31 @@ def give_verdict(
     here: Here,
     who: Writer,
     *,
-    kind: Annotated[str, Form()],
+    kind: Annotated[Literal["agree", "correct", "not-assessable"], Form()],
     corrected_to: Annotated[str, Form(max_length=100)] = "",
     comment: Annotated[str, Form(max_length=_COMMENT)] = "",
+    findings: Annotated[str, Form(max_length=_COMMENT)] = "",
     then: Annotated[str, Form()] = "",
 ) -> RedirectResponse:
-    """Agree or correct, then stay, or go to the next study of the worklist."""
+    """Agree, correct, or say that it is not assessable; then stay, or go to the next study of the worklist."""
     filters = Filters.of(request.query_params)
     after = here.worklist.studies.neighbours(study, filters.query()).next if then == "next" else None
-    if kind == "correct":
-        here.worklist.verdicts.give(study, "correct", corrected_to or None, comment.strip(), by=who.name)
-    else:
-        here.worklist.verdicts.give(study, "agree", comment=comment.strip(), by=who.name)
-    return RedirectResponse(filters.url(f"/studies/{after or study}"), status_code=303)
+    told = corrected_to or None if kind == "correct" else None
+    seen = [line.strip() for line in findings.splitlines() if line.strip()]
+    given = here.worklist.verdicts.give(study, kind, told, comment.strip(), findings=seen, by=who.name)
+    url = filters.url(f"/studies/{after or study}")
+    if after:  # the next page offers to take it back
+        url += f"{'&' if '?' in url else '?'}{urlencode({'given': study, 'verdict': given.id})}"
+    return RedirectResponse(url, status_code=303)
+
+
+@router.post("/withdraw")
+def withdraw(
+    request: Request, study: str, here: Here, who: Writer, *, verdict: Annotated[str, Form(max_length=64)]
+) -> RedirectResponse:
+    """Take one's own verdict back, and show the study."""
+    here.worklist.verdicts.withdraw(study, verdict, by=who.name)
+    return RedirectResponse(Filters.of(request.query_params).url(f"/studies/{study}"), status_code=303)
 
 
 @router.post("/again")

@@ -35,7 +35,7 @@ __all__ = [
 SOURCES = {"web": "Read page", "api": "API", "node": "DICOM node", "import": "import"}
 """Where a study came from."""
 
-VERDICTS = {"none": "No verdict yet", "agree": "Agreed", "correct": "Corrected"}
+VERDICTS = {"none": "No verdict yet", "agree": "Agreed", "correct": "Corrected", "not-assessable": "Not assessable"}
 """Of a study."""
 
 

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from pneumoscope.errors import UsageError
 from pneumoscope.quality.refusals import REFUSAL_REASONS
-from pneumoscope.server.api.studies import delete_studies
+from pneumoscope.server.api.studies import agree_with, delete_studies
 from pneumoscope.server.auth.identity import Admin, Reader, Writer
 from pneumoscope.server.context import Here
 from pneumoscope.server.pages import wording as words
@@ -249,9 +249,7 @@ def rows(
 @router.post("/worklist/agree")
 def agree(request: Request, here: Here, who: Writer, ids: Ids) -> RedirectResponse:
     """Agree with all that were selected (without a script)."""
-    for row in here.worklist.studies.get_many(ids):
-        here.worklist.verdicts.give(row.id, "agree", by=who.name)
-    return _back(request, "agree", len(ids))
+    return _back(request, "agree", len(agree_with(here, ids, who.name)))
 
 
 @router.post("/worklist/delete", response_model=None)

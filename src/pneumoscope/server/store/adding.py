@@ -29,6 +29,7 @@ __all__ = [
     "finding_in",
     "insert_films",
     "insert_reading",
+    "is_forced",
     "next_change",
     "refresh_search_words",
     "refresh_summary",
@@ -58,13 +59,14 @@ def summarize(document: dict[str, Any], preset: str | None = None) -> ReadingSum
     """Take a reading's document in short.
 
     Args:
-        document: The Reading contract. The finding's object is found by its keys: its name is the bundle's.
+        document: The Reading contract. A film that was read although quality control said no stays refused; its call
+            and probability are kept beside that.
         preset: What was asked for; the document's own wins.
     """
     model, pattern, refusal = document.get("model"), document.get("pattern"), document.get("refusal")
     found = finding_in(document)
     return ReadingSummary(
-        status=document["status"],
+        status="refused" if is_forced(document) else document["status"],
         call="" if found is None else found["call"],
         probability=None if found is None else float(found["probability"]),
         pattern=None if pattern is None else pattern["call"],
@@ -83,6 +85,12 @@ def finding_in(document: dict[str, Any]) -> dict[str, Any] | None:
         (part for part in document.values() if isinstance(part, dict) and {"threshold", "call", "preset"} <= set(part)),
         None,
     )
+
+
+def is_forced(document: dict[str, Any]) -> bool:
+    """Whether quality control's no was overruled; version 1 says so in a warning."""
+    told = document.get("forced")
+    return bool(told) if told is not None else any(text.startswith("forced: ") for text in document["warnings"])
 
 
 def next_change(connection: Connection) -> int:
@@ -117,13 +125,13 @@ def summary_values(rows: Sequence[Row[Any]]) -> dict[str, Any]:
         rows: The newest reading of each film, with the film's position.
     """
     # The first of those with the highest probability; a refused film has none and comes after all that were read.
-    lead = max(rows, key=lambda row: (_urgency(row.probability), -row.position))
+    lead = max(rows, key=lambda row: (_urgency(row), -row.position))
     return {
         "films": len(rows),
         "status": lead.status,
         "call": lead.call,
         "probability": lead.probability,
-        "urgency": _urgency(lead.probability),
+        "urgency": _urgency(lead),
         "pattern": lead.pattern,
         "refusal": lead.refusal,
         "lead": lead.film,
@@ -131,8 +139,9 @@ def summary_values(rows: Sequence[Row[Any]]) -> dict[str, Any]:
     }
 
 
-def _urgency(probability: float | None) -> float:
-    return -1.0 if probability is None else probability
+def _urgency(row: Row[Any]) -> float:
+    """The probability; -1 of a refused film, also where it was read all the same."""
+    return -1.0 if row.status == "refused" or row.probability is None else float(row.probability)
 
 
 def refresh_search_words(connection: Connection, ident: str) -> None:
@@ -235,6 +244,9 @@ def insert_films(
 def insert_reading(connection: Connection, ident: str, sha256: str, new: NewReading, *, by: str, now: datetime) -> str:
     """Write one reading; the study's summary is the caller's to refresh."""
     said = asdict(summarize(new.document, new.preset))
+    if said["status"] == "refused" and not said["refusal"]:  # forced: the reason is that of the refusal before it
+        before = select(reading.c.refusal).where(reading.c.film == sha256, reading.c.refusal != "")
+        said["refusal"] = connection.execute(before.order_by(reading.c.ordinal.desc()).limit(1)).scalar() or "forced"
     last = connection.execute(select(func.max(reading.c.ordinal)).where(reading.c.study == ident)).scalar()
     name = new_id()
     connection.execute(

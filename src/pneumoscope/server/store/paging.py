@@ -147,6 +147,8 @@ def _conditions(connection: Connection, query: Query) -> list[ColumnElement[bool
         for name in ("call", "status", "source", "refusal")
         if (value := getattr(query, name)) is not None
     ]
+    if query.call is not None and query.status is None:
+        found.append(study.c.status == "read")  # the call of a film that was forced is no call
     if query.verdict is not None:
         found.append(study.c.verdict == ("" if query.verdict == "none" else query.verdict))
     if query.since is not None:

@@ -335,6 +335,7 @@ def to_study(row: Row[Any]) -> Study:
         sex=row.sex,
         film_date=row.film_date,
         accession=row.accession,
+        forced=row.status == "refused" and bool(row.call),
     )
 
 

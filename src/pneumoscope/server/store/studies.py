@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, select, union_all, update
 
-from pneumoscope.errors import StorageError, UsageError
+from pneumoscope.errors import Conflict, StorageError, UsageError
 from pneumoscope.server.store import adding, paging, tables
 from pneumoscope.server.store.adding import next_change, refresh_search_words, refresh_summary
 from pneumoscope.server.store.audit_log import append_entry
@@ -27,6 +27,7 @@ from pneumoscope.server.store.records import (
 )
 from pneumoscope.server.store.tables import audit, counter, deleted_study, film, reading, reading_body, study, verdict
 from pneumoscope.server.store.text import clean, long_text, not_found
+from pneumoscope.types.studies import standing_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -469,37 +470,83 @@ class Verdicts:
         if len(seen) > _MAX_FINDINGS:
             raise UsageError(f"a verdict has at most {_MAX_FINDINGS} findings", where="findings")
         kept = long_text(comment, "comment")
-        now = self._database.now()
         with self._database.write() as connection:
             row = study_row(connection, study)
             if told is not None and _is_called(connection, row, told):
                 kind, told = "agree", None
-            table = tables.verdict
-            last = connection.execute(select(func.max(table.c.ordinal)).where(table.c.study == study)).scalar()
-            values: dict[str, Any] = {
-                "id": new_id(),
-                "study": study,
-                "ordinal": (last or 0) + 1,
-                "by": clean(by),
-                "created": now,
-                "kind": kind,
-                "corrected_to": told,
-                "comment": kept,
-                "findings": seen,
-                "salt": new_id(),
-            }
-            connection.execute(insert(table), values)
-            said = {"verdict": kind, "corrected_to": told, "changed": next_change(connection)}
-            connection.execute(update(tables.study).where(tables.study.c.id == study).values(said))
-            detail: dict[str, Any] = {"verdict": values["id"], "kind": kind, "corrected_to": told, "call": row.call}
-            detail["verdict_sha256"] = digests_of_verdicts(connection, [values["id"]])
-            append_entry(connection, now, by, "study.verdict", target=f"study:{study}", detail=detail)
+            self._append(connection, row, kind, by=by, corrected_to=told, comment=kept, findings=seen)
+            _show_verdict(connection, study, kind, told)
             return verdict_rows(connection, study)[0]
+
+    def withdraw(self, study: str, verdict: str, *, by: str) -> Verdict | None:
+        """Take one's own verdict back; it is kept, and the one before it holds again.
+
+        Args:
+            study: Its id.
+            verdict: The one that holds, so that nobody takes back what they have not seen.
+            by: Who gave it, and takes it back.
+
+        Returns:
+            The verdict that holds now.
+
+        Raises:
+            NotFound: There is no such study.
+            Conflict: Another verdict holds, or somebody else gave it.
+        """
+        with self._database.write() as connection:
+            row = study_row(connection, study)
+            holds = standing_verdict(verdict_rows(connection, study))
+            if holds is None or holds.id != verdict or holds.by != clean(by):
+                raise Conflict(
+                    "this verdict cannot be taken back: another one holds, or another person gave it",
+                    where=f"study {study}",
+                    remedy="Give another verdict",
+                )
+            self._append(connection, row, "withdrawn", by=by)
+            before = standing_verdict(verdict_rows(connection, study))
+            _show_verdict(connection, study, before.kind if before else "", before.corrected_to if before else None)
+            return before
+
+    def _append(
+        self,
+        connection: Connection,
+        row: Study,
+        kind: VerdictKind,
+        *,
+        by: str,
+        corrected_to: str | None = None,
+        comment: str = "",
+        findings: Sequence[str] = (),
+    ) -> None:
+        table, now = tables.verdict, self._database.now()
+        last = connection.execute(select(func.max(table.c.ordinal)).where(table.c.study == row.id)).scalar()
+        values: dict[str, Any] = {
+            "id": new_id(),
+            "study": row.id,
+            "ordinal": (last or 0) + 1,
+            "by": clean(by),
+            "created": now,
+            "kind": kind,
+            "corrected_to": corrected_to,
+            "comment": comment,
+            "findings": list(findings),
+            "salt": new_id(),
+        }
+        connection.execute(insert(table), values)
+        detail: dict[str, Any] = {"verdict": values["id"], "kind": kind, "corrected_to": corrected_to, "call": row.call}
+        detail["verdict_sha256"] = digests_of_verdicts(connection, [values["id"]])
+        append_entry(connection, now, by, "study.verdict", target=f"study:{row.id}", detail=detail)
 
     def of(self, study: str) -> tuple[Verdict, ...]:
         """Newest first."""
         with self._database.read() as connection:
             return verdict_rows(connection, study)
+
+
+def _show_verdict(connection: Connection, ident: str, kind: str, corrected_to: str | None) -> None:
+    """Write the verdict that holds into the worklist."""
+    said = {"verdict": kind, "corrected_to": corrected_to, "changed": next_change(connection)}
+    connection.execute(update(tables.study).where(tables.study.c.id == ident).values(said))
 
 
 def _is_called(connection: Connection, row: Study, class_name: str) -> bool:

@@ -196,7 +196,7 @@ class UsageStatistics:
 
     def calls(self, days: int) -> tuple[NamedCount, ...]:
         """Studies by call, most first; refused ones are not among them."""
-        return self._counted(study.c.call, days)
+        return self._counted(study.c.call, days, study.c.status == "read")
 
     def refusals(self, days: int) -> tuple[NamedCount, ...]:
         """Refused studies by code, most first."""
@@ -217,7 +217,9 @@ class UsageStatistics:
         bin_ = case((place >= bins, bins - 1), else_=place)
         chosen = (
             select(bin_, func.count(reading.c.film.distinct()))
-            .where(reading.c.created >= self._start(days), reading.c.probability.is_not(None))
+            .where(
+                reading.c.created >= self._start(days), reading.c.status == "read", reading.c.probability.is_not(None)
+            )
             .group_by(bin_)
         )
         if bundle_sha256 is not None:
@@ -257,6 +259,7 @@ class UsageStatistics:
         """Studies of the days by call and newest verdict, most first; refused ones have the call ''."""
         key = (study.c.call, study.c.verdict, study.c.corrected_to)
         chosen = select(*key, func.count()).where(study.c.received >= self._start(days), study.c.verdict != "")
+        chosen = chosen.where((study.c.status == "read") | (study.c.call == ""))  # not those that were forced
         with self._database.read() as connection:
             rows = connection.execute(chosen.group_by(*key)).all()
         found = [Agreement(row[0], row[1], row[2], int(row[3])) for row in rows]
@@ -281,8 +284,8 @@ class UsageStatistics:
         today = self._database.now().astimezone(UTC).date()
         return datetime.combine(today - timedelta(days=min(max(days, 1), 36_500) - 1), time(), UTC)
 
-    def _counted(self, column: ColumnElement[Any], days: int) -> tuple[NamedCount, ...]:
-        chosen = select(column, func.count()).where(study.c.received >= self._start(days), column != "")
+    def _counted(self, column: ColumnElement[Any], days: int, *which: ColumnElement[bool]) -> tuple[NamedCount, ...]:
+        chosen = select(column, func.count()).where(study.c.received >= self._start(days), column != "", *which)
         with self._database.read() as connection:
             rows = connection.execute(chosen.group_by(column)).all()
         return tuple(NamedCount(row[0], int(row[1])) for row in sorted(rows, key=lambda row: (-int(row[1]), row[0])))

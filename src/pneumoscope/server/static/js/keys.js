@@ -1,5 +1,5 @@
 // Keys of one character, and the sheet that lists them. They can be switched off (WCAG 2.2, 2.1.4), and they are never
-// taken from a field that a person types in.
+// taken from a field that a person types in. A key means the same on every page; a test reads all tables.
 
 import { el } from "./dom.js";
 

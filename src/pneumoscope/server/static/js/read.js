@@ -347,14 +347,13 @@ function evidence() {
 
 bind("Films", [
   { keys: ["o"], say: "Choose films", run: () => document.getElementById("files").click() },
-  { keys: ["j", "ArrowDown"], say: "Next film", run: () => go(1) },
-  { keys: ["k", "ArrowUp"], say: "Previous film", run: () => go(-1) },
-  { keys: ["p"], say: "Next setting (operating point)", run: nextSetting },
+  { keys: ["j", "ArrowDown"], say: "Next in the list", run: () => go(1) },
+  { keys: ["k", "ArrowUp"], say: "Previous in the list", run: () => go(-1) },
+  { keys: ["t"], say: "Next setting (operating point)", run: nextSetting },
 ]);
 bind("Film", [
   { keys: ["e"], say: "Evidence on or off", run: evidence },
-  { keys: ["["], say: "Evidence fainter", run: () => stage.step(-10) },
-  { keys: ["]"], say: "Evidence stronger", run: () => stage.step(10) },
+  { keys: ["[", "]"], say: "Evidence fainter, stronger", run: (event) => stage.step(event.key === "]" ? 10 : -10) },
   { keys: ["v"], say: "Open the viewer", run: () => stage.viewer.href && stage.viewer.click() },
 ]);
 

@@ -24,7 +24,7 @@ export function kindOf(reading) {
 /** The call as a badge. */
 export function badge(reading) {
   const kind = kindOf(reading);
-  return el("span", { class: "badge", "data-call": kind }, kind === "refused" ? "refused" : findingOf(reading).call + (forcedBy(reading) ? ", forced" : ""));
+  return el("span", { class: "badge", "data-call": kind }, kind === "refused" ? "refused" : findingOf(reading).call + (forcedBy(reading) ? " (forced)" : ""));
 }
 
 /** The reading in one breath, for screen readers. */

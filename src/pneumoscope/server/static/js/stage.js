@@ -61,7 +61,7 @@ export class Stage {
     const answer = item.answer;
     const read = answer?.reading.status === "read";
     this.root.dataset.state = answer || item.state === "failed" ? "film" : "busy";
-    this.sides.forEach((side) => (side.hidden = !read));
+    this.label(answer);
     this.tools(answer, read);
     if (this.shown !== item) {
       this.evidence.hidden = true;
@@ -75,6 +75,17 @@ export class Stage {
     if (turn !== this.turn || !read) return;
     this.evidence.alt = "";
     await load(this.evidence, answer.evidence).catch(() => (this.evidence.hidden = true));
+  }
+
+  /** R and L as the card has them: from the file, assumed (in brackets), or none where the film is taken for mirrored. */
+  label(answer) {
+    const known = answer?.card?.dataset.sides ?? "";
+    const letters = ["R", "L"];
+    this.sides.forEach((side, number) => {
+      side.hidden = !known || answer.reading.status !== "read";
+      side.textContent = known === "assumed" ? `(${letters[number]})` : letters[number];
+      side.title = known === "assumed" ? "Assumed: the file does not say it" : "As the file says";
+    });
   }
 
   tools(answer, read) {

@@ -10,11 +10,13 @@ import "./viewer/mount.js";
 const study = document.getElementById("study");
 const press = (id) => document.getElementById(id)?.click();
 
+/** Choose "Agree" and stand on the button: the verdict is given by a second key. */
 function agree() {
-  const form = document.getElementById("verdict");
-  if (!form) return;
-  form.querySelector('input[value="agree"]').checked = true;
-  form.requestSubmit(document.getElementById("give-next") ?? document.getElementById("give"));
+  const radio = document.querySelector('#verdict input[value="agree"]');
+  if (!radio) return;
+  radio.checked = true;
+  (document.getElementById("give-next") ?? document.getElementById("give")).focus();
+  announce("Agree is chosen. Enter gives the verdict.");
 }
 
 function correct() {
@@ -27,10 +29,10 @@ function correct() {
 }
 
 bind("Study", [
-  { keys: ["n", "]"], say: "Next study", run: () => press("next") },
-  { keys: ["p", "["], say: "Previous study", run: () => press("previous") },
+  { keys: ["n"], say: "Next study", run: () => press("next") },
+  { keys: ["b"], say: "Study before", run: () => press("previous") },
   { keys: ["u"], say: "Back to the worklist", run: () => press("back") },
-  { keys: ["a"], say: "Agree, and go to the next study", run: agree },
+  { keys: ["a"], say: "Agree", run: agree },
   { keys: ["c"], say: "Correct to ...", run: correct },
 ]);
 

@@ -18,7 +18,7 @@ export function drawInk(viewer, ratio) {
     pen.rect(pane.left, pane.top, pane.width, pane.height);
     pen.clip();
     pen.translate(pane.left, pane.top);
-    sides(pen, view, film, pane);
+    sides(pen, viewer, film, pane);
     if (ruler) measure(pen, viewer, film, pane);
     pen.restore();
   }
@@ -37,12 +37,21 @@ export function drawInk(viewer, ratio) {
   }
 }
 
-/** R and L by the convention that the film is looked at as if facing the patient; they turn and flip with it. */
-function sides(pen, view, film, pane) {
-  for (const [letter, x] of [["R", 0], ["L", film.width]]) {
-    const at = toPane(view, film, pane, { x, y: 0 });
-    const hold = (value, side) => Math.min(side - 18, Math.max(18, value));
-    label(pen, letter, hold(at.x, pane.width), hold(at.y, pane.height), "center", 16);
+/**
+ * R and L as the file has them; in brackets where they are only assumed (films are looked at as if facing the patient),
+ * and none where the film is taken for mirrored. They turn and flip with the film. They stand beside it, or at the
+ * middle of its edge where there is no room: markers in the film itself stand in its corners.
+ */
+function sides(pen, { sides: known, view }, film, pane) {
+  if (!known) return;
+  const letters = ["R", "L"];
+  const middle = toPane(view, film, pane, { x: film.width / 2, y: film.height / 2 });
+  for (const [letter, x] of [[letters[0], 0], [letters[1], film.width]]) {
+    const edge = toPane(view, film, pane, { x, y: film.height / 2 });
+    const away = Math.hypot(edge.x - middle.x, edge.y - middle.y) || 1;
+    const hold = (value, side) => Math.min(side - 20, Math.max(20, value));
+    const at = { x: edge.x + (18 * (edge.x - middle.x)) / away, y: edge.y + (18 * (edge.y - middle.y)) / away };
+    label(pen, known === "assumed" ? `(${letter})` : letter, hold(at.x, pane.width), hold(at.y, pane.height), "center", 16);
   }
 }
 

@@ -18,7 +18,7 @@ export function mountViewer(root) {
   root.dataset.mounted = "";
   root.dataset.state = "busy";
   root.classList.add("viewer");
-  const { reading, label = "film", finding, evidence = "true" } = root.dataset;
+  const { reading, label = "film", finding, evidence = "true", sides = "assumed" } = root.dataset;
   const withEvidence = evidence !== "false";
   const stage = el(
     "div",
@@ -31,6 +31,7 @@ export function mountViewer(root) {
   root.replaceChildren(stage);
   const viewer = new Viewer(root, { flat: "flat" in root.dataset });
   root.viewer = viewer;
+  viewer.sides = sides;
   root.prepend(makeToolbar(viewer, { finding, evidence: withEvidence }));
   const mine = () => last === viewer || (last === null && document.querySelector("[data-viewer]") === root);
   viewer.unbind = bindKeys(viewer, mine, { evidence: withEvidence });
@@ -69,6 +70,8 @@ function tell(viewer, line) {
     if (!viewer.film) return;
     const { width, centre } = viewer.window;
     const parts = [`W ${Math.round(width)} L ${Math.round(centre)}`, `${Math.round(100 * viewer.view.scale * devicePixelRatio)} %`];
+    if (viewer.sides === "assumed") parts.push("(R) (L) assumed");
+    if (!viewer.sides) parts.push("sides not known: taken for mirrored");
     if (viewer.ruler) parts.push(viewer.measured() + (viewer.film.spacing ? " at the detector" : ""));
     if (under) parts.push(`${under.x}, ${under.y}: ${under.value}`);
     line.textContent = parts.join("   ");

@@ -52,7 +52,7 @@ export function makeToolbar(viewer, { finding = "the finding", evidence = true }
       el("button", { class: "button button-icon", type: "button", "aria-label": "One film pixel on one screen pixel", title: "1:1 (1)", "aria-keyshortcuts": "1", onclick: () => viewer.actual() }, "1:1"),
       button("turn", "r", "Turn clockwise", () => viewer.turn(1)),
       button("flip", "f", "Flip left and right", () => viewer.flip(), () => viewer.view.flip),
-      button("reset", "x", "As at the beginning", () => viewer.reset()),
+      button("reset", "z", "As at the beginning", () => viewer.reset()),
     ),
     evidence ? group("Evidence", toggle, opacity, side) : null,
   );
@@ -135,7 +135,7 @@ export function bindKeys(viewer, active, { evidence = true } = {}) {
       { keys: ["1"], say: "One film pixel on one screen pixel", run: () => viewer.actual() },
       { keys: ["r", "R"], say: "Turn clockwise, counter-clockwise", run: (event) => viewer.turn(event.key === "r" ? 1 : -1) },
       { keys: ["f"], say: "Flip left and right", run: () => viewer.flip() },
-      { keys: ["x"], say: "As at the beginning", run: () => viewer.reset() },
+      { keys: ["z"], say: "As at the beginning", run: () => viewer.reset() },
     ],
     "Viewer: evidence": [
       { keys: ["e"], say: "Evidence on or off", run: flipEvidence },

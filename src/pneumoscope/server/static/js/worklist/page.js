@@ -25,13 +25,13 @@ function arrow(by) {
 }
 
 bind("Worklist", [
-  { keys: ["j"], say: "Next study", run: () => void step(1) },
-  { keys: ["k"], say: "Study before", run: () => void step(-1) },
+  { keys: ["j"], say: "Next in the list", run: () => void step(1) },
+  { keys: ["k"], say: "Previous in the list", run: () => void step(-1) },
   { keys: ["ArrowDown"], say: "Next study, from within the list", run: () => arrow(1) },
   { keys: ["ArrowUp"], say: "Study before, from within the list", run: () => arrow(-1) },
   { keys: ["Enter"], say: "Open the study", run: () => (document.activeElement === document.body && current() ? link(current()).click() : false) },
   { keys: ["x"], say: "Select the study", run: () => pick.toggle() },
-  { keys: ["a"], say: "Agree with the study, or with those selected", run: () => void pick.agree() },
+  { keys: ["a"], say: "Agree", run: () => void pick.agree() },
   { keys: ["Delete"], say: "Delete those selected, after a question", run: () => pick.askToDelete() },
   { keys: ["/"], say: "Search", run: () => document.getElementById("f-q").focus() },
 ]);

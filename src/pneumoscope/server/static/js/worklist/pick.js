@@ -1,6 +1,6 @@
 // Rows that are selected, and what is done with them all.
 
-import { Problem, post } from "../api.js";
+import { Problem, post, remove } from "../api.js";
 import { announce, toast } from "../toast.js";
 import { all, box, byId, current, exchange, fetchedRows, go, link, place } from "./rows.js";
 import { search, show } from "./filter.js";
@@ -38,13 +38,30 @@ export async function agree(rows = picked().length ? picked() : [current()].filt
   if (!rows.length) return;
   const ids = rows.map((row) => row.dataset.id);
   try {
-    for (let i = 0; i < ids.length; i += 200) await post("/studies/actions", { action: "agree", ids: ids.slice(i, i + 200) });
+    const given = {};
+    for (let i = 0; i < ids.length; i += 200) {
+      Object.assign(given, (await post("/studies/actions", { action: "agree", ids: ids.slice(i, i + 200) })).verdicts);
+    }
     none();
     await refresh(ids);
-    toast(`Agreed with ${studies(ids.length)}.`);
+    const n = Object.keys(given).length;
+    const left = ids.length - n;
+    const refused = left ? ` ${left === 1 ? "1 was" : `${left} were`} left out: refused, there is no call to agree with.` : "";
+    toast(`Agreed with ${studies(n)}.${refused}`, n ? { action: { label: "Undo", run: () => undo(given) } } : {});
   } catch (error) {
     failed(error);
   }
+}
+
+/** Take verdicts back: ids of verdicts by study. */
+async function undo(given) {
+  try {
+    for (const [study, verdict] of Object.entries(given)) await remove(`/studies/${study}/verdicts/${verdict}`);
+    toast("Taken back.");
+  } catch (error) {
+    failed(error);
+  }
+  await refresh(Object.keys(given));
 }
 
 /** Ask, then delete the selected rows. */

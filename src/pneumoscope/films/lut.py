@@ -6,6 +6,10 @@ stored values -> modality LUT (PS3.3 C.11.1) -> VOI LUT or window (PS3.3 C.11.2)
 What comes out are P-values (PS3.14), the same for a MONOCHROME1 film as for its MONOCHROME2 twin.
 Every step is a function of the stored value alone, so it is worked out once for each value there can be,
 and the picture is looked up in that table: exact, quick, and small in memory.
+
+``pydicom.pixels.processing`` gives the same values (``tests/films/test_lut_against_pydicom.py``), but not of an 8-bit
+table for deeper values, of a signed table whose first value lost its sign, or of a slope without an intercept, and it
+works on the whole picture in float64.
 """
 
 from __future__ import annotations

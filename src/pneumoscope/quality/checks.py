@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -210,10 +210,8 @@ def _stacked(look: FilmScores) -> bool:
     middle = film.rows // 2
     if middle < look.spec.side:
         return False
-    return all(
-        score_film(replace(film, pixels=np.ascontiguousarray(half)), look.spec).fit
-        for half in (film.pixels[:middle], film.pixels[middle:])
-    )
+    halves: tuple[Any, Any] = film.pixels[:middle], film.pixels[middle:]
+    return all(score_film(replace(film, pixels=np.ascontiguousarray(half)), look.spec).fit for half in halves)
 
 
 def _correction_plans(look: FilmScores) -> Iterator[tuple[Correction, ...]]:

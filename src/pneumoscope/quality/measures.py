@@ -52,7 +52,7 @@ def plain_tone(pixels: NDArray[np.uint8] | NDArray[np.uint16], white: int) -> Li
         pixels: uint8 or uint16 [rows, columns].
         white: The value that stands for full white.
     """
-    some = np.ascontiguousarray(pixels[:: max(1, pixels.size // _MOST)])
+    some: NDArray[np.unsignedinteger] = np.ascontiguousarray(pixels[:: max(1, pixels.size // _MOST)])
     near = white // 64
     if np.count_nonzero(some >= white - near) >= _PLAIN_SHARE * some.size:
         return "white"

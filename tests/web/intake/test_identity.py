@@ -258,3 +258,19 @@ def test_nothing_in_the_whole_folder_tells(
     for secret in telling:
         if len(secret) > 6:
             assert secret.decode() not in detail.text
+
+
+def test_the_coded_view_and_the_orientation_are_kept_without_their_words(
+    told: Callable[..., tuple[bytes, set[bytes]]],
+) -> None:
+    """Else a kept lateral would be read at the next setting, and a mirrored film would be mirrored again."""
+    view = Dataset()
+    view.CodeValue, view.CodingSchemeDesignator, view.CodeMeaning = "399173006", "SCT", "left lateral of Doe^Jane"
+    data, _ = told(ViewCodeSequence=[view], ViewPosition="", PatientOrientation=["R", "F"])
+
+    bare = deidentify(data, secret=SECRET).data
+
+    assert b"Doe^Jane" not in bare
+    before, after = load(data), load(bare)
+    assert before.facts["ViewPosition"] == after.facts["ViewPosition"] == "LL"
+    np.testing.assert_array_equal(before.pixels, after.pixels)

@@ -211,7 +211,7 @@ _BYTES = (
 # fmt: on
 _TABLES = ("ModalityLUTSequence", "VOILUTSequence")
 
-KEPT = frozenset({*_NUMBERS, *_CODES, *_BYTES, *_TABLES, "PatientAge", "SOPClassUID"})
+KEPT = frozenset({*_NUMBERS, *_CODES, *_BYTES, *_TABLES, "PatientAge", "SOPClassUID", "ViewCodeSequence"})
 """Keywords of the attributes that are kept."""
 
 _CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
@@ -222,6 +222,8 @@ _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _MAX_PIXELS = Settings().max_pixels
 _METHOD = "pneumoscope: attributes needed to read the film kept, all others removed"
 # PS3.16 CID 7050: Basic Application Confidentiality Profile; Retain Patient Characteristics Option.
+_CODE_VALUE = re.compile(r"[A-Z]?-?[0-9A-F]{4,14}")
+_SNOMED = frozenset({"SCT", "SRT", "SNM3", "99SDM"})
 _METHOD_CODES = (
     ("113100", "Basic Application Confidentiality Profile"),
     ("113108", "Retain Patient Characteristics Option"),
@@ -309,6 +311,8 @@ def _kept(came: Dataset, keyword: str) -> DataElement | None:
         return element
     if keyword == "PatientAge":
         return _age(element)
+    if keyword == "ViewCodeSequence":
+        return _view(element)
     values = [str(each) for each in _values(element.value)]
     fits = _is_number if keyword in _NUMBERS else _CODE_STRING.fullmatch
     return element if values and all(fits(each) for each in values) else None
@@ -323,6 +327,21 @@ def _age(element: DataElement) -> DataElement | None:
         return None
     old = text.endswith("Y") and int(text[:3]) > _OLDEST
     return DataElement(element.tag, "AS", f"{_OLDEST + 1:03d}Y" if old else text)
+
+
+def _view(element: DataElement) -> DataElement | None:
+    """The code of the view without its meaning, which is free text; the first item is the one that is read."""
+    from pydicom.dataelem import DataElement  # noqa: PLC0415
+    from pydicom.dataset import Dataset  # noqa: PLC0415
+
+    for came in element.value or ():
+        code, scheme = (str(came.get(key) or "").strip() for key in ("CodeValue", "CodingSchemeDesignator"))
+        if not _CODE_VALUE.fullmatch(code) or scheme not in _SNOMED:
+            return None
+        item = Dataset()
+        item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code, scheme, "view"
+        return DataElement(element.tag, "SQ", [item])
+    return None
 
 
 def _table(element: DataElement) -> DataElement | None:

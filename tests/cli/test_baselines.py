@@ -90,6 +90,12 @@ def test_a_killed_table_goes_on_and_a_failed_run_stops_no_other(
     document = json.loads((tmp_path / "comparison" / "comparison.json").read_text())
     assert {row["name"] for row in document["rows"]} == {"classic-2conv-seed0", "classic-4conv-seed0"}
     assert all(row["train_accuracy"] is not None and row["films_a_second"] > 0 for row in document["rows"])
+    for name in ("classic-2conv-seed0", "classic-4conv-seed0"):  # all of a run's figures for each
+        drawn = {path.name for path in (tmp_path / name / "figures").iterdir()}
+        assert {"curves.svg", "confusion_test.svg", "confusion_val.svg", "roc_test.svg"} <= drawn
+    overlaid = {path.name for path in (tmp_path / "comparison").iterdir()}
+    assert {"learning_curves.svg", "confusion.svg", "roc.svg"} <= overlaid
+    assert 'id="figure-learning-curves"' in (tmp_path / "comparison" / "comparison.html").read_text()
     first = tmp_path / "classic-2conv-seed0" / "bundle.onnx"
     before = first.stat().st_mtime_ns
     (tmp_path / "classic-4conv-seed0" / "summary.json").unlink()  # killed just before its end

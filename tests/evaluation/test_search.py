@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from pneumoscope.errors import DatasetError, UsageError
+from pneumoscope.evaluation import search_page as search_module
 from pneumoscope.evaluation.figures import training as module
-from pneumoscope.evaluation.search_page import search_figures
+from pneumoscope.evaluation.search_page import search_figures, write_search_report
 from pneumoscope.settings import NOTICE
 from pneumoscope.training.search.record import OuterEvaluation, SearchRecord, TrialRecord, write_record
 
@@ -120,3 +121,38 @@ def test_a_folder_without_a_record_and_a_damaged_one_are_told(tmp_path: Path) ->
     (tmp_path / "search.json").write_text("{}")
     with pytest.raises(DatasetError, match="cannot be read"):
         search_figures(tmp_path)
+
+
+def test_the_page_begins_with_the_winner_on_held_out_films(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = record([0.9, None, 0.95, 0.93], outer=OUTER, optimism=0.05)
+    write_record(found, tmp_path / "search.json", tmp_path / "trials.csv")
+    (tmp_path / "winner").mkdir()
+    (tmp_path / "winner" / "bundle.onnx").touch()
+    drawn: list[Path] = []
+
+    def run_figures(run: Path) -> list[Path]:
+        """As of a finished run: one figure of it."""
+        for suffix, text in ((".svg", "<svg viewBox='0 0 9 9'><g id='a'></g></svg>"), (".png", "")):
+            path = run / f"curves{suffix}"
+            path.write_text(text)
+            drawn.append(path)
+        return drawn
+
+    monkeypatch.setattr(search_module, "run_figures", run_figures)
+    page, *files = write_search_report(tmp_path)
+    text = page.read_text()
+    assert page.name == "search.html"
+    assert set(drawn) <= set(files)
+    assert text.index("Winner on held-out films") < text.index("Best trial")
+    assert "0.850 to 0.940" in text
+    assert 'id="figure-curves"' in text
+    assert 'id="figure-history"' in text
+    assert NOTICE in text
+    assert "<script" not in text
+    assert text.index("0.9500") < text.index("0.9300") < text.index("0.9000")  # the best trial first
+
+
+def test_a_search_without_a_complete_trial_has_no_page(tmp_path: Path) -> None:
+    write_record(record([None, None]), tmp_path / "search.json", tmp_path / "trials.csv")
+    assert write_search_report(tmp_path) == []
+    assert not (tmp_path / "search.html").exists()

@@ -82,3 +82,14 @@ def test_mixup_keeps_at_least_half_of_the_film() -> None:
     own = mixed[torch.arange(200), 0, torch.arange(200), 0]
     apart = drawn.partner != torch.arange(200)
     torch.testing.assert_close(own[apart], drawn.weight[apart], atol=1e-4, rtol=0)
+
+
+def test_the_grid_says_which_films_and_what_was_done(manifest: Manifest, tmp_path: Path) -> None:
+    config = TrainConfig.load(None, ["data.size=32"])
+    augmentation_grid(manifest, config, tmp_path / "grid.png", films=2, looks=3, seed=0)
+    with Image.open(tmp_path / "grid.png") as picture:
+        sheet = np.asarray(picture.convert("L"))
+    beside, above, foot = sheet[20:-30, :100], sheet[:15, 140:], sheet[-14:]
+    for words in (beside, above, foot):  # names, columns, and the augmentation with its seed
+        assert words.min() < 128
+        assert (words == 255).mean() > 0.5

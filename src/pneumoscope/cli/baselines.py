@@ -71,6 +71,7 @@ def baselines(  # noqa: PLR0917 - typer makes them options
             failed[run.name] = reason
             console.print(f"{run.name} failed: {reason}", markup=False)
     done = [run for run in planned if run.name not in failed]
+    draw_runs([run.folder for run in done])
     if len(done) > 1:
         systems = open_systems([f"{run.name}={run.folder}" for run in done], judge=None, part=None)
         print_comparison(compare(systems, progress=True), out / "comparison")
@@ -88,6 +89,15 @@ def _protocol(config: Path | None, changes: Sequence[str], *, epochs: int, size:
 
     loaded = TrainConfig.load(config, [f"optim.epochs={epochs}", f"data.size={size}", *changes])
     return loaded if augment else msgspec.structs.replace(loaded, augment=AugmentConfig.none())
+
+
+def draw_runs(folders: Sequence[Path]) -> None:
+    """All of a run's figures for each of them: learning curves, confusion matrices, ROC, calibration, samples."""
+    from pneumoscope.data.progress import track_progress
+    from pneumoscope.evaluation.training_run import run_figures
+
+    for folder in track_progress(folders, total=len(folders), title="drawing figures", show=True):
+        run_figures(folder)
 
 
 def parse_numbers(text: str, where: str) -> list[int]:
@@ -180,5 +190,6 @@ def frameworks(  # noqa: PLR0917 - typer makes them options
         planned = plan_framework_runs(out, [torch_engine(), ("keras", keras_engine())], config, chosen)
         for number, run in enumerate(run_framework_runs(manifest, planned), 1):
             output().print(f"{number} of {len(planned)}: {run.name}", markup=False)
+    draw_runs([run.folder for run in planned])
     systems = open_systems([f"{run.name}={run.folder}" for run in planned], judge=None, part=None)
     print_comparison(compare(systems, progress=True), out / "comparison")

@@ -121,10 +121,10 @@ def _print_search(record: SearchRecord, out: Path) -> None:
     from rich.table import Table
 
     from pneumoscope.cli.console import output, show
-    from pneumoscope.evaluation.search_page import search_figures
+    from pneumoscope.evaluation.search_page import write_search_report
     from pneumoscope.settings import NOTICE
 
-    figures = search_figures(out)
+    report = write_search_report(out)
     complete = sorted((t for t in record.trials if t.value is not None), key=lambda t: (-(t.value or 0), t.index))
     early = len(record.trials) - len(complete)
     title = f"{len(record.trials)} trials, {len(complete)} complete, {early} ended early; the best"
@@ -152,6 +152,7 @@ def _print_search(record: SearchRecord, out: Path) -> None:
         say.print(f"best:    {out / 'best.toml'}  (pneumoscope train DATA --config {out / 'best.toml'})", markup=False)
     if outer is not None and (out / "winner" / "bundle.onnx").exists():
         say.print(f"bundle:  {out / 'winner' / 'bundle.onnx'}", markup=False)
-    if figures:
-        say.print(f"figures: {figures[0].parent}", markup=False)
+    if report:
+        say.print(f"report:  {report[0]}", markup=False)
+        say.print(f"figures: {out / 'figures'}", markup=False)
     say.print(NOTICE)

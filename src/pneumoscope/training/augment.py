@@ -12,23 +12,28 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from pneumoscope.data.pixels import read_film
 from pneumoscope.model.preprocess import PreprocessSpec, preprocess
 from pneumoscope.networks.registry import default_size
+from pneumoscope.settings import NOTICE
 from pneumoscope.storage import write_atomically
 from pneumoscope.training.background_swap import BackgroundSwap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from pneumoscope.data.manifest import Manifest
     from pneumoscope.training.config import AugmentConfig, TrainConfig
@@ -388,10 +393,12 @@ def _per_film_like(values: Tensor, like: Tensor) -> Tensor:
 
 
 _GAP = 4
+_HEAD, _BESIDE = 18, 136  # pixels above and beside the films, for words
+_LEAST_SIDE = 96
 
 
 def augmentation_grid(manifest: Manifest, config: TrainConfig, out: Path, *, films: int, looks: int, seed: int) -> None:
-    """Write the grid: one row a film, the plain film first, then ``looks`` augmented ones.
+    """Write the grid: one row a film, the plain film first, then ``looks`` augmented ones, with words beside them.
 
     Args:
         manifest: Films are taken evenly from it.
@@ -413,12 +420,58 @@ def augmentation_grid(manifest: Manifest, config: TrainConfig, out: Path, *, fil
     for _ in range(looks):
         drawn = draw_parameters(config.augment, len(rows), generator)
         columns.append(apply_augmentation(outside.swap(batch, torch.from_numpy(numbers), generator), drawn))
-    cell = size + _GAP
-    sheet = np.full((len(rows) * cell - _GAP, len(columns) * cell - _GAP), 255, dtype=np.uint8)
-    for i, column in enumerate(columns):
-        shown = torch.round(column[:, 0] * 255).to(torch.uint8).numpy()
-        for j, film in enumerate(shown):
-            sheet[j * cell : j * cell + size, i * cell : i * cell + size] = film
+    tiles = np.stack([torch.round(column[:, 0] * 255).to(torch.uint8).numpy() for column in columns], axis=1)
+    names = [(manifest.films[int(row)].label, manifest.films[int(row)].path) for row in rows]
+    words = ", ".join(
+        f"{key} {value:g}"
+        for key, value in msgspec.structs.asdict(config.augment).items()
+        if isinstance(value, int | float) and value and not key.endswith("_probability")
+    )
+    note = f"{size} x {size} pixels; {words or 'no augmentation'}; seed {seed}. {NOTICE}"
     png = BytesIO()
-    Image.fromarray(sheet).save(png, format="PNG")
+    _labelled_grid(tiles, names, note).save(png, format="PNG")
     write_atomically(out, png.getvalue())
+
+
+def _labelled_grid(tiles: NDArray[np.uint8], names: Sequence[tuple[str, str]], note: str) -> Image.Image:
+    """The films, uint8 [rows, columns, size, size], with their classes and files beside them and a heading above."""
+    rows, columns, size = tiles.shape[:3]
+    side = max(size, _LEAST_SIDE)  # small networks' pictures are enlarged, or no word would fit
+    font = ImageFont.load_default(11)  # Pillow's own: the same on every machine
+    width = _BESIDE + columns * (side + _GAP)
+    lines = _lines(note, width - 2 * _GAP, font)
+    top = _HEAD + rows * (side + _GAP)
+    sheet = Image.new("L", (width, top + 14 * len(lines) + _GAP), 255)
+    pen = ImageDraw.Draw(sheet)
+    for column in range(columns):
+        word = "as it is" if column == 0 else f"augmented {column}" if side > 80 else f"{column}"
+        pen.text((_BESIDE + column * (side + _GAP), 3), word, fill=0, font=font)
+    for row, (label, path) in enumerate(names):
+        y = _HEAD + row * (side + _GAP)
+        for place, line in enumerate(
+            [*_lines(label, _BESIDE - 8, font), *_lines(PurePath(path).name, _BESIDE - 8, font)]
+        ):
+            pen.text((_GAP, y + 13 * place), line, fill=0 if place == 0 else 90, font=font)
+        for column in range(columns):
+            film = Image.fromarray(tiles[row, column]).resize((side, side), Image.Resampling.NEAREST)
+            sheet.paste(film, (_BESIDE + column * (side + _GAP), y))
+    for place, line in enumerate(lines):
+        pen.text((_GAP, top + 14 * place), line, fill=90, font=font)
+    return sheet
+
+
+def _lines(text: str, width: float, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
+    """Lines of at most ``width`` pixels; a word that is wider is broken."""
+    lines = [""]
+    for word in text.split():
+        rest = word
+        while font.getlength(rest) > width and len(rest) > 1:
+            fits = max(1, next(n for n in range(len(rest), 0, -1) if n == 1 or font.getlength(rest[:n]) <= width))
+            lines += [rest[:fits]]
+            rest = rest[fits:]
+        longer = f"{lines[-1]} {rest}".strip()
+        if font.getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(rest)
+    return [line for line in lines if line]

@@ -216,4 +216,10 @@ def test_seeds_make_families_and_families_are_tested(systems: list[ComparedSyste
     tested = {p.figure: p for p in found.seed_pairs}
     assert tested["AUC"].differs
     assert not tested["epoch_seconds"].differs
+    few = compare([run for run in runs if not run.name.endswith("2")], draws=200).result.seed_pairs
+    rates = [pair for pair in few if pair.figure not in {"epoch_seconds", "films_a_second", "minutes"}]
+    assert rates
+    for pair in rates:  # two seeds say little, and yet a difference of rates is no more than 1
+        assert pair.low is None or pair.low >= -1
+        assert pair.high is None or pair.high <= 1
     assert len(list(combinations(runs, 2))) == len([p for p in found.pairs if p.figure == "AUC"])

@@ -219,6 +219,7 @@ SEED_METRICS = ("class accuracy", "AUC", "accuracy", "recall", "specificity", "F
 """What is shown over seeds, and what families are tested in."""
 
 _SPREADS = ("train_accuracy", "val_accuracy", "films_a_second", "epoch_seconds", "minutes")
+_UNBOUNDED = frozenset({"films_a_second", "epoch_seconds", "minutes"})
 
 
 def threshold_of(system: ComparedSystem, preset: str) -> tuple[float, str]:
@@ -345,9 +346,17 @@ def seed_tests(rows: Sequence[SystemMetrics], families: Sequence[SeedGroup]) -> 
                 continue
             first, second = ([float(value or 0) for value in side] for side in values)
             difference = seed_difference(first, second)
-            pairs.append(paired_test(one.name, other.name, figure, difference))
+            pair = paired_test(one.name, other.name, figure, difference)
+            pairs.append(pair if figure in _UNBOUNDED else _within_scale(pair))
         found += holm_corrected(pairs)
     return tuple(found)
+
+
+def _within_scale(pair: PairedTest) -> PairedTest:
+    """Welch's interval of two rates, cut where a difference of rates ends: at 1 to either side."""
+    if pair.low is None or pair.high is None:
+        return pair
+    return replace(pair, low=max(-1.0, pair.low), high=min(1.0, pair.high))
 
 
 def _value(row: SystemMetrics, figure: str) -> float | None:

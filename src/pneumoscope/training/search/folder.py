@@ -45,6 +45,7 @@ SEARCH_FILES = OwnFiles(
         "trials.csv",
         "best.toml",
         "search.json",
+        "search.html",
         ".name",
         *(f"figures/{name}.{suffix}" for name in ("history", "slices", "importance") for suffix in ("svg", "png")),
         *(f"trials/[0-9][0-9][0-9][0-9]/{name}" for name in TRIAL_FILES.files),

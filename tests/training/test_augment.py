@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from pneumoscope.training.augment import apply_augmentation, draw_parameters
-from pneumoscope.training.config import AugmentConfig
+from pneumoscope.data.scan import scan
+from pneumoscope.training.augment import apply_augmentation, augmentation_grid, draw_parameters
+from pneumoscope.training.config import AugmentConfig, TrainConfig
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -84,9 +92,16 @@ def test_mixup_keeps_at_least_half_of_the_film() -> None:
     torch.testing.assert_close(own[apart], drawn.weight[apart], atol=1e-4, rtol=0)
 
 
-def test_the_grid_says_which_films_and_what_was_done(manifest: Manifest, tmp_path: Path) -> None:
+def test_the_grid_says_which_films_and_what_was_done(tmp_path: Path) -> None:
+    for kind in ("NORMAL", "PNEUMONIA"):
+        for number in range(2):
+            film = tmp_path / "films" / kind / f"person{number}_{kind.lower()}_1.png"
+            film.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.random.default_rng(number).integers(0, 255, (40, 40), dtype=np.uint8)).save(film)
     config = TrainConfig.load(None, ["data.size=32"])
-    augmentation_grid(manifest, config, tmp_path / "grid.png", films=2, looks=3, seed=0)
+    augmentation_grid(
+        scan(tmp_path / "films", labels="binary"), config, tmp_path / "grid.png", films=2, looks=3, seed=0
+    )
     with Image.open(tmp_path / "grid.png") as picture:
         sheet = np.asarray(picture.convert("L"))
     beside, above, foot = sheet[20:-30, :100], sheet[:15, 140:], sheet[-14:]

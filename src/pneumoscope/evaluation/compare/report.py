@@ -76,7 +76,7 @@ def _draw(compared: ComparisonOutput, figures: FigureSet) -> None:
         learning_curve_comparison,
         roc_comparison,
     )
-    from pneumoscope.stats.roc import confusion  # noqa: PLC0415
+    from pneumoscope.stats.confusion import confusion_matrix  # noqa: PLC0415
 
     result, matched = compared.result, compared.matched
     names = [row.name for row in result.rows]
@@ -91,7 +91,9 @@ def _draw(compared: ComparisonOutput, figures: FigureSet) -> None:
             films="Common films",
         )
         figures.keep(files, "ROC curves", "Every system on the common films, with its operating point.", wide=True)
-    matrices = {name: confusion(matched.truth, matched.tables[name].score >= thresholds[name], 2) for name in names}
+    matrices = {
+        name: confusion_matrix(matched.truth, matched.tables[name].score >= thresholds[name], 2) for name in names
+    }
     files = confusion_comparison(
         matrices,
         (f"no {result.finding}", result.finding),
@@ -117,7 +119,7 @@ def _draw(compared: ComparisonOutput, figures: FigureSet) -> None:
 def _draw_classes(compared: ComparisonOutput, names: Sequence[str], figures: FigureSet) -> None:
     """The confusion matrices over all classes, of systems that tell the same three classes or more apart."""
     from pneumoscope.evaluation.figures.comparison import confusion_comparison  # noqa: PLC0415
-    from pneumoscope.stats.roc import confusion  # noqa: PLC0415
+    from pneumoscope.stats.confusion import confusion_matrix  # noqa: PLC0415
 
     tables = compared.matched.tables
     classes = tables[names[0]].classes
@@ -125,7 +127,8 @@ def _draw_classes(compared: ComparisonOutput, names: Sequence[str], figures: Fig
     if len(classes) < 3 or len(alike) < 2:
         return
     matrices = {
-        name: confusion(tables[name].labels, tables[name].probabilities.argmax(axis=1), len(classes)) for name in alike
+        name: confusion_matrix(tables[name].labels, tables[name].probabilities.argmax(axis=1), len(classes))
+        for name in alike
     }
     files = confusion_comparison(
         matrices,

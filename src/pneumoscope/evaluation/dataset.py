@@ -72,12 +72,16 @@ class EvaluationFilms:
 
 
 def evaluation_films(
-    data: str | PathLike[str], *, part: str | None = None, source: str | None = None, limit: int | None = None
+    data: str | PathLike[str] | Manifest,
+    *,
+    part: str | None = None,
+    source: str | None = None,
+    limit: int | None = None,
 ) -> EvaluationFilms:
     """List the films of a data set. None is opened: that is done when they are read.
 
     Args:
-        data: A folder or table in any layout that training takes, a saved manifest, or a run's folder.
+        data: A folder or table in any layout that training takes, a manifest (also a saved one), or a run's folder.
         part: "train", "val" or "test" of a data set or a run that has parts; "all" takes all. A run without it gives
             its test films, or its validation films if it has no others.
         source: Name of the layout; found out if None.
@@ -86,8 +90,11 @@ def evaluation_films(
     Raises:
         DatasetError: There is no data set, it has several parts and none is asked for, or no films.
     """
-    data = Path(data).absolute()
-    if (data / "manifest.parquet").is_file() and (data / "split.json").is_file():
+    manifest = data if isinstance(data, Manifest) else None
+    data = manifest.root if isinstance(data, Manifest) else Path(data).absolute()
+    if manifest is not None:
+        found = _of_part(_of_manifest(manifest, range(len(manifest)), f"the films of {data.name}"), part, data)
+    elif (data / "manifest.parquet").is_file() and (data / "split.json").is_file():
         found = _of_run(data, part)
     elif data.is_file() and data.suffix.lower() == ".parquet" and is_manifest(data):
         manifest = Manifest.load(data)

@@ -5,14 +5,14 @@ The JSON is a contract. A change that an old reader would misunderstand raises `
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pneumoscope.evaluation.predictions import RefusedFilm  # noqa: TC001 - msgspec reads the annotations
 from pneumoscope.evaluation.serialization import json_schema, read_document, to_json, write_document
 from pneumoscope.settings import NOTICE
-from pneumoscope.stats.metrics import Metric  # noqa: TC001 - msgspec reads the annotations
+from pneumoscope.stats.metrics import Metric, frame_of, html_table
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -351,6 +351,25 @@ class EvaluationResult:
         else:
             rows = next((point.metrics for point in self.points if point.preset == preset), ())
         return next((row for row in rows if row.name == name), None)
+
+    def _rows(self) -> list[Metric]:
+        """Those without a threshold, then those at each operating point under its name."""
+        at_points = [
+            replace(row, name=f"{row.name} ({point.preset})") for point in self.points for row in point.metrics
+        ]
+        return [*self.overall, *at_points]
+
+    def to_frame(self) -> Any:
+        """The headline figures as a ``pandas.DataFrame``, one row a figure.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        return frame_of(self._rows())
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        return html_table(self._rows())
 
     def to_json(self) -> bytes:
         """As JSON, indented; a number is never NaN or infinite."""

@@ -5,12 +5,12 @@ The JSON is a contract. A change that an old reader would misunderstand raises `
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pneumoscope.evaluation.serialization import json_schema, to_json
 from pneumoscope.settings import NOTICE
-from pneumoscope.stats.metrics import Metric  # noqa: TC001 - msgspec reads the annotations
+from pneumoscope.stats.metrics import Metric, frame_of, html_table
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -256,6 +256,21 @@ class Comparison:
     software: str = ""
     schema_version: int = SCHEMA_VERSION
     notice: str = NOTICE
+
+    def _rows(self) -> list[Metric]:
+        return [replace(row, name=f"{system.name}: {row.name}") for system in self.rows for row in system.metrics]
+
+    def to_frame(self) -> Any:
+        """The figures of each system as a ``pandas.DataFrame``, one row a figure.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        return frame_of(self._rows())
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        return html_table(self._rows())
 
     def to_json(self) -> bytes:
         """As JSON, indented; a number is never NaN or infinite."""

@@ -1,4 +1,4 @@
-"""The table of settings in docs/web.md: every field of the configuration, its option, its default, and nothing else."""
+"""The table of settings in docs/rest-api.md: every field of the configuration, its option, its default; no more."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WORDS = {
 
 def rows() -> dict[str, list[str]]:
     """The table's cells behind the variable, by the field's name."""
-    text = (Path(__file__).parents[2] / "docs" / "web.md").read_text("utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "rest-api.md").read_text("utf-8")
     lines = text.partition("## Settings")[2].partition("\n## ")[0].splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| `")]
     return {variable.strip("`").lower(): rest for variable, *rest in cells[1:]}

@@ -22,7 +22,7 @@ def import_keras(
         ),
     ] = None,
     spec: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A spec (TOML) with what differs; see docs/compare.md.")
+        Path | None, typer.Option(metavar="FILE", help="A spec (TOML) with what differs; see docs/comparison.md.")
     ] = None,
 ) -> None:
     """Turn a Keras classifier into ONNX, and write its spec beside it, so that evaluate and compare can judge it.

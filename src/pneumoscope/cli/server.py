@@ -84,8 +84,8 @@ def serve(  # noqa: PLR0917 - typer makes them options
 
     Works on this machine with nothing set up: open the address that it prints; the token in it lets you in. On an
     address that others can reach, persons have to sign in: a code for the first administrator is printed. Ctrl+C stops
-    it when the readings in hand are done. Each option is also a variable, PNEUMOSCOPE_WEB_PORT and so on; docs/web.md
-    lists them all. Research use only.
+    it when the readings in hand are done. Each option is also a variable, PNEUMOSCOPE_WEB_PORT and so on
+    (docs/rest-api.md). Research use only.
 
     Example: pneumoscope serve --port 8080 --open
     """

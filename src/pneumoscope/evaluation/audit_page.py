@@ -250,7 +250,7 @@ def _leaks_section(report: AuditReport) -> Section:
             blocks.append(
                 Text(
                     "Where the file names give the patient, the same number is taken for the same patient; see "
-                    "docs/dataset.md.",
+                    "docs/data.md.",
                     "small",
                 )
             )

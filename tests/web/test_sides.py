@@ -7,7 +7,7 @@ import pytest
 from pneumoscope.quality.checks import MIRRORED_WARNING
 from pneumoscope.server.pages.study import sides_of
 from pneumoscope.types.radiograph import FilmInfo
-from pneumoscope.types.reading import Reading, Software
+from pneumoscope.types.reading import Reading, Refusal, Software
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,11 @@ from pneumoscope.types.reading import Reading, Software
 def test_sides_are_only_said_as_far_as_they_are_known(
     facts: dict[str, str], warnings: tuple[str, ...], sides: str
 ) -> None:
-    software = Software(name="pneumoscope", version="0")
-    reading = Reading(film=FilmInfo(path="x"), status="read", software=software, warnings=warnings)
+    reading = Reading(
+        film=FilmInfo(path="x"),
+        status="refused",
+        software=Software(name="pneumoscope", version="0"),
+        refusal=Refusal("blurred", "it is blurred", "Take it again"),
+        warnings=warnings,
+    )
     assert sides_of(reading, facts) == sides

@@ -78,6 +78,10 @@ def serve(  # noqa: PLR0917 - typer makes them options
     allowed_hosts: Annotated[
         str | None, typer.Option(metavar="NAMES", help="Other names of this server, with commas between them.")
     ] = None,
+    root_path: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Path of a host below which a proxy shows the server.")
+    ] = None,
+    log_format: Annotated[str | None, typer.Option(metavar="FORMAT", help="Lines of the log: text or json.")] = None,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Start the web application: read films in the browser, keep a worklist, or use its REST API.
@@ -107,6 +111,8 @@ def serve(  # noqa: PLR0917 - typer makes them options
         queue=queue,
         keep_days=keep_days,
         allowed_hosts=allowed_hosts,
+        root_path=root_path,
+        log_format=log_format,
     )
     find_bundle(config.model)  # says no before anything is opened
 

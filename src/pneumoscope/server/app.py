@@ -36,6 +36,8 @@ from pneumoscope.server.pages.read import viewer_router
 from pneumoscope.server.pages.render import assets_router
 from pneumoscope.server.pages.study import router as study_page_router
 from pneumoscope.server.pages.worklist import router as worklist_page_router
+from pneumoscope.server.request_log import AccessLog
+from pneumoscope.server.root_path import RootPath
 from pneumoscope.settings import NOTICE
 
 if TYPE_CHECKING:
@@ -109,7 +111,7 @@ def create_app(config: WebConfig) -> FastAPI:
 
 
 def install_auth(app: FastAPI, context: Context) -> None:
-    """Put the guards before ``app``: headers outermost, then the shield, then the door.
+    """Put the middleware before ``app``: root path and access log outermost, then headers, errors, authentication.
 
     Call it last, before the application starts; the context's store is asked when requests come.
 
@@ -123,6 +125,8 @@ def install_auth(app: FastAPI, context: Context) -> None:
     app.add_middleware(AuthMiddleware, context=context, guards=guards)  # the last one added is the first one asked
     app.add_middleware(ErrorMiddleware, max_header_bytes=policy.max_header_bytes)
     app.add_middleware(SecurityHeaders, https=policy.https)
+    app.add_middleware(AccessLog)
+    app.add_middleware(RootPath, base=context.config.root_path)
 
 
 def first_run_code(app: FastAPI) -> str | None:

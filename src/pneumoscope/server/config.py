@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from pneumoscope.errors import ConfigError
+from pneumoscope.server.root_path import checked_root_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["LOOPBACK", "Login", "WebConfig", "default_data_folder"]
 
 Login = Literal["auto", "always", "never"]
+LogFormat = Literal["text", "json"]
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 """Hosts that only this machine can reach."""
@@ -60,6 +62,8 @@ class WebConfig:
         idle_minutes: A login that is not used for so long ends.
         session_hours: Any login ends after so long.
         requests_per_minute: Of one user or token, or of one address; the local user is not counted. 0 counts nobody.
+        root_path: Path below which a proxy shows the server, as "/pneumoscope"; empty for the root of its host.
+        log_format: "text" or "json": lines of the log on standard error.
     """
 
     host: str = "127.0.0.1"
@@ -87,6 +91,8 @@ class WebConfig:
     idle_minutes: int = 30
     session_hours: int = 12
     requests_per_minute: int = 1200
+    root_path: str = ""
+    log_format: LogFormat = "text"
 
     def __post_init__(self) -> None:
         """Give the data folder its default, and hold every number to what makes sense."""
@@ -100,6 +106,9 @@ class WebConfig:
                 raise ConfigError(f"{value} is too small", where=field.name, remedy="Give a larger number")
         if self.port > 65535:
             raise ConfigError(f"{self.port} is no port", where="port", remedy="Give 0 to 65535; 0 takes a free one")
+        object.__setattr__(self, "root_path", checked_root_path(self.root_path))
+        if self.log_format not in get_args(LogFormat):
+            raise ConfigError(f"{self.log_format!r} is unknown", where="log_format", remedy="Give text or json")
         if self.login not in get_args(Login):
             raise ConfigError(f"{self.login!r} is unknown", where="login", remedy="Give auto, always or never")
 

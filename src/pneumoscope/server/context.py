@@ -193,6 +193,7 @@ class Context:
         config: The settings.
         metrics: For Prometheus.
         thumbnails: Small pictures on disk.
+        views: When who has last looked at which study; see ``auth.audit.record_view``.
         closing: The server is stopping: streams are to end.
         failed: Why the server could not start.
         trouble: Why the bundle in use could not be loaded; None if nothing is wrong.
@@ -203,6 +204,7 @@ class Context:
         self.metrics = Metrics()
         self.thumbnails = Thumbnails(config.data / "thumbnails")
         self.closing = False
+        self.views: dict[tuple[str, str, str], float] = {}
         self.failed: PneumoscopeError | None = None
         self.trouble: PneumoscopeError | None = None
         self._worklist: Worklist | None = None

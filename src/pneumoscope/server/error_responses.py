@@ -111,6 +111,7 @@ def redirect_to(request: Request, target: str) -> Response:
         target: Path and query, quoted, so that nothing in it means anything in HTML.
     """
     if request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        target = getattr(request.state, "base", "") + target
         return HTMLResponse(
             f'<!doctype html><title>pneumoscope</title><meta http-equiv="refresh" content="0;url={target}">'
         )
@@ -202,7 +203,8 @@ async def _ours(request: Request, error: Exception) -> Response:
     elif isinstance(error, NotReady):
         headers["Retry-After"] = str(_RETRY)
     if status >= 500 and not headers:
-        _LOG.error("%s %s: %s", request.method, request.url.path, error, exc_info=error)
+        number = getattr(request.state, "request_id", "")
+        _LOG.error("request=%s %s failed: %s", number, request.method, error)  # ours say what it is: no traceback
     if status in (413, 503):
         headers["Connection"] = "close"
     request.app.state.context.metrics.problem(status, error.code)

@@ -15,6 +15,7 @@ import uvicorn
 
 from pneumoscope.errors import PneumoscopeError, UsageError
 from pneumoscope.server.app import create_app, first_run_code, local_address
+from pneumoscope.server.request_log import configure_logging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,6 +97,7 @@ def run(config: WebConfig, started: Callable[[Started], None]) -> None:
         address = f"http://{host}:{port}"
         started(Started(address, local_address(app, address), first_run_code(app)))
 
+    configure_logging(config.log_format)
     os.umask(0o077)  # films, thumbnails and bundles are nobody else's business
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # what fails at the start is told as one line, below
     server = _Server(

@@ -49,6 +49,7 @@ def _openapi_document(app: FastAPI) -> dict[str, Any]:
         summary=app.summary,
         description=app.description,
         routes=app.routes,
+        servers=[{"url": base}] if (base := app.state.context.config.root_path) else None,
     )
     parts = made.setdefault("components", {})
     schemas = parts.setdefault("schemas", {})

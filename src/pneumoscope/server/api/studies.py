@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from pneumoscope.errors import Conflict, NotFound
 from pneumoscope.server.api.read import Chosen
 from pneumoscope.server.api.schemas import Action, Done, NewVerdict, Note, StudyPage
+from pneumoscope.server.auth.audit import record_view
 from pneumoscope.server.auth.identity import Admin, Denied, Reader, Writer
 from pneumoscope.server.context import Context, Here
 from pneumoscope.server.engine.job import Choice, Film
@@ -84,9 +85,11 @@ def act(here: Here, who: Writer, action: Action) -> Done:
 
 
 @router.get("/{study}", summary="Look at a study")
-def detail(here: Here, _: Reader, study: str) -> StudyDetail:
+def detail(here: Here, who: Reader, study: str) -> StudyDetail:
     """All that is known of it: films, readings, verdicts, history."""
-    return here.worklist.studies.detail(study)
+    found = here.worklist.studies.detail(study)
+    record_view(here, who, study)
+    return found
 
 
 @router.get("/{study}/previous", summary="Earlier films of the same patient")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,7 +10,10 @@ if TYPE_CHECKING:
     from pneumoscope.server.context import Context
     from pneumoscope.server.store.records import AuditEntry
 
-__all__ = ["record_audit"]
+__all__ = ["record_audit", "record_view"]
+
+_AGAIN = 15 * 60.0  # seconds: looking again so soon is the same look
+_MAX_REMEMBERED = 10_000
 
 
 def record_audit(
@@ -32,3 +36,19 @@ def record_audit(
     if who.via == "token":
         detail["token"] = who.token
     return context.worklist.audit.write(who.name, action, target, **detail)
+
+
+def record_view(context: Context, who: Identity, study: str) -> None:
+    """Write down that somebody has looked at a study; once in a quarter of an hour, however often the page is loaded.
+
+    Raises:
+        StorageError: It cannot be written; then the study must not be shown either.
+    """
+    now, key = time.monotonic(), (who.name, who.token, study)
+    seen = context.views
+    if now - seen.get(key, -_AGAIN) < _AGAIN:
+        return
+    record_audit(context, who, "study.view", f"study:{study}")
+    seen[key] = now
+    while len(seen) > _MAX_REMEMBERED:
+        seen.pop(next(iter(seen)))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from pneumoscope.server.auth.identity import Denied
 from pneumoscope.server.error_responses import denied_response
@@ -140,6 +140,8 @@ class ErrorMiddleware:
             if size > self.max_header_bytes or len(scope["headers"]) > _MOST_HEADERS:
                 raise Denied(431, "headers", "the header lines of this request are too large")  # noqa: TRY301
             await self.app(scope, receive, send_numbered)
+        except ClientDisconnect:
+            _log.warning("request=%s %s broke off before its body was whole", number, scope["method"])
         except Exception as error:
             if started:
                 raise  # the connection breaks off, so that half an answer is not taken for a whole one

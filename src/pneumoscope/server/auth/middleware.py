@@ -6,6 +6,7 @@ It is closed by default. A route that forgets to ask who comes is still behind i
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from pneumoscope.server.auth.state import AuthState
     from pneumoscope.server.context import Context
     from pneumoscope.server.store.worklist import Worklist
+
+_LOG = logging.getLogger(__name__)
 
 __all__ = ["AuthMiddleware", "holds_local", "identify", "is_public"]
 
@@ -136,6 +139,7 @@ class AuthMiddleware:
             answer = denied_response(request, no)
         except PneumoscopeError as error:
             # The store cannot be asked, or is not open yet: nobody comes in meanwhile.
+            _LOG.error("request=%s the store cannot be asked: %s", getattr(request.state, "request_id", ""), error)
             answer = denied_response(
                 request, Denied(503, error.code, "the server is not ready", "Try again", {"Retry-After": "5"})
             )

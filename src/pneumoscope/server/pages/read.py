@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from pneumoscope.errors import NotFound
 from pneumoscope.reports.json import from_dict
 from pneumoscope.reports.summary import percent
+from pneumoscope.server.auth.audit import record_view
 from pneumoscope.server.auth.identity import Reader
 from pneumoscope.server.context import Here
 from pneumoscope.server.pages.render import page
@@ -60,6 +61,7 @@ def viewer(
 ) -> HTMLResponse:
     """The viewer of one reading of a study."""
     detail = here.worklist.studies.detail(study)
+    record_view(here, who, study)
     row = _choose_film(detail, reading)
     names = {film.sha256: film.name for film in detail.films}
     read = from_dict(row.document)

@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pneumoscope import __version__
 from pneumoscope.server.auth.identity import Identity
+from pneumoscope.server.root_path import prefix_links
 from pneumoscope.settings import NOTICE
 
 __all__ = ["NAVIGATION", "STATIC", "NavigationEntry", "assets_router", "page", "templates"]
@@ -96,7 +97,11 @@ def page(
         "version": __version__,
     }
     name = name.removesuffix(".html")
-    return templates().TemplateResponse(request, f"{name}.html", {**shared, **values}, status_code=status)
+    answer = templates().TemplateResponse(request, f"{name}.html", {**shared, **values}, status_code=status)
+    if base := str(shared["base"]):
+        answer.body = prefix_links(bytes(answer.body), base)
+        answer.headers["Content-Length"] = str(len(answer.body))
+    return answer
 
 
 assets_router = APIRouter(include_in_schema=False)

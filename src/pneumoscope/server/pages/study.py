@@ -20,6 +20,7 @@ from pneumoscope.reports.formats import FORMATS
 from pneumoscope.reports.json import from_dict
 from pneumoscope.reports.summary import ReportContext, capitalize_first, summarize
 from pneumoscope.server.api.studies import delete_studies, read_again
+from pneumoscope.server.auth.audit import record_view
 from pneumoscope.server.auth.identity import Admin, Reader, Writer
 from pneumoscope.server.context import Here
 from pneumoscope.server.engine.job import Choice
@@ -187,6 +188,7 @@ def show(
     """The page; of several films, the one that is asked for, else the one that the summary is of."""
     latest, _ids = here.worklist.studies.changes_since(2**62)  # before the study: no change falls between the two
     detail = here.worklist.studies.detail(study)
+    record_view(here, who, study)
     filters = Filters.of(request.query_params)
     films = tuple(_film_of_study(row, detail) for row in detail.films)
     shown, chosen = _chosen(films, detail.study.lead, film, reading)

@@ -137,6 +137,7 @@ ACTIONS = {
     "study.read": "read a film again",
     "study.note": "wrote the note",
     "study.verdict": "gave a verdict",
+    "study.view": "looked at it",
     "study.delete": "deleted the study",
     "study.open": "opened the study",
     "film.read": "read a film",

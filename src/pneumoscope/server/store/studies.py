@@ -100,7 +100,9 @@ def verdict_rows(connection: Connection, ident: str) -> tuple[Verdict, ...]:
 def study_detail(connection: Connection, ident: str) -> StudyRecord:
     """Raises NotFound."""
     films = connection.execute(select(film).where(film.c.study == ident).order_by(film.c.position)).all()
-    history = connection.execute(select(audit).where(audit.c.target == f"study:{ident}").order_by(audit.c.sequence))
+    # Who has only looked stands in the audit log, and would drown here what was done.
+    done = select(audit).where(audit.c.target == f"study:{ident}", audit.c.action != "study.view")
+    history = connection.execute(done.order_by(audit.c.sequence))
     return StudyRecord(
         study=study_row(connection, ident),
         films=tuple(to_film(row) for row in films),

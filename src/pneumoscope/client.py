@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
+from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -13,9 +13,15 @@ import msgspec
 
 from pneumoscope.errors import MissingExtra, PneumoscopeError, UnreadableFilm
 from pneumoscope.reports.json_v1 import upgraded
+from pneumoscope.storage import open_atomically
+from pneumoscope.types import studies
+from pneumoscope.types.radiograph import FilmInfo
+from pneumoscope.types.reading import Expected, Finding, ModelRef, Pattern, Refusal, Software
+from pneumoscope.types.studies import StoredFilm, Study, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
     from types import TracebackType
 
     import httpx
@@ -25,9 +31,9 @@ __all__ = [
     "Client",
     "Evidence",
     "Expected",
-    "Film",
+    "FilmInfo",
     "Finding",
-    "Model",
+    "ModelRef",
     "Pattern",
     "Problem",
     "Reading",
@@ -78,52 +84,6 @@ def _rebuilt_problem(kind_of: type[Problem], parts: tuple[str, int, str, str | N
     return kind_of(what, status=status, kind=kind, where=where, remedy=remedy)
 
 
-class Film(msgspec.Struct, frozen=True):
-    """Which film was read."""
-
-    path: str
-    sha256: str | None
-    format: str | None
-    rows: int | None
-    columns: int | None
-
-
-class Refusal(msgspec.Struct, frozen=True):
-    """Why a film was not read."""
-
-    code: str
-    reason: str
-    remedy: str
-
-
-class Expected(msgspec.Struct, frozen=True):
-    """How often calls at the operating point are right, and on which films that was seen."""
-
-    sensitivity: float
-    specificity: float
-    where: str
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """The call at an operating point."""
-
-    probability: float
-    threshold: float
-    preset: str
-    call: str
-    lower: float | None = None
-    name: str = "pneumonia"
-    expected: Expected | None = None
-
-
-class Pattern(msgspec.Struct, frozen=True):
-    """The pattern: a radiographic impression, not microbiology."""
-
-    call: str | None
-    set: tuple[str, ...]
-    coverage: float | None
-
-
 class Evidence(msgspec.Struct, frozen=True):
     """Share of the evidence by zone, and in the lungs."""
 
@@ -131,25 +91,10 @@ class Evidence(msgspec.Struct, frozen=True):
     in_lungs: float | None
 
 
-class Model(msgspec.Struct, frozen=True):
-    """Which bundle read."""
-
-    name: str
-    version: str
-    sha256: str
-
-
-class Software(msgspec.Struct, frozen=True):
-    """Which program read."""
-
-    name: str
-    version: str
-
-
 class Reading(msgspec.Struct, frozen=True):
     """The Reading; a refused one has no numbers. ``document`` is the JSON as it came."""
 
-    film: Film
+    film: FilmInfo
     status: Literal["read", "refused"]
     refusal: Refusal | None
     corrections: tuple[dict[str, Any], ...]
@@ -160,7 +105,7 @@ class Reading(msgspec.Struct, frozen=True):
     finding: Finding | None
     pattern: Pattern | None
     evidence: Evidence | None
-    model: Model | None
+    model: ModelRef | None
     software: Software
     notice: str
     document: dict[str, Any]
@@ -197,55 +142,9 @@ class Stored(msgspec.Struct, frozen=True):
     problem: str = ""
 
 
-class Study(msgspec.Struct, frozen=True):
-    """A line of the worklist."""
-
-    id: str
-    label: str
-    source: str
-    received: datetime
-    changed: int
-    films: int
-    status: str
-    call: str | None
-    probability: float | None
-    pattern: str | None
-    refusal: str | None
-    verdict: str | None
-    corrected_to: str | None
-    lead: str
-    bundle: str
-    note: str
-
-
-class StoredFilm(msgspec.Struct, frozen=True):
-    """A film of a study."""
-
-    sha256: str
-    study: str
-    position: int
-    name: str
-    format: str | None
-    rows: int | None
-    columns: int | None
-    received: datetime
-    facts: dict[str, str]
-    kept: bool
-
-
-class StoredReading(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class StoredReading(studies.StoredReading):
     """A reading of a study; ``document`` is the Reading's JSON."""
-
-    id: str
-    film: str
-    study: str
-    bundle: str
-    preset: str | None
-    seconds: float
-    by: str
-    created: datetime
-    forced: bool
-    document: dict[str, Any] = msgspec.field(name="reading")
 
     @property
     def reading(self) -> Reading:
@@ -253,25 +152,11 @@ class StoredReading(msgspec.Struct, frozen=True):
         return parse_reading(self.document)
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """What a person said of a study."""
+@dataclass(frozen=True, slots=True)
+class StudyDetail(studies.StudyDetail):
+    """All that is known of a study; readings and verdicts newest first, films by position, history oldest first."""
 
-    id: str
-    study: str
-    by: str
-    created: datetime
-    kind: str
-    corrected_to: str | None
-    comment: str
-
-
-class StudyDetail(msgspec.Struct, frozen=True):
-    """All that is known of a study."""
-
-    study: Study
-    films: tuple[StoredFilm, ...]
     readings: tuple[StoredReading, ...]
-    verdicts: tuple[Verdict, ...]
 
 
 _T = TypeVar("_T")
@@ -410,7 +295,7 @@ class Client:
             call: "pneumonia", "no pneumonia" or "indeterminate".
             status: "read" or "refused".
             source: "web", "api", "node" or "import".
-            verdict: "none", "agree" or "correct".
+            verdict: "none", "agree", "correct" or "not-assessable".
             refusal: The code.
             since: Received at or after.
             until: Received before.
@@ -444,7 +329,43 @@ class Client:
         Raises:
             Problem: There is none.
         """
-        return self._typed("GET", f"/api/v1/studies/{study}", StudyDetail)
+        found = self._ask("GET", f"/api/v1/studies/{study}").json()
+        readings = [_with_document(item) for item in found["readings"]]
+        return msgspec.convert({**found, "readings": readings}, StudyDetail)
+
+    def previous(self, study: str) -> tuple[Study, ...]:
+        """Other studies of the same patient, newest first; none where the films told no patient.
+
+        Raises:
+            Problem: There is no such study.
+        """
+        return self._typed("GET", f"/api/v1/studies/{study}/previous", tuple[Study, ...])
+
+    def save_table(
+        self, path: str | PathLike[str], form: Literal["csv", "json", "parquet"] | None = None, **filters: Any
+    ) -> None:
+        """Save the worklist as a table, one row a study with its reading and verdict; it is written as it comes.
+
+        Args:
+            path: The file; written whole or not at all.
+            form: Without it, by the file's suffix.
+            filters: As for ``studies``.
+
+        Raises:
+            Problem: The server says no, or cannot write this form.
+            StorageError: The file cannot be written.
+        """
+        times = {name: value.isoformat() for name, value in filters.items() if hasattr(value, "isoformat")}
+        query = _query(**filters | times | {"format": form or Path(path).suffix.removeprefix(".")})
+        if "text" in query:
+            query["q"] = query.pop("text")
+        with self._http.stream("GET", "/api/v1/studies/table", params=query) as answer:
+            if answer.status_code >= 400:
+                answer.read()
+                raise _problem_of(answer)
+            with open_atomically(path) as file:
+                for chunk in answer.iter_bytes():
+                    file.write(chunk)
 
     def read_again(
         self, study: str, *, bundle: str | None = None, preset: str | None = None
@@ -455,15 +376,24 @@ class Client:
             Problem: There is no such study, or its films were not kept.
         """
         query = _query(bundle=bundle, preset=preset)
-        return self._typed("POST", f"/api/v1/studies/{study}/readings", tuple[StoredReading, ...], query=query)
+        found = self._ask("POST", f"/api/v1/studies/{study}/readings", query=query).json()
+        return msgspec.convert([_with_document(item) for item in found], tuple[StoredReading, ...])
 
-    def verdict(self, study: str, kind: str, *, corrected_to: str | None = None, comment: str = "") -> Verdict:
-        """Say what a person says of a study: "agree", or "correct" and to which class.
+    def verdict(
+        self,
+        study: str,
+        kind: str,
+        *,
+        corrected_to: str | None = None,
+        comment: str = "",
+        findings: Sequence[str] = (),
+    ) -> Verdict:
+        """Say what a person says of a study: "agree", "correct" and to which class, or "not-assessable".
 
         Raises:
             Problem: There is no such study, or the verdict makes no sense.
         """
-        body = {"kind": kind, "corrected_to": corrected_to, "comment": comment}
+        body = {"kind": kind, "corrected_to": corrected_to, "comment": comment, "findings": list(findings)}
         return self._typed("POST", f"/api/v1/studies/{study}/verdicts", Verdict, json=body)
 
     def note(self, study: str, text: str) -> Study:
@@ -565,6 +495,11 @@ def _problem_of(answer: httpx.Response) -> Problem:
         kind=str(said.get("code") or "problem"),
         remedy=str(said.get("remedy") or ""),
     )
+
+
+def _with_document(item: dict[str, Any]) -> dict[str, Any]:
+    """A stored reading's JSON, in which the document is called "reading"."""
+    return {**item, "document": item["reading"]}
 
 
 def _stored(item: dict[str, Any]) -> Stored:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import zipfile
 from datetime import UTC, datetime, timedelta
@@ -100,7 +101,7 @@ def test_a_refusal_is_no_error(room: Client) -> None:
     assert reading.finding is None
 
 
-def test_the_worklist(room: Client, film: Callable[[int], Path]) -> None:
+def test_the_worklist(room: Client, film: Callable[[int], Path], tmp_path: Path) -> None:
     sent = [room.send(film(number)) for number in range(3)]
     ids = [each.study for each in sent]
     assert [study.id for study in room.studies()] == ids[::-1]
@@ -115,10 +116,23 @@ def test_the_worklist(room: Client, film: Callable[[int], Path]) -> None:
     assert detail.readings[0].reading == sent[0].reading
     again = room.read_again(study, preset="balanced")
     assert [each.preset for each in again] == ["balanced"]
-    verdict = room.verdict(study, "correct", corrected_to="viral", comment="see the left base")
-    assert (verdict.kind, verdict.corrected_to) == ("correct", "viral")
+    other = "bacterial" if detail.study.pattern == "viral" else "viral"
+    verdict = room.verdict(study, "correct", corrected_to=other, comment="see the left base")
+    assert (verdict.kind, verdict.corrected_to) == ("correct", other)
     assert room.note(study, "seen").note == "seen"
     assert b'"notice"' in room.report(study, "json")
+    room.save_table(tmp_path / "list.json", order="newest", since=now - timedelta(hours=1))
+    rows = json.loads((tmp_path / "list.json").read_text())
+    assert [row["study"] for row in rows] == ids[::-1]
+    assert rows[2]["verdict"] == verdict.kind
+    room.save_table(tmp_path / "list.csv", text=ids[2])
+    assert (tmp_path / "list.csv").read_text().count("\n") == 2
+    with pytest.raises(Problem):
+        room.save_table(tmp_path / "list.xls")
+    assert not (tmp_path / "list.xls").exists()
+    assert room.previous(study) == ()
+    judged = room.verdict(study, "not-assessable", findings=["motion"])
+    assert (judged.kind, judged.findings) == ("not-assessable", ("motion",))
     room.delete(study)
     with pytest.raises(Problem, match="no such study") as caught:
         room.study(study)

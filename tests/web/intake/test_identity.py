@@ -274,3 +274,20 @@ def test_the_coded_view_and_the_orientation_are_kept_without_their_words(
     before, after = load(data), load(bare)
     assert before.facts["ViewPosition"] == after.facts["ViewPosition"] == "LL"
     np.testing.assert_array_equal(before.pixels, after.pixels)
+
+
+def test_the_patient_is_told_by_a_keyed_hash_and_the_rest_only_where_identity_is_kept(
+    told: Callable[..., tuple[bytes, set[bytes]]],
+) -> None:
+    facts = {"PatientAge": "004Y", "PatientSex": "F", "StudyDate": "20260227", "AccessionNumber": "ACC-7431"}
+    more = {"PatientID": "0815", "IssuerOfPatientID": "here", "AcquisitionDate": ""}
+    first, _ = told(**facts, **more)
+    again, _ = told(**facts, **more, StudyInstanceUID="1.2.3.77")
+    elsewhere, _ = told(**facts, **(more | {"IssuerOfPatientID": "there"}))
+    bare, other, foreign = (deidentify(data, secret=SECRET).examination for data in (first, again, elsewhere))
+    assert bare.patient == other.patient != foreign.patient
+    assert bare.key != other.key
+    assert "0815" not in str(bare.patient)
+    assert (bare.age, bare.sex, bare.film_date, bare.accession) == (None, None, None, None)
+    kept = deidentify(first, secret=SECRET, keep_identity=True).examination
+    assert (kept.age, kept.sex, kept.film_date, kept.accession) == (4.0, "F", "2026-02-27", "ACC-7431")

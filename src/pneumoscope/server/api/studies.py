@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
+from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from pneumoscope.errors import Conflict, NotFound
@@ -16,13 +17,14 @@ from pneumoscope.server.auth.identity import Admin, Denied, Reader, Writer
 from pneumoscope.server.context import Context, Here
 from pneumoscope.server.engine.job import Choice, Film
 from pneumoscope.server.intake.filing import find_stored, new_reading
+from pneumoscope.server.store.export import MEDIA_TYPES, table_bytes, table_rows
 from pneumoscope.server.store.records import Query as Wanted
 from pneumoscope.types.studies import Source, StoredReading, Study, StudyDetail, Verdict
 
 if TYPE_CHECKING:
     from pneumoscope.server.store.records import FilmRow
 
-__all__ = ["Asked", "agree_with", "delete_studies", "read_again", "router", "wanted"]
+__all__ = ["Asked", "agree_with", "delete_studies", "read_again", "router", "table_response", "wanted"]
 
 router = APIRouter(prefix="/api/v1/studies", tags=["studies"])
 
@@ -68,6 +70,24 @@ def studies(here: Here, _: Reader, query: Asked) -> StudyPage:
     """Newest first or by urgency, filtered; ``next`` is the cursor of the page that follows."""
     page = here.worklist.studies.page(query)
     return StudyPage(items=list(page.items), next=page.next)
+
+
+@router.get("/table", summary="The worklist as a table", response_class=StreamingResponse)
+def table(
+    here: Here,
+    _: Reader,
+    query: Asked,
+    form: Annotated[Literal["csv", "json", "parquet"], Query(alias="format", description="Of the table")] = "csv",
+) -> StreamingResponse:
+    """All or the filtered studies, one row each with its reading, operating point, bundle, refusal and verdict."""
+    return table_response(here, query, form)
+
+
+def table_response(here: Context, query: Wanted, form: str) -> StreamingResponse:
+    """The table as a file to save, written as it is sent."""
+    pieces = table_bytes(table_rows(here.worklist.database, query), form)
+    saved = {"Content-Disposition": f'attachment; filename="worklist.{form}"'}
+    return StreamingResponse(pieces, media_type=MEDIA_TYPES[form], headers=saved)
 
 
 @router.post("/actions", summary="Do one thing to many studies")

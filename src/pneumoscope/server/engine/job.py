@@ -16,6 +16,7 @@ from pneumoscope.quality.measures import input_statistics
 from pneumoscope.reports.overlay import thumbnail_jpeg
 from pneumoscope.server.intake.deidentify import deidentify, strip_metadata
 from pneumoscope.server.intake.upload import anonymous_name
+from pneumoscope.server.store.records import Examination
 from pneumoscope.types.radiograph import FilmInfo
 from pneumoscope.types.reading import ModelRef, Reading, Refusal, Software
 
@@ -105,7 +106,7 @@ class Outcome:
         reading: Of which ``film.path`` is the film's name and ``film.sha256`` of the bytes received.
         radiograph: The film; None if it could not be decoded.
         kept: What may be kept of its bytes; empty if it could not be decoded.
-        study: Keyed hash of its StudyInstanceUID; None if there is none.
+        examination: Which study and patient it is of; empty where nothing told.
         statistics: Of ``gate.statistics``; empty if it could not be decoded.
         thumbnail: JPEG; empty if it could not be decoded.
         seconds: That it took, without waiting.
@@ -114,7 +115,7 @@ class Outcome:
     reading: Reading
     radiograph: Radiograph | None
     kept: bytes
-    study: str | None
+    examination: Examination
     statistics: dict[str, float]
     thumbnail: bytes
     seconds: float
@@ -135,35 +136,37 @@ def read_film(film: Film, reader: Reader, privacy: Privacy) -> Outcome:
         own_name = film.sha256 or (privacy.names and sniff(data) != "DICOM")
         name = film.name if own_name else anonymous_name(digest, {})
         reading = _refused(error, FilmInfo(path=name, sha256=digest), reader.model)
-        return Outcome(reading, None, b"", None, {}, b"", time.perf_counter() - start)
+        return Outcome(reading, None, b"", Examination(), {}, b"", time.perf_counter() - start)
     own_name = film.sha256 or (privacy.names and (privacy.identity or radiograph.info.format != "DICOM"))
     name = film.name if own_name else anonymous_name(digest, radiograph.facts)
     radiograph = replace(radiograph, info=replace(radiograph.info, path=name, sha256=digest))
-    kept, study, warnings = (b"", None, ()) if film.sha256 else _keep(data, radiograph, privacy)
+    kept, examination, warnings = (b"", Examination(), ()) if film.sha256 else _keep(data, radiograph, privacy)
     radiograph = replace(radiograph, warnings=radiograph.warnings + warnings)
     reading = reader.read_radiograph(radiograph)
     return Outcome(
         reading,
         radiograph,
         kept,
-        study,
+        examination,
         input_statistics(radiograph),
         thumbnail_jpeg(radiograph),
         time.perf_counter() - start,
     )
 
 
-def _keep(data: bytes, film: Radiograph, privacy: Privacy) -> tuple[bytes, str | None, tuple[str, ...]]:
-    """What may be kept, the study's key, and what a person should know of it."""
+def _keep(data: bytes, film: Radiograph, privacy: Privacy) -> tuple[bytes, Examination, tuple[str, ...]]:
+    """What may be kept, which examination it is of, and what a person should know of it."""
     if film.info.format != "DICOM":
-        return strip_metadata(data, film), None, ()
+        return strip_metadata(data, film), Examination(), ()
     try:
-        bare = deidentify(data, secret=privacy.secret, max_pixels=film.rows * film.columns)
+        pixels = film.rows * film.columns
+        bare = deidentify(data, secret=privacy.secret, max_pixels=pixels, keep_identity=privacy.identity)
     except Exception:  # noqa: BLE001 - whatever a foreign file makes pydicom say
         # Identity that cannot be taken out is not kept.
         _LOG.exception("the identity of a film cannot be removed; it is not kept")
-        return b"", None, ("the patient's identity cannot be taken out of the file: the film was read but not kept",)
-    return (data if privacy.identity else bare.data), bare.study, ()
+        warning = "the patient's identity cannot be taken out of the file: the film was read but not kept"
+        return b"", Examination(), (warning,)
+    return (data if privacy.identity else bare.data), bare.examination, ()
 
 
 def _refused(error: FilmError, film: FilmInfo, model: ModelRef) -> Reading:

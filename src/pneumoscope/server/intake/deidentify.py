@@ -21,14 +21,16 @@ import hmac
 import re
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image, JpegImagePlugin, PngImagePlugin
 
 from pneumoscope.films.dicom_header import parse_data_set
+from pneumoscope.quality.metadata import age_in_years
 from pneumoscope.quiet import capture_warnings
+from pneumoscope.server.store.records import Examination
 from pneumoscope.settings import Settings
 
 if TYPE_CHECKING:
@@ -215,6 +217,7 @@ KEPT = frozenset({*_NUMBERS, *_CODES, *_BYTES, *_TABLES, "PatientAge", "SOPClass
 """Keywords of the attributes that are kept."""
 
 _CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
+_DATE = re.compile(r"[12]\d{3}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 _AGE_STRING = re.compile(r"\d{3}[DWMY]")
 _OLDEST = 89  # years; older people are few, so that their age alone may tell who they are
 _STANDARD = "1.2.840.10008."
@@ -237,20 +240,28 @@ class Deidentified:
 
     Attributes:
         data: The file.
-        study: Keyed hash of the StudyInstanceUID, hexadecimal; None if the file has none.
+        examination: Of which study and patient, as keyed hashes; the rest of it only where identity is kept.
     """
 
     data: bytes
-    study: str | None
+    examination: Examination
+
+    @property
+    def study(self) -> str | None:
+        """Keyed hash of the StudyInstanceUID, hexadecimal; None if the file has none."""
+        return self.examination.key
 
 
-def deidentify(data: bytes, *, secret: bytes, max_pixels: int = _MAX_PIXELS) -> Deidentified:
+def deidentify(
+    data: bytes, *, secret: bytes, max_pixels: int = _MAX_PIXELS, keep_identity: bool = False
+) -> Deidentified:
     """Take the patient out of a DICOM file.
 
     Args:
         data: A DICOM file that can be read, with or without preamble.
         secret: Key of this reading room, for the hashes of UIDs.
         max_pixels: Largest film, in pixels.
+        keep_identity: Tell age, sex, date and accession number of the examination.
 
     Raises:
         FilmTooLarge: It unpacks to more than a film.
@@ -281,8 +292,30 @@ def deidentify(data: bytes, *, secret: bytes, max_pixels: int = _MAX_PIXELS) -> 
         _clean_pixels(kept, syntax)
         out = BytesIO()
         kept.save_as(out, enforce_file_format=True)
-    study = str(came.get("StudyInstanceUID") or "").strip()
-    return Deidentified(out.getvalue(), hash_of(study.encode(), secret) if study else None)
+        examination = _examination(came, secret, keep_identity=keep_identity)
+    return Deidentified(out.getvalue(), examination)
+
+
+def _examination(came: Dataset, secret: bytes, *, keep_identity: bool) -> Examination:
+    def text(keyword: str) -> str:
+        return str(came.get(keyword) or "").strip()
+
+    study, patient = text("StudyInstanceUID"), text("PatientID")
+    hashes = Examination(
+        key=hash_of(study.encode(), secret) if study else None,
+        # The same number may be another person's at another hospital.
+        patient=hash_of(f"{text('IssuerOfPatientID')}\\{patient}".encode(), secret) if patient else None,
+    )
+    if not keep_identity:
+        return hashes
+    date = text("AcquisitionDate") or text("StudyDate")
+    return replace(
+        hashes,
+        age=age_in_years({"PatientAge": text("PatientAge")}),
+        sex=text("PatientSex") if text("PatientSex") in {"M", "F", "O"} else None,
+        film_date=f"{date[:4]}-{date[4:6]}-{date[6:]}" if _DATE.fullmatch(date) else None,
+        accession=text("AccessionNumber") or None,
+    )
 
 
 def hash_of(data: bytes, secret: bytes) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pneumoscope.model.decide import operating_point
 from pneumoscope.reports.json import to_dict
-from pneumoscope.server.store.records import EvidenceMap, Examination, NewFilm, NewReading
+from pneumoscope.server.store.records import EvidenceMap, NewFilm, NewReading
 
 if TYPE_CHECKING:
     from pneumoscope.model.schema import BundleMeta
@@ -73,7 +73,7 @@ def store_outcome(context: Context, outcome: Outcome, choice: Choice, sender: Se
             label=film.path,
             source=sender.source,
             by=sender.name,
-            examination=Examination(key=outcome.study),
+            examination=outcome.examination,
         )
         if outcome.thumbnail:
             context.thumbnails.put(sha256, outcome.thumbnail)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Form, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 
 from pneumoscope.errors import UsageError
 from pneumoscope.quality.refusals import REFUSAL_REASONS
-from pneumoscope.server.api.studies import agree_with, delete_studies
+from pneumoscope.server.api.studies import agree_with, delete_studies, table_response
 from pneumoscope.server.auth.identity import Admin, Reader, Writer
 from pneumoscope.server.context import Here
 from pneumoscope.server.pages import wording as words
@@ -229,6 +229,13 @@ def results(request: Request, here: Here, who: Reader) -> HTMLResponse:
         can_delete=who.may("admin"),
         say=words,
     )
+
+
+@router.get("/worklist/table.{form}", response_model=None)
+def table(request: Request, here: Here, who: Reader, form: Literal["csv", "json", "parquet"]) -> StreamingResponse:
+    """All studies of the filters, as a file to save."""
+    del who
+    return table_response(here, Filters.of(request.query_params).query(), form)
 
 
 @router.get("/worklist/rows")

@@ -3,7 +3,7 @@
 Only quantiles are kept: enough for the bins of a stability index, and no film can be told from them.
 
 A change that an old reader would misunderstand raises ``SCHEMA_VERSION``, and the old version can still be read;
-``tests/bundle`` holds a bundle of each version. Version 2 added framing by the lung fields to the preprocessing:
+``tests/model`` holds a bundle of each version. Version 2 added framing by the lung fields to the preprocessing:
 what version 1 does not say has its default, which is what version 1 did.
 """
 

@@ -61,7 +61,7 @@ def test_the_same_arguments_give_the_same_film(seed: int, kind: Kind, take: int)
 
 def test_another_process_draws_the_same_film() -> None:
     code = (
-        "from hashlib import sha256; from pneumoscope.phantom import draw_phantom;"
+        "from hashlib import sha256; from pneumoscope.phantom.draw import draw_phantom;"
         "print(sha256(draw_phantom(5, 'viral', rows=64).pixels.tobytes()).hexdigest())"
     )
     there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -29,6 +29,8 @@ def used(worklist: Worklist, add: Callable[..., str], new_film: MakeFilm, new_re
     worklist.studies.add_reading(first, worklist.studies.detail(first).films[0].sha256, new_reading(0.4), by="bob")
     worklist.verdicts.give(first, "agree", comment="as I see it", by="anna")
     worklist.verdicts.give(two.id, "correct", "viral", by="anna")
+    given = worklist.verdicts.give(two.id, "not-assessable", by="bob")
+    worklist.verdicts.withdraw(two.id, given.id, by="bob")
     worklist.studies.delete([gone], by="anna")
     return worklist
 
@@ -36,7 +38,7 @@ def used(worklist: Worklist, add: Callable[..., str], new_film: MakeFilm, new_re
 def test_a_store_that_was_left_alone_is_whole(used: Worklist) -> None:
     found = verify(used.database)
     assert found.ok, found
-    assert (found.readings, found.verdicts) == (5, 2)
+    assert (found.readings, found.verdicts) == (5, 4)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import io
 import json
 from dataclasses import replace
 from datetime import datetime
-from itertools import islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
@@ -14,8 +14,10 @@ from sqlalchemy import func, select
 from pneumoscope.errors import MissingExtra
 from pneumoscope.server.store.adding import finding_in
 from pneumoscope.server.store.paging import study_page
+from pneumoscope.server.store.records import to_verdict
 from pneumoscope.server.store.tables import reading, reading_body, verdict
 from pneumoscope.storage import csv_text
+from pneumoscope.types.studies import standing_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from pneumoscope.server.store.database import Database
     from pneumoscope.server.store.records import Query
-    from pneumoscope.types.studies import Study
+    from pneumoscope.types.studies import Study, Verdict
 
 __all__ = ["COLUMNS", "MEDIA_TYPES", "table_bytes", "table_rows"]
 
@@ -121,22 +123,17 @@ def _rows(connection: Connection, studies: Sequence[Study]) -> list[dict[str, An
             .join(reading_body, reading_body.c.reading == reading.c.id)
         )
     }
-    last = (
-        select(verdict.c.study, func.max(verdict.c.ordinal).label("ordinal"))
-        .where(verdict.c.study.in_(ids))
-        .group_by(verdict.c.study)
-        .subquery()
+    rows = connection.execute(
+        select(verdict).where(verdict.c.study.in_(ids)).order_by(verdict.c.study, verdict.c.ordinal.desc())
     )
     given = {
-        row.study: row
-        for row in connection.execute(
-            select(verdict).join(last, (last.c.study == verdict.c.study) & (last.c.ordinal == verdict.c.ordinal))
-        )
+        ident: standing_verdict([to_verdict(row) for row in some])
+        for ident, some in groupby(rows, lambda row: row.study)
     }
     return [_row(row, read.get(row.lead), given.get(row.id)) for row in studies]
 
 
-def _row(row: Study, read: Any, given: Any) -> dict[str, Any]:
+def _row(row: Study, read: Any, given: Verdict | None) -> dict[str, Any]:
     found = None if read is None else finding_in(read.document)
     return {
         "study": row.id,
@@ -151,7 +148,7 @@ def _row(row: Study, read: Any, given: Any) -> dict[str, Any]:
         "preset": None if read is None else read.preset,
         "pattern": row.pattern,
         "refusal": row.refusal,
-        "forced": None if read is None else read.forced,
+        "forced": row.forced,
         "bundle": row.bundle,
         "bundle_sha256": None if read is None else read.bundle_sha256,
         "film_sha256": row.lead,
@@ -160,7 +157,7 @@ def _row(row: Study, read: Any, given: Any) -> dict[str, Any]:
         "read_at": None if read is None else read.created,
         "verdict": row.verdict,
         "corrected_to": row.corrected_to,
-        "findings": None if given is None else "; ".join(given.findings or ()),
+        "findings": None if given is None else "; ".join(given.findings),
         "verdict_by": None if given is None else given.by,
         "verdict_at": None if given is None else given.created,
         "note": row.note,

@@ -18,7 +18,9 @@ from pneumoscope.errors import UsageError
 from pneumoscope.server.store.adding import summary_values
 from pneumoscope.server.store.audit_log import AuditLog, append_entry
 from pneumoscope.server.store.database import migrate, revision_of, revisions
+from pneumoscope.server.store.records import to_verdict
 from pneumoscope.server.store.tables import Instant, Json, audit, film, reading, reading_body, study, verdict
+from pneumoscope.types.studies import standing_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -226,14 +228,10 @@ def _wrong_summaries(connection: Connection) -> Iterator[str]:
         .join(film, film.c.sha256 == reading.c.film)
         .order_by(reading.c.study, film.c.position)
     )
-    last = select(verdict.c.study, func.max(verdict.c.ordinal).label("ordinal")).group_by(verdict.c.study).subquery()
-    given = {
-        row.study: (row.kind, row.corrected_to)
-        for row in connection.execute(
-            select(verdict.c.study, verdict.c.kind, verdict.c.corrected_to).join(
-                last, (last.c.study == verdict.c.study) & (last.c.ordinal == verdict.c.ordinal)
-            )
-        )
+    verdicts = connection.execute(select(verdict).order_by(verdict.c.study, verdict.c.ordinal.desc()))
+    holding = {
+        ident: standing_verdict([to_verdict(row) for row in rows])
+        for ident, rows in groupby(verdicts, lambda row: row.study)
     }
     summaries = {
         ident: summary_values(list(rows))
@@ -244,8 +242,9 @@ def _wrong_summaries(connection: Connection) -> Iterator[str]:
         expected = summaries.get(row.id)
         if expected is None or any(values[name] != value for name, value in expected.items()):
             yield f"the summary of study {row.id} is not that of its readings"
-        if (row.verdict, row.corrected_to) != given.get(row.id, ("", None)):
-            yield f"the verdict of study {row.id} is not the newest one that was given"
+        holds = holding.get(row.id)
+        if (row.verdict, row.corrected_to) != (("", None) if holds is None else (holds.kind, holds.corrected_to)):
+            yield f"the verdict of study {row.id} is not the one that holds"
 
 
 def _missing_triggers(connection: Connection, *, sqlite: bool) -> tuple[str, ...]:

@@ -34,6 +34,14 @@ def test_a_file_is_a_diff_from_the_defaults(tmp_path: Path) -> None:
         ("[augment]\nflip = 1.5", "flip must be 0 to 1"),
         ("[data]\nages = [5, 1]", r"years from and to"),
         ("[data]\nages = [5]", r"years from and to"),
+        ("seed = -1", "seed must be 0 to"),
+        ("threads = -2", "threads must be"),
+        ("[data]\nfractions = [1.0, 0.0, 0.0]", r"data\.fractions must be shares"),
+        ("[optim]\nclip = -1", r"optim\.clip must be at least 0"),
+        ("[optim]\npatience = -1", r"optim\.patience must be at least 0"),
+        ("[optim]\nweight_decay = -1", r"optim\.weight_decay must be at least 0"),
+        ("[augment]\nblur = nan", r"augment\.blur must be at least 0"),
+        ("[calibration]\ncoverages = [0.9, 1.5]", r"calibration\.coverages must be"),
         ("[optim", "cannot|expected|Expected|Unclosed|invalid|Unexpected|declaration|at line"),
     ],
 )
@@ -116,3 +124,23 @@ def test_ages_survive_toml_and_reach_the_gate(tmp_path: Path) -> None:
     assert unknown is not None
     assert unknown.ages is None
     assert quality_spec_for(TrainConfig.load(None, ["data.ages=[1, 5]"])) is None
+
+
+def test_each_shown_key_has_a_meaning_and_the_whole_is_a_configuration(tmp_path: Path) -> None:
+    config = TrainConfig.load(None, ["optim.epochs=3", "data.leave_out=['nih']"])
+    shown = config.documented()
+    lines = shown.splitlines()
+    for number, line in enumerate(lines):
+        if " = " in line and not line.startswith("#"):
+            assert lines[number - 1].startswith("#"), line
+            assert len(lines[number - 1]) > 5, line
+    assert "[at least 1]" in shown
+    file = tmp_path / "shown.toml"
+    file.write_text(shown)
+    assert TrainConfig.load(file) == config
+
+
+def test_differences_name_keys_and_both_values() -> None:
+    other = TrainConfig.load(None, ["optim.epochs=3", "seed=2"])
+    assert TrainConfig().differences(other) == {"optim.epochs": (30, 3), "seed": (0, 2)}
+    assert TrainConfig().differences(TrainConfig()) == {}

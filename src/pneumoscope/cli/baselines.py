@@ -37,12 +37,16 @@ def baselines(  # noqa: PLR0917 - typer makes them options
     change: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one key, like data.labels=binary.")
     ] = None,
+    labels: Annotated[
+        LabelScheme | None, typer.Option(help="Keep all classes, or take bacterial and viral for pneumonia.")
+    ] = None,
     estimate: Annotated[bool, typer.Option("--estimate", help="Estimate the time it will take, and stop.")] = False,
 ) -> None:
     """Train the classic small networks and the default network under one protocol, and compare them.
 
     Same films, split, augmentation, optimizer and epochs for all; only the network and the seed differ. Started again
-    after a kill, the same command goes on where it stopped. Needs the extras `train` and `evaluate`.
+    after a kill, the same command goes on where it stopped. With other settings, it adds runs beside those in FOLDER
+    (named after what differs) and compares them all. Needs the extras `train` and `evaluate`.
 
     Example: pneumoscope baselines chest_xray --out baselines --epochs 10 --size 96 --seeds 0,1,2
     """
@@ -55,9 +59,10 @@ def baselines(  # noqa: PLR0917 - typer makes them options
     require_packages("pyarrow", "scipy", "matplotlib", "jinja2", needed_for="comparing", extra="evaluate")
     from pneumoscope.evaluation.compare.compare import compare
     from pneumoscope.evaluation.compare.systems import open_systems
-    from pneumoscope.training.baselines import DEFAULT_NETWORKS, plan_runs, run_planned
+    from pneumoscope.training.baselines import DEFAULT_NETWORKS, finished_runs, plan_runs, run_planned
 
-    protocol = _protocol(config, change or [], epochs=epochs, size=size, augment=augment)
+    changes = [*(change or []), *([f"data.labels={labels.value}"] if labels else [])]
+    protocol = _protocol(config, changes, epochs=epochs, size=size, augment=augment)
     chosen = DEFAULT_NETWORKS if networks is None else [name.strip() for name in networks.split(",") if name.strip()]
     manifest = load_manifest(data, protocol)
     planned = plan_runs(manifest, out, protocol, chosen, parse_numbers(seeds, "--seeds"))
@@ -70,10 +75,11 @@ def baselines(  # noqa: PLR0917 - typer makes them options
         if reason is not None:
             failed[run.name] = reason
             console.print(f"{run.name} failed: {reason}", markup=False)
-    done = [run for run in planned if run.name not in failed]
-    draw_runs([run.folder for run in done])
+    # Those of earlier starts, too: a run is added to a comparison without learning the others anew.
+    done = [folder for folder in finished_runs(manifest, out) if folder.name not in failed]
+    draw_runs(done)
     if len(done) > 1:
-        systems = open_systems([f"{run.name}={run.folder}" for run in done], judge=None, part=None)
+        systems = open_systems([f"{folder.name}={folder}" for folder in done], judge=None, part=None)
         print_comparison(compare(systems, progress=True), out / "comparison")
     if failed:
         raise TrainingError(

@@ -18,7 +18,7 @@ def import_keras(
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="In the order of its outputs, with commas; the negative one first where there is one output.",
+            help="In the order of its outputs, with commas; one output alone is the probability of the second class.",
         ),
     ] = None,
     spec: Annotated[

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from pneumoscope.cli.data import LabelScheme  # noqa: TC001 - typer reads the annotations
+
 if TYPE_CHECKING:
     from pneumoscope.training.search.record import SearchRecord
 
@@ -61,6 +63,9 @@ def search(  # noqa: PLR0917 - typer makes them options
     change: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one key, like optim.epochs=10.")
     ] = None,
+    labels: Annotated[
+        LabelScheme | None, typer.Option(help="Keep all classes, or take bacterial and viral for pneumonia.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw away an earlier search in DIR.")] = False,
     show_space: Annotated[bool, typer.Option("--show-space", help="Print the plan and the space, and stop.")] = False,
@@ -102,7 +107,7 @@ def search(  # noqa: PLR0917 - typer makes them options
     }
     plan, table = read_plan(space, changes)
     searched = Space.parse(table, str(space or DEFAULT.name))
-    start = load_config(recipe, config, change or [], network, seed)
+    start = load_config(recipe, config, change or [], network, seed, labels=labels)
     record = run_search(
         load_manifest(data, start),
         out,

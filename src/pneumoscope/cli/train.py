@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from pneumoscope.cli.data import LabelScheme  # noqa: TC001 - typer reads the annotations
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -108,8 +110,14 @@ def train(  # noqa: PLR0917 - typer makes them options
         bool,
         typer.Option("--resplit", help="Pool the train, val and test parts that the films come in, and split anew."),
     ] = False,
+    labels: Annotated[
+        LabelScheme | None, typer.Option(help="Keep all classes, or take bacterial and viral for pneumonia.")
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw away an earlier run in RUN.")] = False,
-    show_config: Annotated[bool, typer.Option("--show-config", help="Print the whole configuration and stop.")] = False,
+    show_config: Annotated[
+        bool,
+        typer.Option("--show-config", help="Print each key with its meaning and range, and stop."),
+    ] = False,
 ) -> None:
     """Train a network, calibrate it, choose its operating points, export the bundle, and draw the run's figures.
 
@@ -124,9 +132,10 @@ def train(  # noqa: PLR0917 - typer makes them options
         "torch", "lightning", "onnx", "onnxscript", "pyarrow", "scipy", "matplotlib", needed_for="training"
     )
     changes = [*(change or []), *([f"data.leave_out={json.dumps(leave_out)}"] if leave_out else [])]
-    chosen = load_config(recipe, config, [*changes, *(["data.keep_official=false"] if resplit else [])], network, seed)
+    changes += ["data.keep_official=false"] if resplit else []
+    chosen = load_config(recipe, config, changes, network, seed, labels=labels)
     if show_config:
-        typer.echo(chosen.to_toml(), nl=False)
+        typer.echo(chosen.documented(), nl=False)
         return
     if not data or out is None:
         raise UsageError("training needs films and a folder for the run", remedy="Give DATA and --out RUN")
@@ -138,7 +147,13 @@ def train(  # noqa: PLR0917 - typer makes them options
 
 
 def load_config(
-    recipe: str | None, config: Path | None, changes: list[str], network: str | None, seed: int | None
+    recipe: str | None,
+    config: Path | None,
+    changes: list[str],
+    network: str | None = None,
+    seed: int | None = None,
+    *,
+    labels: LabelScheme | None = None,
 ) -> TrainConfig:
     """The defaults, then the recipe or the file, then the changes; as every verb that learns reads them.
 
@@ -155,6 +170,8 @@ def load_config(
         changes.append(f"network.name={network}")
     if seed is not None:
         changes.append(f"seed={seed}")
+    if labels is not None:
+        changes.append(f"data.labels={labels.value}")
     return TrainConfig.load(find_recipe(recipe) if recipe else config, changes)
 
 
@@ -173,7 +190,7 @@ def load_manifest(data: Path | Sequence[str], config: TrainConfig) -> Manifest:
         name: _site(path, name, config.data.source, config.data.labels, several=len(given) > 1)
         for name, path in given.items()
     }
-    manifest = join_sites(found, known_sites(config))
+    manifest = join_sites(found, known_sites(config)).with_task(config.data.labels, config.data.negative)
     for name, site in (found if len(found) > 1 else {}).items():
         output().print(f"{name}: {_told(site)}", markup=False)
     output().print(_told(manifest))

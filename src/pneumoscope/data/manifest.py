@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from pneumoscope.data.labels import allowed_classes, is_negative, leaf_classes
+from pneumoscope.data.labels import allowed_classes, binary_label, canonical_label, is_negative, leaf_classes
 from pneumoscope.errors import DatasetError, MissingExtra
 from pneumoscope.storage import open_atomically
 
@@ -97,12 +97,14 @@ class Manifest:
         root: The folder that the paths start from.
         problems: What was left out, as (path, reason).
         sites: What is known of each site, by its name; empty if nothing is.
+        negative: The class without the finding; "" where its name says so.
     """
 
     films: Sequence[FilmRow]
     root: Path
     problems: list[tuple[str, str]] = field(default_factory=list)
     sites: Mapping[str, Site] = field(default_factory=dict)
+    negative: str = ""
 
     def __len__(self) -> int:
         return len(self.films)
@@ -110,11 +112,16 @@ class Manifest:
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """The classes: negative first, then bacterial, viral, then the alphabet. No parent of classes is among them."""
-        return leaf_classes(film.label for film in self.films)
+        classes = leaf_classes(film.label for film in self.films)
+        if self.negative not in classes:
+            return classes
+        return (self.negative, *(name for name in classes if name != self.negative))
 
     @cached_property
     def positive(self) -> tuple[bool, ...]:
         """For each class, whether it is a finding. All True if no class is named like a negative one."""
+        if self.negative:
+            return tuple(name != self.negative for name in self.classes)
         return tuple(not is_negative(name, self.classes) for name in self.classes)
 
     @cached_property
@@ -160,6 +167,34 @@ class Manifest:
         """Hash over (path, sha256, label, patient); neither the roots of the sites nor the order matters."""
         return manifest_hash(self.films, self.sites)
 
+    def with_task(self, labels: Literal["pattern", "binary"], negative: str = "") -> Manifest:
+        """The films with the labels that a task asks for; the manifest itself if they are so already.
+
+        Args:
+            labels: "pattern" keeps the labels; "binary" takes bacterial and viral for "pneumonia".
+            negative: The class without the finding; "" leaves it as it is.
+
+        Raises:
+            DatasetError: Binary labels are asked for, and there are other findings; or no class has that name.
+        """
+        films, named = self.films, canonical_label(negative) if negative else self.negative
+        if labels == "binary" and any(film.label != binary_label(film.label) for film in films):
+            films = tuple(replace(film, label=binary_label(film.label)) for film in films)
+        found = self if films is self.films and named == self.negative else replace(self, films=films, negative=named)
+        if labels == "binary" and len(found.classes) > 2:
+            raise DatasetError(
+                f"binary labels are two, but there are {len(found.classes)} classes: {', '.join(found.classes[:9])}",
+                where=self.root,
+                remedy="Ask for pattern labels, which take all classes as they are",
+            )
+        if negative and named not in found.classes:
+            raise DatasetError(
+                f"no film is of the class {named!r}, which is to be the one without the finding",
+                where="data.negative",
+                remedy=f"Name one of: {', '.join(found.classes)}",
+            )
+        return found
+
     def counts(self) -> dict[str, int]:
         """Films of each class, then of each label that leaves the class open."""
         numbers = Counter(film.label for film in self.films)
@@ -185,6 +220,7 @@ class Manifest:
             "classes": self.classes,
             "root": str(self.root),
             "problems": self.problems,
+            "negative": self.negative,
             "sites": {name: asdict(site) for name, site in self.sites.items()},
         }
         with open_atomically(path) as file:
@@ -222,7 +258,8 @@ class Manifest:
         films = tuple(FilmRow(**dict(zip(names, row, strict=True))) for row in zip(*values, strict=True))
         sites = {name: Site(**known) for name, known in about.get("sites", {}).items()}
         problems = [tuple(p) for p in about["problems"]]
-        manifest = cls(films, Path(about["root"] if root is None else root), problems, sites)
+        root = Path(about["root"] if root is None else root)
+        manifest = cls(films, root, problems, sites, about.get("negative", ""))
         if manifest.sha256 != about["sha256"]:
             raise DatasetError("the manifest is not as it was written", where=path, remedy=_REMAKE)
         return manifest

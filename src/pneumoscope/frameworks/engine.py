@@ -15,7 +15,7 @@ from pneumoscope.errors import ConfigError, TrainingError
 from pneumoscope.frameworks.export import network_to_onnx
 from pneumoscope.frameworks.twin import installed_packages, load_keras, make_twin, quiet_keras
 from pneumoscope.settings import Settings
-from pneumoscope.stats.roc import roc_auc
+from pneumoscope.stats.roc import recall_at_specificity, roc_auc
 from pneumoscope.storage import csv_text, make_folder, open_atomically, write_atomically
 from pneumoscope.training.batches import EpochSampler, class_weights
 from pneumoscope.training.config import AugmentConfig
@@ -157,17 +157,20 @@ class _Learning:
         labels = torch.from_numpy(self.parts.labels[rows])
         score = finding_logit(logits, self.objective.positive).numpy()
         truth = self.objective.positive[labels].numpy()
+        both = 0 < truth.sum() < len(truth)
         return {
             "val_loss": float(self.objective(logits, labels).mean()),
             "val_accuracy": float((logits.argmax(1) == labels).float().mean()),
             "val_recall": float((score[truth] > 0).mean()) if truth.any() else float("nan"),
-            "val_auc": roc_auc(truth, score) if 0 < truth.sum() < len(truth) else float("nan"),
+            "val_recall_at_90": recall_at_specificity(truth, score, 0.9) if both else float("nan"),
+            "val_auc": roc_auc(truth, score) if both else float("nan"),
         }
 
     def _keep(self, state: dict[str, Any], epoch: int, figures: dict[str, float]) -> dict[str, Any]:
         """Save the state; the file that says which saved one counts is written last."""
         monitor = self.config.optim.monitor
-        value = float(epoch) if monitor == "last" else figures[f"val_{monitor}"]
+        watched = "val_recall_at_90" if monitor == "recall" else f"val_{monitor}"
+        value = float(epoch) if monitor == "last" else figures[watched]
         better = -value if monitor == "loss" else value
         if state["best"] is None or better > state["best"]:
             state = {**state, "best": better, "best_epoch": epoch}

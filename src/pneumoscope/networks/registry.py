@@ -11,6 +11,7 @@ from pneumoscope.errors import ConfigError
 from pneumoscope.networks.base import apply_options
 from pneumoscope.networks.classic import BASELINE_SIZE, BASELINES, Plain
 from pneumoscope.networks.efficientnet import EFFICIENTNETS, EfficientNetLite, EfficientNetLiteOptions
+from pneumoscope.networks.extensions import Extensions
 from pneumoscope.networks.residual import Residual, ResidualOptions
 from pneumoscope.networks.transfer import Transfer, TransferOptions
 
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 
     from pneumoscope.networks.base import Network
 
-__all__ = ["build", "default_size", "families"]
+__all__ = ["Family", "build", "default_size", "families", "register_network"]
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """How to make a network of one name.
+    """How to make a network of one name; what an entry point of the group "pneumoscope.networks" names.
 
     Attributes:
         make: Called with ``classes``, ``size``, ``options`` and ``name``.
@@ -45,9 +46,25 @@ _FAMILIES = {
 }
 
 
+_OTHERS: Extensions[Family] = Extensions("network", "pneumoscope.networks", tuple(_FAMILIES))
+
+
+def register_network(name: str, family: Family) -> None:
+    """Make a family of networks known by a name, to Python and in this process to every verb.
+
+    Args:
+        name: For ``network.name``.
+        family: Its ``make`` gives a ``Network``: a body and a head whose evidence sums to the logits.
+
+    Raises:
+        ConfigError: The name is one of ours.
+    """
+    _OTHERS.register(name, family)
+
+
 def families() -> tuple[str, ...]:
-    """Names of all families, the house network first."""
-    return tuple(_FAMILIES)
+    """Names of all families, the house network first, those of other packages last."""
+    return (*_FAMILIES, *_OTHERS.names())
 
 
 def default_size(name: str) -> int:
@@ -86,8 +103,4 @@ def build(name: str, *, classes: int, size: int, options: Mapping[str, Any] | No
 
 
 def _family(name: str) -> Family:
-    if name not in _FAMILIES:
-        raise ConfigError(
-            f"there is no network {name!r}", where="network", remedy=f"The networks are: {', '.join(families())}"
-        )
-    return _FAMILIES[name]
+    return _FAMILIES[name] if name in _FAMILIES else _OTHERS.find(name)

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from pneumoscope.data.pixels import read_film
 from pneumoscope.model.preprocess import PreprocessSpec, preprocess
+from pneumoscope.networks.extensions import Extensions
 from pneumoscope.networks.registry import default_size
 from pneumoscope.settings import NOTICE
 from pneumoscope.storage import write_atomically
@@ -47,10 +48,21 @@ __all__ = [
     "compress_jpeg",
     "draw_parameters",
     "equalize_locally",
+    "find_augmentation",
     "gaussian_blur",
+    "register_augmentation",
     "sharpen",
     "warp_masks",
 ]
+
+_AUGMENTATIONS: Extensions[Callable[[Tensor, torch.Generator], Tensor]] = Extensions(
+    "augmentation", "pneumoscope.augmentations"
+)
+register_augmentation = _AUGMENTATIONS.register
+"""``register_augmentation(name, function)``: films float32 [N, 1, S, S] in [0, 1] and a generator that every random
+number is to come from (so that a killed run ends as it would have) -> films. For ``augment.extra``."""
+
+find_augmentation = _AUGMENTATIONS.find
 
 # The luminance table of JPEG (ITU-T T.81, table K.1).
 _LUMINANCE = (

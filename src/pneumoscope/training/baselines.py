@@ -6,7 +6,9 @@ optimizer, epochs, calibration and choice of thresholds.
 
 from __future__ import annotations
 
+import hashlib
 import math
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,7 +21,8 @@ from pneumoscope.networks.classic import BASELINES
 from pneumoscope.networks.registry import build
 from pneumoscope.settings import Settings
 from pneumoscope.training.augment import apply_augmentation, draw_parameters
-from pneumoscope.training.folder import RunFolder
+from pneumoscope.training.config import TrainConfig
+from pneumoscope.training.folder import RunFolder, config_differences, run_head
 from pneumoscope.training.learner import Learner, make_optimizer, normalize
 from pneumoscope.training.run import train
 from pneumoscope.training.setup import preprocess_spec_for, split_for
@@ -29,15 +32,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pneumoscope.data.manifest import Manifest
-    from pneumoscope.training.config import TrainConfig
 
-__all__ = ["DEFAULT_NETWORKS", "PlannedRun", "plan_runs", "run_planned"]
+__all__ = ["DEFAULT_NETWORKS", "PlannedRun", "finished_runs", "plan_runs", "run_planned"]
 
 DEFAULT_NETWORKS = (*BASELINES, "residual")
 """The classic small networks, then the house network."""
 
 _SETTING_UP = 12.0  # seconds of export, parity and pictures of a run, as seen on 2 CPU cores
 _TIMED_STEPS = 2
+_TOLD = 3  # keys that a folder is named after
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +88,13 @@ def plan_runs(
     for network in networks:
         seconds = None
         for seed in seeds:
-            name = f"{network}-seed{seed}"
             config = _config(protocol, network, seed)
-            folder = RunFolder(out / name)
+            folder = RunFolder(_place(out, f"{network}-seed{seed}", manifest, config))
+            name = folder.path.name
             finished = folder.summary.exists()
             if not finished and seconds is None:
                 seconds = _SETTING_UP + _learning_seconds(config, len(manifest.classes), manifest.positive, films)
-            planned.append(PlannedRun(name, out / name, config, finished, 0.0 if finished else seconds or 0.0))
+            planned.append(PlannedRun(name, folder.path, config, finished, 0.0 if finished else seconds or 0.0))
     return planned
 
 
@@ -121,6 +124,32 @@ def run_planned(
             yield run, str(error)
         else:
             yield run, None
+
+
+def finished_runs(manifest: Manifest, out: Path) -> list[Path]:
+    """The folders of finished runs on these films, those of earlier starts with other settings among them."""
+    head = run_head(manifest)
+    return [
+        config.parent
+        for config in sorted(out.glob("*/config.toml"))
+        if RunFolder(config.parent).summary.exists() and config.read_text().startswith(f"{head}\n")
+    ]
+
+
+def _place(out: Path, name: str, manifest: Manifest, config: TrainConfig) -> Path:
+    """The run's folder: where another configuration has taken the name, what differs joins it."""
+    found = out / name
+    held = found / "config.toml"
+    if not held.exists() or not held.read_text().startswith(run_head(manifest)):
+        return found
+    differences = config_differences(TrainConfig.load(held), config)
+    if not differences:
+        return found
+    words = [f"{key.rpartition('.')[2]}={asked}" for key, (_, asked) in sorted(differences.items())]
+    suffix = "-".join(words)
+    if len(words) > _TOLD or not re.fullmatch(r"[\w.=-]+", suffix):
+        suffix = hashlib.sha256(config.to_toml().encode()).hexdigest()[:8]
+    return out / f"{name}-{suffix}"
 
 
 def _config(protocol: TrainConfig, network: str, seed: int) -> TrainConfig:

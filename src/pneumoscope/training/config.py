@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+import math
+import re
+import textwrap
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
 
@@ -29,19 +33,36 @@ __all__ = [
 ]
 
 
+_ANY = float("inf")
+
+
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Frozen, by keyword, and strict: an unknown key is an error."""
+    """Frozen, by keyword, and strict: an unknown key is an error, and so is a number outside its bounds.
+
+    Attributes:
+        ranges: Lowest and highest value of each number.
+    """
+
+    ranges: ClassVar[dict[str, tuple[float, float]]] = {}
+
+    def __post_init__(self) -> None:
+        """Hold each number to its bounds."""
+        for name, (low, high) in self.ranges.items():
+            check_range(name, getattr(self, name), low, high)
 
 
-def check_range(name: str, value: float, low: float, high: float = float("inf")) -> None:
-    """Refuse a number outside its bounds.
+def check_range(name: str, value: float, low: float, high: float = _ANY) -> None:
+    """Refuse a number outside its bounds, and one that is not finite.
 
     Raises:
         ValueError: With the name and the bounds.
     """
-    if not low <= value <= high:
-        bounds = f"at least {low:g}" if high == float("inf") else f"{low:g} to {high:g}"
-        raise ValueError(f"{name} must be {bounds}, not {value:g}")
+    if not (low <= value <= high and math.isfinite(value)):
+        raise ValueError(f"{name} must be {_bounds(low, high)}, not {value:g}")
+
+
+def _bounds(low: float, high: float) -> str:
+    return f"at least {low:g}" if high == _ANY else f"{low:g} to {high:g}"
 
 
 def _check_ages(name: str, ages: tuple[float, ...]) -> None:
@@ -74,6 +95,8 @@ class DataConfig(Section, frozen=True):
 
     Attributes:
         labels: "pattern" tells normal, bacterial and viral apart; "binary" normal and pneumonia.
+        negative: The class without the finding, where its name does not say so (normal, negative, healthy, no finding
+            and the like do).
         source: Layout of the data; "" detects it.
         fractions: Shares of the patients in train, val and test.
         keep_official: Take the set's own test part as the test part. Not given: where there is one. False (or
@@ -112,6 +135,7 @@ class DataConfig(Section, frozen=True):
     """
 
     labels: Literal["pattern", "binary"] = "pattern"
+    negative: str = ""
     source: str = ""
     fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
     keep_official: bool | None = None
@@ -140,9 +164,24 @@ class DataConfig(Section, frozen=True):
     citation: str = ""
     sites: dict[str, SiteConfig] = {}
 
+    ranges: ClassVar[dict[str, tuple[float, float]]] = {
+        "leave_block": (0, 0.9),
+        **dict.fromkeys(("fold", "folds", "clusters", "left_out", "size", "split_seed"), (0, _ANY)),
+        "margin": (0, 1),
+        "trim": (0, 0.4),
+        "low": (0, 100),
+        "high": (0, 100),
+    }
+
     def __post_init__(self) -> None:
-        """Refuse ages that no patient has, and a share that is none."""
-        check_range("leave_block", self.leave_block, 0, 0.9)
+        """Refuse ages that no patient has, and shares that share nothing out."""
+        Section.__post_init__(self)
+        train, val, test = self.fractions
+        if not (min(train, val) > 0 and test >= 0 and abs(train + val + test - 1) <= 1e-6):
+            raise ValueError(
+                "fractions must be shares of train, val and test that sum to 1, something for train and for val, "
+                f"not {list(self.fractions)}"
+            )
         _check_ages("ages", self.ages)
         _check_ages("pattern_ages", self.pattern_ages)
 
@@ -184,11 +223,13 @@ class OptimConfig(Section, frozen=True):
         epochs: At most.
         epoch_films: Films of an epoch, drawn anew for each; 0 for as many as there are.
         batch: Films a step.
-        loss: "cross_entropy" over all classes, or "binary_cross_entropy" of the finding against its absence.
+        loss: "cross_entropy" over all classes, "binary_cross_entropy" of the finding against its absence, or the name
+            of an own one (``register_loss``, or an entry point of the group "pneumoscope.losses").
         finding_weight: Share of the binary loss that is added to the categorical one, 0 to 1.
         label_smoothing: 0 to 1.
         patience: Stop when ``monitor`` has not improved for so many epochs; 0 never stops early.
-        monitor: Validation figure that chooses the epoch: "loss", "auc" or "recall"; "last" keeps the last epoch.
+        monitor: Validation figure that chooses the epoch: "loss", "auc" or "recall" (at a specificity of 90 %, so that
+            an epoch that calls everything is none to keep); "last" keeps the last epoch.
         ema: Decay of the weights' moving average a step; 0 for none. The average is what is validated and kept.
         clip: Largest gradient norm; 0 for no limit.
         frozen_epochs: For transfer: epochs in which only the head learns.
@@ -204,7 +245,7 @@ class OptimConfig(Section, frozen=True):
     epochs: int = 30
     epoch_films: int = 0
     batch: int = 32
-    loss: Literal["cross_entropy", "binary_cross_entropy"] = "cross_entropy"
+    loss: str = "cross_entropy"
     finding_weight: float = 0.0
     label_smoothing: float = 0.0
     patience: int = 0
@@ -215,14 +256,13 @@ class OptimConfig(Section, frozen=True):
     body_rate: float = 0.1
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
 
-    def __post_init__(self) -> None:
-        """Refuse what could not run."""
-        check_range("epochs", self.epochs, 1)
-        check_range("epoch_films", self.epoch_films, 0)
-        check_range("batch", self.batch, 2)  # one film has no batch statistics
-        check_range("learning_rate", self.learning_rate, 1e-12)
-        for name in ("warmup", "finding_weight", "label_smoothing", "ema", "body_rate"):
-            check_range(name, getattr(self, name), 0, 1)
+    ranges: ClassVar[dict[str, tuple[float, float]]] = {
+        "epochs": (1, _ANY),
+        "batch": (2, _ANY),  # one film has no batch statistics
+        "learning_rate": (1e-12, _ANY),
+        **dict.fromkeys(("warmup", "finding_weight", "label_smoothing", "ema", "body_rate"), (0, 1)),
+        **dict.fromkeys(("epoch_films", "weight_decay", "patience", "clip", "frozen_epochs"), (0, _ANY)),
+    }
 
 
 class CalibrationConfig(Section, frozen=True):
@@ -257,10 +297,27 @@ class CalibrationConfig(Section, frozen=True):
     missed: float = 0.01
     false_calls: float = 0.02
 
+    ranges: ClassVar[dict[str, tuple[float, float]]] = {
+        **dict.fromkeys(("folds", "fold_epochs", "shifted_copies", "shift", "l2"), (0, _ANY)),
+        "screening_recall": (0.01, 1),
+        **dict.fromkeys(("missed", "false_calls"), (1e-4, 0.5)),  # nothing or everything is no rule for a threshold
+    }
+
     def __post_init__(self) -> None:
-        """Errors of nothing or of everything are no rule for a threshold."""
-        for name in ("missed", "false_calls"):
-            check_range(name, getattr(self, name), 1e-4, 0.5)
+        """Refuse coverages that are none."""
+        Section.__post_init__(self)
+        if not all(0 < coverage < 1 for coverage in self.coverages):
+            raise ValueError(f"coverages must be above 0 and below 1, not {list(self.coverages)}")
+
+
+_AUGMENT_RANGES = {
+    "flip": (0.0, 1.0),
+    "crop": (0.0, 0.9),
+    "outside": (0.0, 1.0),
+    "guests": (0.0, 4.0),
+    "mixup": (0.0, 0.5),
+    "jpeg": (0.0, 100.0),
+}
 
 
 class AugmentConfig(Section, frozen=True):
@@ -301,6 +358,8 @@ class AugmentConfig(Section, frozen=True):
         guests: How many sit in a batch, as a share of its films (``data.guests``).
         mixup: Largest share of another film that is mixed in, up to 0.5.
         mixup_probability: Of that.
+        extra: Names of own augmentations, applied last and in this order (``register_augmentation``, or entry points of
+            the group "pneumoscope.augmentations").
     """
 
     rotation: float = 10.0
@@ -336,22 +395,20 @@ class AugmentConfig(Section, frozen=True):
     guests: float = 0.25
     mixup: float = 0.0
     mixup_probability: float = 0.5
+    extra: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what could not be drawn."""
-        for name in ("flip", *(field for field in self.__struct_fields__ if field.endswith("probability"))):
-            check_range(name, getattr(self, name), 0, 1)
-        check_range("crop", self.crop, 0, 0.9)
-        check_range("outside", self.outside, 0, 1)
-        check_range("guests", self.guests, 0, 4)
-        check_range("mixup", self.mixup, 0, 0.5)
-        check_range("coarse", self.coarse, 0)
-        check_range("jpeg", self.jpeg, 0, 100)
+        for name in self.__struct_fields__:
+            if name != "extra":
+                low, high = _AUGMENT_RANGES.get(name, (0.0, 1.0 if "probability" in name else _ANY))
+                check_range(name, getattr(self, name), low, high)
 
     @classmethod
     def none(cls) -> AugmentConfig:
         """Everything off."""
-        return cls(**{name: 1.0 if name == "coarse" else 0.0 for name in cls.__struct_fields__})
+        off: dict[str, Any] = {name: 1.0 if name == "coarse" else 0.0 for name in cls.__struct_fields__}
+        return cls(**{**off, "extra": ()})
 
     def scaled(self, share: float) -> AugmentConfig:
         """The same kinds with the same probabilities, at a share of their strengths; 0 switches off all but the flip.
@@ -366,7 +423,7 @@ class AugmentConfig(Section, frozen=True):
                 changed[name] = 1 + (value - 1) * share
             elif name == "jpeg":
                 changed[name] = max(1.0, 100 - (100 - value) * share)
-            elif name != "flip" and not name.endswith("probability"):
+            elif name not in {"flip", "extra"} and not name.endswith("probability"):
                 changed[name] = min(value * share, limits.get(name, float("inf")))
         return msgspec.structs.replace(self, **changed)
 
@@ -377,14 +434,16 @@ class TrainConfig(Section, frozen=True):
     Attributes:
         name: Of the bundle.
         version: Of the bundle.
-        finding: What a positive class is a kind of.
+        finding: What a positive class is a kind of; "" names it after the classes.
         seed: Of everything that is drawn.
         threads: CPU threads; 0 takes all.
     """
 
+    ranges: ClassVar[dict[str, tuple[float, float]]] = {"seed": (0, 2**32), "threads": (0, 4096)}
+
     name: str = "pneumoscope"
     version: str = "0.1.0"
-    finding: str = "pneumonia"
+    finding: str = ""
     seed: int = 0
     threads: int = 0
     data: DataConfig = DataConfig()
@@ -413,7 +472,7 @@ class TrainConfig(Section, frozen=True):
             raise ConfigError(f"cannot be read ({error.strerror})", where=where, remedy="Check the path") from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ConfigError(
-                f"{str(error).rstrip('.')}",
+                _explained(error),
                 where=where,
                 remedy="`pneumoscope train --show-config` prints every key with its default",
             ) from error
@@ -431,7 +490,7 @@ class TrainConfig(Section, frozen=True):
             return msgspec.convert(data, TrainConfig)
         except msgspec.ValidationError as error:
             raise ConfigError(
-                f"{str(error).rstrip('.')}",
+                _explained(error),
                 where="--set",
                 remedy="`pneumoscope train --show-config` prints every key with its default",
             ) from error
@@ -440,6 +499,15 @@ class TrainConfig(Section, frozen=True):
         """The keys in which two configurations differ, each with this one's value and the other's."""
         own, theirs = _flat(self), _flat(other)
         return {key: (own.get(key), theirs.get(key)) for key in own | theirs if own.get(key) != theirs.get(key)}
+
+    def documented(self) -> str:
+        """The whole configuration as TOML, each key below its meaning and range; reading it back gives an equal one."""
+        lines = _documented(self)
+        for section in self.__struct_fields__:
+            if isinstance(values := getattr(self, section), Section):
+                summary = (inspect.getdoc(type(values)) or "").partition("\n")[0]
+                lines += ["", f"# {summary}", f"[{section}]", *_documented(values)]
+        return "\n".join(lines) + "\n"
 
     def to_toml(self) -> str:
         """The whole configuration as TOML; reading it back gives an equal one."""
@@ -452,6 +520,15 @@ class TrainConfig(Section, frozen=True):
         return "\n".join(lines) + "\n"
 
 
+def _explained(error: Exception) -> str:
+    """What is wrong, with the key as a person writes it: msgspec says "... - at `$.optim`" of a whole section."""
+    what, at, place = str(error).rstrip(".").partition(" - at `$.")
+    section = place.rstrip("`")
+    if not at:
+        return what
+    return f"{section}.{what}" if " must be " in what else f"{section}: {what}"
+
+
 def _flat(config: TrainConfig) -> dict[str, Any]:
     """Each value by its key with dots."""
     plain = msgspec.to_builtins(config)
@@ -460,6 +537,34 @@ def _flat(config: TrainConfig) -> dict[str, Any]:
         if isinstance(values, dict):
             flat |= {f"{section}.{key}": value for key, value in values.items()}
     return flat
+
+
+def _documented(section: Section) -> list[str]:
+    """The values of a section that are no sections, each below its meaning, from the docstring, and its range."""
+    plain = msgspec.to_builtins(section)
+    _, _, told = (inspect.getdoc(type(section)) or "").partition("Attributes:")
+    meanings = {
+        name: " ".join(text.split()) for name, text in re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", told, re.MULTILINE)
+    }
+    lines = []
+    for name in section.__struct_fields__:
+        if isinstance(getattr(section, name), Section):
+            continue
+        low, high = _range(section, name)
+        bounds = "" if low is None else f" [{_bounds(low, high)}]"
+        lines += textwrap.wrap(f"{meanings.get(name, '')}{bounds}", 110, initial_indent="# ", subsequent_indent="#   ")
+        given = plain[name] is not None
+        lines.append(f"{name} = {_toml(plain[name])}" if given else f"# {name} = (not given)")
+    return lines
+
+
+def _range(section: Section, name: str) -> tuple[float | None, float]:
+    """Bounds of a number; (None, 0) of anything else."""
+    if name in section.ranges:
+        return section.ranges[name]
+    if isinstance(section, AugmentConfig) and name != "extra":
+        return _AUGMENT_RANGES.get(name, (0.0, 1.0 if "probability" in name else _ANY))
+    return None, 0.0
 
 
 def _toml(value: Any) -> str:

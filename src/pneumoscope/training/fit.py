@@ -171,7 +171,7 @@ class LiveProgress(lightning.Callback):
         if isinstance(early, EarlyStopping) and early.stopped_epoch:
             self.console.print(
                 f"stopped early after epoch {early.stopped_epoch + 1} of {trainer.max_epochs}: "
-                f"{early.monitor.removeprefix('val_')} on the validation films has not improved for "
+                f"{early.monitor.removeprefix('val_').replace('_', ' ')} on the validation films has not improved for "
                 f"{early.patience} epochs (optim.patience)",
                 highlight=False,
                 soft_wrap=True,
@@ -183,6 +183,7 @@ class LiveProgress(lightning.Callback):
 
 
 _DIRECTION = {"loss": "min", "auc": "max", "recall": "max"}
+_WATCHED = {"loss": "val_loss", "auc": "val_auc", "recall": "val_recall_at_90"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -360,7 +361,7 @@ def _checkpoints(run: Path, config: TrainConfig) -> ModelCheckpoint:
     return ModelCheckpoint(
         dirpath=run / "checkpoints",
         filename="best",
-        monitor=None if monitor == "last" else f"val_{monitor}",
+        monitor=_WATCHED.get(monitor),
         mode=_DIRECTION.get(monitor, "min"),
         save_last=True,
         save_top_k=1,
@@ -372,7 +373,7 @@ def _early(config: TrainConfig) -> list[lightning.Callback]:
     monitor = config.optim.monitor
     if not config.optim.patience or monitor == "last":
         return []
-    return [EarlyStopping(f"val_{monitor}", mode=_DIRECTION[monitor], patience=config.optim.patience)]
+    return [EarlyStopping(_WATCHED[monitor], mode=_DIRECTION[monitor], patience=config.optim.patience)]
 
 
 def _loggers(run: Path) -> list[Logger]:

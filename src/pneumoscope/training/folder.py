@@ -8,7 +8,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pneumoscope.errors import ConfigError, TrainingError, UsageError
 from pneumoscope.storage import make_folder, storage_errors, write_atomically
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pneumoscope.data.manifest import Manifest
     from pneumoscope.training.config import TrainConfig
 
-__all__ = ["MARK", "RUN_FILES", "OwnFiles", "RunFolder", "is_empty", "locked"]
+__all__ = ["MARK", "RUN_FILES", "OwnFiles", "RunFolder", "config_differences", "is_empty", "locked", "run_head"]
 
 MARK = ".pneumoscope.json"
 """Name of the file by which a folder is known as this program's own."""
@@ -267,7 +267,7 @@ class RunFolder:
             TrainingError: It holds another run, or another process works in it.
             StorageError: It cannot be written.
         """
-        text = f"# pneumoscope train; films and labels: {manifest.sha256}\n{config.to_toml()}"
+        text = f"{run_head(manifest)}\n{config.to_toml()}"
         if self.path.exists() and not self.path.is_dir():
             raise UsageError("this is a file", where=self.path, remedy="Give a folder for the run to --out")
         if not is_empty(self.path) and not RUN_FILES.own(self.path) and not self._begun_with(text):
@@ -307,7 +307,7 @@ class RunFolder:
             return
         if held.partition("\n")[0] != text.partition("\n")[0]:
             what = "other films or labels"
-        elif differences := type(config).load(self.config).differences(config):
+        elif differences := config_differences(type(config).load(self.config), config):
             what = "another configuration: " + "; ".join(
                 f"{key} is {was} there, and {asked} was asked" for key, (was, asked) in differences.items()
             )
@@ -318,3 +318,16 @@ class RunFolder:
             where=self.path,
             remedy="Give another --out, or --fresh to throw that run away",
         )
+
+
+def run_head(manifest: Manifest) -> str:
+    """First line of a run's ``config.toml``: of which films and labels it is."""
+    return f"# pneumoscope train; films and labels: {manifest.sha256}"
+
+
+def config_differences(held: TrainConfig, asked: TrainConfig) -> dict[str, tuple[Any, Any]]:
+    """The keys that differ; "finding" had a default before 0.4.0 that now follows from the classes."""
+    differences = held.differences(asked)
+    if differences.get("finding") == ("pneumonia", ""):
+        del differences["finding"]
+    return differences

@@ -14,12 +14,14 @@ from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel
 
 from pneumoscope.errors import TrainingError
-from pneumoscope.stats.roc import roc_auc
-from pneumoscope.training.augment import apply_augmentation, draw_parameters
+from pneumoscope.networks.extensions import Extensions
+from pneumoscope.stats.roc import recall_at_specificity, roc_auc
+from pneumoscope.training.augment import apply_augmentation, draw_parameters, find_augmentation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from numpy.typing import NDArray
     from torch.nn import Parameter
 
     from pneumoscope.networks.base import Network
@@ -27,7 +29,17 @@ if TYPE_CHECKING:
     from pneumoscope.training.batches import UnlabelledFilms
     from pneumoscope.training.config import OptimConfig, TrainConfig
 
-__all__ = ["Learner", "Objective", "allowed_mask", "finding_logit", "make_optimizer", "make_schedule", "normalize"]
+__all__ = [
+    "Learner",
+    "Objective",
+    "allowed_mask",
+    "find_loss",
+    "finding_logit",
+    "make_optimizer",
+    "make_schedule",
+    "normalize",
+    "register_loss",
+]
 
 
 def finding_logit(logits: Tensor, positive: Tensor) -> Tensor:
@@ -47,6 +59,23 @@ def allowed_mask(labels: Tensor, classes: int) -> Tensor:
     return labels.bool() if labels.dim() == 2 else F.one_hot(labels, classes).bool()
 
 
+_LOSSES: Extensions[Callable[[Tensor, Tensor], Tensor]] = Extensions(
+    "loss", "pneumoscope.losses", ("cross_entropy", "binary_cross_entropy")
+)
+register_loss = _LOSSES.register
+"""``register_loss(name, function)``: logits float [N, C] and labels, int64 [N] (or bool [N, C] of the classes that each
+film may be of, where labels leave classes open) -> loss of each film, float [N]. For ``optim.loss``."""
+
+
+def find_loss(name: str) -> Callable[[Tensor, Tensor], Tensor] | None:
+    """The own loss of that name; None for those that are built in.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    return None if name in {"cross_entropy", "binary_cross_entropy"} else _LOSSES.find(name)
+
+
 class Objective(torch.nn.Module):
     """The loss of a batch.
 
@@ -55,6 +84,7 @@ class Objective(torch.nn.Module):
         weights: One weight a class, or None.
         label_smoothing: 0 to 1 (Szegedy et al., CVPR 2016, section 7).
         finding_weight: Share of the finding's binary cross-entropy; 1 leaves nothing else.
+        own: Takes the place of all this: logits float [N, C] and labels -> loss of each film, float [N].
     """
 
     def __init__(
@@ -64,8 +94,10 @@ class Objective(torch.nn.Module):
         weights: Tensor | None = None,
         label_smoothing: float = 0.0,
         finding_weight: float = 0.0,
+        own: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__()
+        self.own = own
         self.positive: Tensor
         self.weights: Tensor | None
         self.register_buffer("positive", torch.tensor(list(positive)), persistent=False)
@@ -82,6 +114,8 @@ class Objective(torch.nn.Module):
             logits: float [N, C].
             labels: int64 [N], or bool [N, C] of the classes that each film may be of.
         """
+        if self.own is not None:
+            return self.own(logits, labels)
         allowed = allowed_mask(labels, logits.shape[1])
         share = self.finding_weight
         loss = logits.new_zeros(len(logits))
@@ -167,6 +201,11 @@ def normalize(films: Tensor, network: Network) -> Tensor:
     return (films.float() / 255 - network.mean) / network.std
 
 
+def _recall_at_90(truth: NDArray[np.bool_], score: NDArray[np.float32]) -> float:
+    """Recall at a specificity of 90 %: an epoch that calls everything has none. NaN without films of both kinds."""
+    return recall_at_specificity(truth, score, 0.9) if 0 < truth.sum() < len(truth) else float("nan")
+
+
 class Learner(lightning.LightningModule):
     """The network, its moving average, and how both learn.
 
@@ -197,12 +236,14 @@ class Learner(lightning.LightningModule):
             AveragedModel(network, avg_fn=_ema(config.optim.ema), use_buffers=True) if config.optim.ema else None
         )
         self.config = config
+        self.extra = [find_augmentation(name) for name in config.augment.extra]
         optim = config.optim
         self.objective = Objective(
             positive,
             weights=weights,
             label_smoothing=optim.label_smoothing,
             finding_weight=1.0 if optim.loss == "binary_cross_entropy" else optim.finding_weight,
+            own=find_loss(optim.loss),
         )
         self._train: list[tuple[Tensor, Tensor, int]] = []
         self._validation: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -230,7 +271,10 @@ class Learner(lightning.LightningModule):
         plain = films.float() / 255
         if self.outside is not None:
             plain = self.outside.swap(plain, rows, generator)
-        seen = apply_augmentation(plain, drawn) * 255
+        seen = apply_augmentation(plain, drawn)
+        for own in self.extra:
+            seen = own(seen, generator)
+        seen = seen * 255
         logits = self.network(normalize(seen, self.network).contiguous(memory_format=torch.channels_last)).float()
         logits = logits[: len(labels)]  # guests have no label
         loss = self.objective(logits, labels)
@@ -275,6 +319,7 @@ class Learner(lightning.LightningModule):
             "val_loss": float(losses.mean()),
             "val_accuracy": float(_among(logits, allowed).float().mean()),
             "val_recall": float((score[truth] > 0).mean()) if truth.any() else float("nan"),
+            "val_recall_at_90": _recall_at_90(truth, score),
             "val_auc": roc_auc(truth, score) if 0 < truth.sum() < len(truth) else float("nan"),
         }
         if self._train:

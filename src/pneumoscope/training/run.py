@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from pneumoscope.data.cache import Cache
-from pneumoscope.errors import ConfigError, DatasetError
+from pneumoscope.errors import ConfigError
 from pneumoscope.model.bundle import read_bundle, write_bundle
 from pneumoscope.model.decide import calibrated_probabilities
 from pneumoscope.model.schema import BundleMeta, ClassSpec
@@ -21,6 +21,7 @@ from pneumoscope.settings import Settings
 from pneumoscope.stats.metrics import metrics
 from pneumoscope.storage import write_atomically
 from pneumoscope.training.across_sites import calibrate_by_left_out_sites
+from pneumoscope.training.augment import find_augmentation
 from pneumoscope.training.batches import read_unlabelled_films
 from pneumoscope.training.calibration import collect_logits, fit_calibration
 from pneumoscope.training.drift_baseline import validation_drift_baseline
@@ -35,11 +36,13 @@ from pneumoscope.training.export import (
 )
 from pneumoscope.training.fit import TORCH, TrainingData, read_history
 from pneumoscope.training.folder import RunFolder
-from pneumoscope.training.learner import predict
+from pneumoscope.training.learner import find_loss, predict
 from pneumoscope.training.out_of_fold import calibrate_out_of_fold, find_folds
 from pneumoscope.training.setup import (
+    finding_for,
     fold_configs,
     learned_sites,
+    manifest_for,
     network_for,
     preprocess_spec_for,
     quality_spec_for,
@@ -118,14 +121,12 @@ def train(
         StorageError: The disk is full; the run can be gone on with.
     """
     folder = RunFolder(out)
-    if not any(manifest.positive) or all(manifest.positive):
-        raise DatasetError(
-            f"of the classes {', '.join(manifest.classes)} none is named like a normal one",
-            where=manifest.root,
-            remedy="Name the class without the finding normal, negative, healthy or no finding",
-        )
+    manifest = manifest_for(manifest, config)
     spec = preprocess_spec_for(config)
     network = network_for(config, manifest, spec)
+    find_loss(config.optim.loss)
+    for name in config.augment.extra:
+        find_augmentation(name)
     split = split_for(manifest, config)
     _plans(manifest, config)  # refused now, and not after the first network
     finished = folder.summary.exists() and not fresh
@@ -226,7 +227,7 @@ def _train(
     meta = BundleMeta(
         name=config.name,
         version=config.version,
-        finding=config.finding,
+        finding=finding_for(config, manifest),
         classes=classes,
         preprocess=spec,
         evidence_bias=tuple(fitted.network.evidence_bias()),

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from pneumoscope.data.labels import binary_label
 from pneumoscope.data.manifest import Site
 from pneumoscope.data.split import first_block, k_folds, leave_out, make_split
-from pneumoscope.errors import ConfigError
+from pneumoscope.errors import ConfigError, DatasetError
 from pneumoscope.lungs.segmentation import lung_segmenter
 from pneumoscope.model.preprocess import PreprocessSpec
 from pneumoscope.model.schema import LearnedSite
@@ -30,15 +31,48 @@ if TYPE_CHECKING:
     from pneumoscope.training.config import TrainConfig
 
 __all__ = [
+    "finding_for",
     "fold_configs",
     "known_sites",
     "learned_sites",
+    "manifest_for",
     "network_for",
     "preprocess_spec_for",
     "quality_spec_for",
     "site_configs",
     "split_for",
 ]
+
+_NAMED = 3  # positive classes that a finding is named after
+
+
+def manifest_for(manifest: Manifest, config: TrainConfig) -> Manifest:
+    """The films with the labels that the configuration asks for, and the class without the finding known.
+
+    Raises:
+        DatasetError: The labels cannot be so, or no class is without the finding.
+    """
+    manifest = manifest.with_task(config.data.labels, config.data.negative)
+    if not any(manifest.positive) or all(manifest.positive):
+        raise DatasetError(
+            f"of the classes {', '.join(manifest.classes)} none is named like a normal one",
+            where=manifest.root,
+            remedy="Name the class without the finding: --set data.negative=CLASS (normal, negative, healthy and no "
+            "finding are known)",
+        )
+    return manifest
+
+
+def finding_for(config: TrainConfig, manifest: Manifest) -> str:
+    """What the positive classes are called together: as the configuration says, else after them."""
+    if config.finding:
+        return config.finding
+    names = [name for name, positive in zip(manifest.classes, manifest.positive, strict=True) if positive]
+    if all(binary_label(name) == "pneumonia" for name in names):
+        return "pneumonia"
+    if len(names) == 1:
+        return "finding" if names[0].isdecimal() else names[0]
+    return " or ".join(names) if len(names) <= _NAMED else "abnormality"
 
 
 def preprocess_spec_for(config: TrainConfig) -> PreprocessSpec:

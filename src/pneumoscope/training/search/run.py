@@ -27,7 +27,7 @@ from pneumoscope.training.search.record import OuterEvaluation, SearchProgress, 
 from pneumoscope.training.search.study import Proposals, open_study, points_of, pruner
 from pneumoscope.training.search.trial import TrialContext, hold_out
 from pneumoscope.training.search.worker import Worker, best_trial_of
-from pneumoscope.training.setup import preprocess_spec_for
+from pneumoscope.training.setup import manifest_for, preprocess_spec_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -230,6 +230,7 @@ def search(
     where = where or StudyLocation()
     if config.seed < 0:
         raise ConfigError(f"a seed is 0 or more, not {config.seed}", where="seed", remedy="Give --seed 0")
+    manifest = manifest_for(manifest, config)
     films = hold_out(manifest, config, plan.folds)
     checked = check_space(space, config, len(manifest.classes), drop=drop)
     points = points_of(checked.space, plan, config.seed, checked.start)

@@ -22,7 +22,7 @@ from pneumoscope.storage import make_folder, write_atomically
 from pneumoscope.training.fit import TrainingData, fit, read_history
 from pneumoscope.training.learner import finding_logit, predict
 from pneumoscope.training.search.folder import TRIAL_FILES
-from pneumoscope.training.setup import network_for, preprocess_spec_for, split_for
+from pneumoscope.training.setup import manifest_for, network_for, preprocess_spec_for, split_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,15 +102,10 @@ def hold_out(manifest: Manifest, config: TrainConfig, folds: int) -> SearchFilms
             where="data.fractions",
             remedy="Give the third part something, like data.fractions=[0.8,0.1,0.1]",
         )
-    if not any(manifest.positive) or all(manifest.positive):
-        raise DatasetError(
-            f"of the classes {', '.join(manifest.classes)} none is named like a normal one",
-            where=manifest.root,
-            remedy="Name the class without the finding normal, negative, healthy or no finding",
-        )
+    manifest = manifest_for(manifest, config)
     outer = split_for(manifest, config)
     rows = np.sort(np.concatenate([outer.parts["train"], outer.parts["val"]]))
-    learning = Manifest([manifest.films[row] for row in rows.tolist()], manifest.root)
+    learning = Manifest([manifest.films[row] for row in rows.tolist()], manifest.root, negative=manifest.negative)
     if learning.classes != manifest.classes:
         missing = ", ".join(sorted(set(manifest.classes) - set(learning.classes)))
         raise DatasetError(

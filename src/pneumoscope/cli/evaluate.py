@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -118,6 +118,7 @@ class _Predicted:
     reader: Reader | None = None
     bundle: Path | None = None
     run: FinishedRun | None = None
+    boxes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +237,7 @@ def evaluate(  # noqa: PLR0917 - typer makes them options
                 seed=seed,
                 stress_films=stress_films if stress else 0,
                 sanity=sanity,
+                boxes=judged.boxes,
                 progress=True,
                 step=step,
             )
@@ -309,7 +311,8 @@ def _from_films(bundle: str, data: Path, asked: _Options) -> _Predicted:
         table = replace(table, thresholds=asked.thresholds, chosen=dict.fromkeys(asked.thresholds, words), band=None)
     if isinstance(system, BundleSystem):
         table = replace(table, notes=(*table.notes, *training_overlap_notes(path, table)))
-        return _Predicted(table, system.reader, path, _finished(path.parent))
+        boxes = {film.path: film.boxes for film in films.films if film.boxes}
+        return _Predicted(table, system.reader, path, _finished(path.parent), boxes)
     return _Predicted(table)
 
 

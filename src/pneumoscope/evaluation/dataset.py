@@ -38,6 +38,7 @@ __all__ = [
     "LabelledFilm",
     "MappedLabels",
     "evaluation_films",
+    "film_sites",
     "films_of_manifest",
     "films_of_table",
     "map_labels",
@@ -145,7 +146,18 @@ def _of_manifest(manifest: Manifest, rows: Sequence[int], words: str) -> Evaluat
             remedy="Put the films back, or make the manifest again: pneumoscope manifest DATA --out FILE.parquet",
         )
     films = [
-        Candidate(film.path, film.label, film.patient, film.part, film.age, film.sex, film.view, film.source)
+        Candidate(
+            path=film.path,
+            label=film.label,
+            patient=film.patient,
+            part=film.part,
+            age=film.age,
+            sex=film.sex,
+            view=film.view,
+            source=film.source,
+            site=film.site or None,
+            boxes=film.boxes,
+        )
         for film in kept
     ]
     return EvaluationFilms(
@@ -372,12 +384,19 @@ def _patients(films: list[Candidate]) -> NDArray[np.str_] | None:
     return np.array([film.patient or f"film:{film.path}" for film in films], dtype=np.str_)
 
 
+def film_sites(films: Sequence[Candidate]) -> list[str]:
+    """The site of each film; empty where all are of one."""
+    sites = [film.site or "" for film in films]
+    return sites if len(set(sites)) > 1 else []
+
+
 def _strata(films: list[Candidate]) -> dict[str, NDArray[np.str_]]:
     found = {
         "age": [age_band(film.age or "") for film in films],
         "sex": [normalize_sex(film.sex or "") for film in films],
         "view": [(film.view or "").strip().upper() for film in films],
         "source": [film.source or "" for film in films],
+        "site": film_sites(films),
     }
     return {name: np.array(groups, dtype=np.str_) for name, groups in found.items() if any(groups)}
 
@@ -393,6 +412,8 @@ class LabelledFilm:
         positive: Whether that class is the finding.
         patient: Films of one patient have one name.
         open: Decodes it. Raises FilmError where that fails.
+        site: The data set that it is of, where there are several.
+        boxes: What a reader drew around findings, as in a manifest; None if nobody drew any.
     """
 
     path: str
@@ -401,28 +422,34 @@ class LabelledFilm:
     positive: bool
     patient: str
     open: Callable[[], Radiograph]
+    site: str = ""
+    boxes: str | None = None
 
 
 def films_of_manifest(manifest: Manifest, indices: Iterable[int] | None = None) -> list[LabelledFilm]:
     """The films of a manifest, or some of them (a part of a split, ``split.parts["test"]``)."""
     chosen = range(len(manifest)) if indices is None else [int(i) for i in indices]
-    finding = dict(zip(manifest.classes, manifest.positive, strict=True))
-    rows = [manifest.films[i] for i in chosen]
     return [
         LabelledFilm(
-            path=row.path,
+            path=(row := manifest.films[i]).path,
             sha256=row.sha256,
             label=row.label,
-            positive=finding[row.label],
+            positive=bool(manifest.finding[i]),
             patient=row.patient,
             open=partial(open_film, manifest.root, row.path),
+            site=row.site,
+            boxes=row.boxes,
         )
-        for row in rows
+        for i in chosen
     ]
 
 
-def films_of_table(table: PredictionTable) -> list[LabelledFilm]:
+def films_of_table(table: PredictionTable, boxes: Mapping[str, str] | None = None) -> list[LabelledFilm]:
     """The films of a table of predictions.
+
+    Args:
+        table: The predictions.
+        boxes: By path, what a reader drew around findings.
 
     Raises:
         DatasetError: The table does not say where its films are, or what their sha256 is.
@@ -433,7 +460,7 @@ def films_of_table(table: PredictionTable) -> list[LabelledFilm]:
             where=table.films or None,
             remedy="Judge a bundle on a folder of films, not a table alone",
         )
-    labels = table.label_names
+    labels, sites = table.label_names, table.strata.get("site")
     return [
         LabelledFilm(
             path=path,
@@ -442,6 +469,8 @@ def films_of_table(table: PredictionTable) -> list[LabelledFilm]:
             positive=bool(table.truth[i]),
             patient=path if table.patients is None else str(table.patients[i]),
             open=partial(open_film, Path(table.root), path),
+            site="" if sites is None else str(sites[i]),
+            boxes=(boxes or {}).get(path),
         )
         for i, path in enumerate(table.paths)
     ]

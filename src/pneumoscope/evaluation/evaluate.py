@@ -12,7 +12,7 @@ from pneumoscope.evaluation.prediction_files import write_predictions_csv, write
 from pneumoscope.storage import csv_text, make_folder, storage_errors, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from os import PathLike
     from pathlib import Path
 
@@ -61,6 +61,7 @@ def evaluate(
     seed: int = 0,
     stress_films: int = 0,
     sanity: bool = False,
+    boxes: Mapping[str, str] | None = None,
     progress: bool = False,
     step: Callable[[str], None] = lambda _: None,
 ) -> EvaluationOutput:
@@ -80,6 +81,7 @@ def evaluate(
         seed: Of all that is drawn.
         stress_films: Films of the corruption sweep, drawn by chance; 0 leaves it out.
         sanity: Check the evidence.
+        boxes: By path of the film, what a reader drew around findings: the evidence is then held against them.
         progress: Show bars if a person looks at standard error.
         step: Told the name of each step as it begins, those of the report too.
 
@@ -105,7 +107,7 @@ def evaluate(
     if reader is not None and bundle is not None and (stress_films or sanity):
         from pneumoscope.evaluation.dataset import films_of_table, stratified_sample  # noqa: PLC0415 - only where it is used
 
-        films = films_of_table(table)
+        films = films_of_table(table, boxes)
         if stress_films:
             from pneumoscope.evaluation.robustness.sweep import run_corruption_sweep  # noqa: PLC0415
 

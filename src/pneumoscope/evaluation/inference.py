@@ -16,7 +16,7 @@ from pneumoscope.data.manifest import Manifest
 from pneumoscope.data.progress import track_progress
 from pneumoscope.data.split import Split
 from pneumoscope.errors import DatasetError
-from pneumoscope.evaluation.dataset import map_labels
+from pneumoscope.evaluation.dataset import film_sites, map_labels
 from pneumoscope.evaluation.journal import Journal
 from pneumoscope.evaluation.predictions import (
     PredictionTable,
@@ -222,6 +222,7 @@ def _film_strata(
     found = {
         "labelled": [film.label for film, _ in read] if fitted.joined else [],
         "source": [film.source or films.source for film, _ in read],
+        "site": film_sites([film for film, _ in read]),
         "resolution": [resolution_band(a.rows, a.columns) if a.rows and a.columns else "" for _, a in read],
         "aspect": [aspect_band(a.rows, a.columns) if a.rows and a.columns else "" for _, a in read],
         "age": [age_band(film.age or "") for film, _ in read],

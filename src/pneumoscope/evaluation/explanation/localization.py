@@ -8,20 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pneumoscope.evaluation.explanation.result import MeanMapOfGroup, MeanMaps, PointingGame
+from pneumoscope.evaluation.explanation.result import BoxEvidence, MeanMapOfGroup, MeanMaps, PointingGame
 from pneumoscope.evaluation.inference import ordered_map
 from pneumoscope.films.resample import resize
 from pneumoscope.phantom.draw import draw_phantom
 from pneumoscope.stats.metrics import auc_metric, mean_metric, proportion_metric
 
 __all__ = [
+    "BoxedFilm",
     "Overlap",
+    "boxed_film",
+    "boxes_mask",
     "cover_of",
     "edge_weights",
     "map_similarity",
     "overlap_of",
     "pointing_game",
     "spread",
+    "summarize_boxes",
     "summarize_mean_maps",
 ]
 
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 
     from pneumoscope.evaluation.explanation.network import FilmEvidence
     from pneumoscope.evaluation.explanation.result import Grid
+    from pneumoscope.stats.metrics import Metric
 
     Values = NDArray[np.floating[Any]]
 
@@ -219,6 +224,86 @@ def pointing_game(
         change_pointing=proportion_metric(
             "pointing game of the gained evidence", [o.hit for o in changes], None, "phantoms"
         ),
+    )
+
+
+def boxes_mask(boxes: str, rows: int, columns: int) -> NDArray[np.bool_]:
+    """Readers' boxes as a mask of the film: bool [rows, columns].
+
+    Args:
+        boxes: "x y width height" as shares of the film's width and height, several with a semicolon between them.
+        rows: Of the film.
+        columns: Likewise.
+    """
+    mask = np.zeros((rows, columns), dtype=np.bool_)
+    for box in boxes.split(";"):
+        if not box.strip():
+            continue
+        x, y, width, height = (float(number) for number in box.split())
+        left, top = max(0, int(np.floor(x * columns))), max(0, int(np.floor(y * rows)))
+        mask[top : int(np.ceil((y + height) * rows)), left : int(np.ceil((x + width) * columns))] = True
+    return mask
+
+
+@dataclass(frozen=True, slots=True)
+class BoxedFilm:
+    """A film with boxes, as the network sees it.
+
+    Attributes:
+        site: Whose film.
+        patient: Likewise.
+        evidence: Against the boxes.
+        grad_cam: Likewise.
+    """
+
+    site: str
+    patient: str
+    evidence: Overlap
+    grad_cam: Overlap
+
+
+def boxed_film(network: OpenBundle, seen: FilmEvidence, mask: NDArray[np.bool_], *, site: str) -> BoxedFilm | None:
+    """Hold the evidence of a film, and Grad-CAM's, against its boxes; None if these lie outside the network's frame."""
+    cover = cover_of(mask, seen.frame, seen.map.shape)
+    if cover.sum() <= 0:
+        return None
+    grad_cam = network.grad_cam(seen.pixels)
+    return BoxedFilm(site, seen.patient, overlap_of(seen.map, cover), overlap_of(grad_cam, cover))
+
+
+def summarize_boxes(films: Sequence[BoxedFilm], *, rng: np.random.Generator) -> tuple[BoxEvidence, ...]:
+    """Of all films, then by site where there are several; none without films.
+
+    Args:
+        films: Each with the finding.
+        rng: For the bootstrap.
+    """
+    if not films:
+        return ()
+    sites = sorted({film.site for film in films})
+    groups = {"": list(films)} | ({site: [f for f in films if f.site == site] for site in sites} if sites[1:] else {})
+    return tuple(_box_evidence(site, group, rng) for site, group in groups.items())
+
+
+def _box_evidence(site: str, films: Sequence[BoxedFilm], rng: np.random.Generator) -> BoxEvidence:
+    people = [film.patient for film in films]
+    ours, theirs = [film.evidence for film in films], [film.grad_cam for film in films]
+
+    def shares(name: str, found: Sequence[Overlap]) -> Metric:
+        kept = [(one.share, who) for one, who in zip(found, people, strict=True) if one.share is not None]
+        return mean_metric(name, [share for share, _ in kept], [who for _, who in kept], "boxes", rng=rng)
+
+    return BoxEvidence(
+        site=site,
+        films=len(films),
+        pointing=proportion_metric("pointing game", [one.hit for one in ours], people, "boxes"),
+        pointing_grad_cam=proportion_metric("pointing game, Grad-CAM", [one.hit for one in theirs], people, "boxes"),
+        pointing_by_chance=mean_metric(
+            "pointing game by chance", [one.touched for one in ours], people, "boxes", rng=rng
+        ),
+        share=shares("evidence in the boxes", ours),
+        share_grad_cam=shares("evidence in the boxes, Grad-CAM", theirs),
+        share_by_chance=mean_metric("area of the boxes", [one.area for one in ours], people, "boxes", rng=rng),
     )
 
 

@@ -92,6 +92,20 @@ class OpenBundle:
         p = calibrated_probabilities(logits, self.meta.calibrator)[list(self.meta.positive)].sum()
         return min(1.0, float(p)), finding_map(maps, logits, self.meta)
 
+    def grad_cam(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Grad-CAM of the likeliest class of the finding: float32 [h, w], nowhere negative.
+
+        For networks with a mean over places and one linear layer behind the last feature map it is the positive part of
+        the class's own evidence (Selvaraju et al., ICCV 2017, section 3.2).
+
+        Args:
+            pixels: uint8 [size, size], the network's input.
+        """
+        logits, maps = self.session.run(pixels)
+        likeliest = max(self.meta.positive, key=lambda number: float(logits[number]))
+        positive: NDArray[np.float32] = np.maximum(maps[likeliest], np.float32(0))
+        return positive
+
     def see(self, radiograph: Radiograph, *, patient: str = "", positive: bool = False) -> FilmEvidence:
         """A film through the reading path, up to its map."""
         prepared = prepare_film(radiograph, self.meta.preprocess)

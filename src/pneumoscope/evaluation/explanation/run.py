@@ -20,10 +20,18 @@ from pneumoscope.evaluation.explanation.faithfulness import (
     deletion_insertion_curves,
     parameter_randomization,
 )
-from pneumoscope.evaluation.explanation.localization import cover_of, pointing_game, summarize_mean_maps
+from pneumoscope.evaluation.explanation.localization import (
+    boxed_film,
+    boxes_mask,
+    cover_of,
+    pointing_game,
+    summarize_boxes,
+    summarize_mean_maps,
+)
 from pneumoscope.evaluation.explanation.masking import default_lung_mask, lung_evidence, read_masked, summarize_masking
 from pneumoscope.evaluation.explanation.network import open_bundle
 from pneumoscope.evaluation.explanation.result import (
+    BoxEvidence,
     ExplanationResult,
     LungEvidence,
     Masking,
@@ -50,6 +58,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pneumoscope.evaluation.dataset import LabelledFilm
+    from pneumoscope.evaluation.explanation.localization import BoxedFilm
     from pneumoscope.evaluation.explanation.masking import MaskedReading
     from pneumoscope.evaluation.explanation.network import FilmEvidence, OpenBundle
     from pneumoscope.types.radiograph import Radiograph
@@ -65,6 +74,7 @@ class FilmChecks:
         places: None with fewer than two films of the finding.
         lungs: None if no lungs were looked for, or none were found.
         blanking: Likewise.
+        boxes: Against readers' boxes; none without boxes.
         limits: What could not be said, each a sentence.
     """
 
@@ -72,6 +82,7 @@ class FilmChecks:
     lungs: LungEvidence | None
     blanking: Masking | None
     limits: tuple[str, ...]
+    boxes: tuple[BoxEvidence, ...] = ()
 
 
 def check_all_films(
@@ -88,6 +99,7 @@ def check_all_films(
     Raises:
         DatasetError: No film can be decoded.
     """
+    boxed: list[BoxedFilm] = []
 
     def one(film: LabelledFilm) -> tuple[FilmEvidence, dict[tuple[str, str], MaskedReading] | None] | None:
         try:
@@ -95,6 +107,10 @@ def check_all_films(
         except FilmError:
             return None
         seen = network.see(radiograph, patient=film.patient, positive=film.positive)
+        if film.boxes and film.positive:
+            drawn = boxes_mask(film.boxes, radiograph.rows, radiograph.columns)
+            if held := boxed_film(network, seen, drawn, site=film.site):
+                boxed.append(held)
         mask = None if find_lungs is None else find_lungs(radiograph)
         cover = None if mask is None or not mask.any() else cover_of(mask, seen.frame, seen.map.shape)
         if mask is None or cover is None or not cover.any():
@@ -105,6 +121,9 @@ def check_all_films(
     found = [look for look in looks if look is not None]
     if not found:
         raise DatasetError(f"none of the {len(films)} films can be read", where=films[0].path)
+    # In the order of names: threads end in any order, and the bootstrap is to be the same every time.
+    boxed.sort(key=lambda film: (film.site, film.patient, film.evidence.area, film.evidence.touched))
+    boxes = summarize_boxes(boxed, rng=np.random.default_rng((seed, 6)))
     limits = []
     if len(found) < len(films):
         limits.append(f"{len(films) - len(found)} of {len(films)} films could not be decoded and are in no figure.")
@@ -115,7 +134,7 @@ def check_all_films(
     framed = [(seen, row) for seen, row in found if row is not None]
     if not framed:
         limits.append("No lung fields were found: nothing is said of the lungs.")
-        return FilmChecks(where, None, None, tuple(limits))
+        return FilmChecks(where, None, None, tuple(limits), boxes)
     seen = [look for look, _ in framed]
     missed = len(found) - len(framed)
     return FilmChecks(
@@ -123,6 +142,7 @@ def check_all_films(
         lung_evidence(seen, not_found=missed, rng=rng),
         summarize_masking(network, seen, [row for _, row in framed], not_found=missed, rng=rng),
         tuple(limits),
+        boxes,
     )
 
 
@@ -255,7 +275,7 @@ def run_explanation_checks(
     threads = (Settings.from_environment() if settings is None else settings).cpu_threads()
     network = open_bundle(bundle)
     by = None if find_lungs is None else f"{find_lungs.__module__}.{find_lungs.__qualname__}"
-    asked = [__version__, network.model.sha256, by, seed, asdict(effort), [(f.sha256, f.label) for f in films]]
+    asked = [__version__, network.model.sha256, by, seed, asdict(effort), [(f.sha256, f.label, f.boxes) for f in films]]
     parts = _PartCache(Path(out) / "sanity", sha256(msgspec.json.encode(asked)).hexdigest())
 
     looks = parts.get(
@@ -303,6 +323,7 @@ def run_explanation_checks(
         lungs=looks.lungs if looks else None,
         places=looks.places if looks else None,
         blanking=looks.blanking if looks else None,
+        boxes=looks.boxes if looks else (),
         limits=(*(looks.limits if looks else ()), *parts.limits),
     )
     result.save(Path(out) / "sanity.json")

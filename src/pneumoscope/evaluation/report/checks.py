@@ -8,7 +8,10 @@ from pneumoscope.evaluation.report import formatting as words
 from pneumoscope.evaluation.report.engine import Block, Cell, Notes, Row, Section, Table, Text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pneumoscope.evaluation.explanation.result import (
+        BoxEvidence,
         ExplanationResult,
         LungEvidence,
         Masking,
@@ -120,6 +123,7 @@ def explanation_section(facts: ReportContext, album: FigureSet) -> Section:
         *_lung_share(sanity.lungs, facts.finding),
         *_mean_map(sanity.places, album),
         *_masking(sanity.blanking),
+        *_boxes(sanity.boxes),
         *_pointing_game(sanity.phantoms),
     ]
     if sanity.limits:
@@ -243,6 +247,34 @@ def _masking(found: Masking | None) -> list[Block]:
         Text(text, title="Masking"),
         Table("blanking", f"{words.counted(found.films, 'film')} with lungs found", head, tuple(rows)),
     ]
+
+
+def _boxes(found: Sequence[BoxEvidence]) -> list[Block]:
+    if not found:
+        return []
+    rows = []
+    for one in found:
+        where = f" ({one.site})" if one.site else ""
+        films = words.counted(one.films, "film")
+        rows += [
+            Row(
+                f"Pointing game{where}",
+                (words.cell(one.pointing), words.cell(one.pointing_grad_cam), words.cell(one.pointing_by_chance)),
+                f"greatest evidence in a box; {films}",
+            ),
+            Row(
+                f"Evidence in the boxes{where}",
+                (words.cell(one.share), words.cell(one.share_grad_cam), words.cell(one.share_by_chance)),
+                "share of the positive evidence",
+            ),
+        ]
+    text = Text(
+        "Readers drew boxes around the finding. Grad-CAM is of the same network, for its likeliest class of the "
+        "finding; by chance is the share of places that boxes touch, and of the picture that is box.",
+        title="Readers' boxes",
+    )
+    head = ("Metric", "Evidence", "Grad-CAM", "By chance")
+    return [text, Table("boxes", f"{words.counted(found[0].films, 'film')} with boxes", head, tuple(rows))]
 
 
 def _pointing_game(found: PointingGame | None) -> list[Block]:

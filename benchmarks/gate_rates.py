@@ -32,7 +32,7 @@ from pneumoscope.model.bundle import find_bundle, read_bundle, write_bundle
 from pneumoscope.model.reader import Reader
 from pneumoscope.quality.checks import QualityResult, check_quality
 from pneumoscope.quality.spec import shipped_quality_spec
-from pneumoscope.reports.table import correction_words
+from pneumoscope.reports.summary import correction_words
 from pneumoscope.stats.proportions import wilson
 from pneumoscope.types.radiograph import FilmInfo, Radiograph
 from quality_head.kinds import KINDS, draw_kind

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from pneumoscope.phantom.draw import KINDS, draw_phantom
 from pneumoscope.quality.checks import check_quality
 from pneumoscope.quality.spec import shipped_quality_spec
-from pneumoscope.reports.table import correction_words
+from pneumoscope.reports.summary import correction_words
 from pneumoscope.types.radiograph import FilmInfo, Radiograph
 from quality_head.photographs import GROUNDS, as_photograph
 

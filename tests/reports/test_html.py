@@ -62,7 +62,7 @@ def test_all_that_matters_is_on_the_page(read_reading: Reading, given: ReportCon
         *("Pneumonia", "96.7 %", "probability of pneumonia", "Pneumonia is called from 20.0 %", "the film is small"),
         *("normal 3.3 %", "bacterial 60.0 %", "viral 36.7 %", "Bacterial pattern.", "not microbiology"),
         *("called 98 of 100 with pneumonia", "left lower zone", "tiny 1", "ab" * 32, "cd" * 32, "pneumoscope 0.1.0"),
-        *("2026-03-01 09:30 UTC", "Set of classes: bacterial.", "Preliminary: read by a program"),
+        *("2026-03-01 09:30 UTC", "Prediction set: bacterial.", "Preliminary: read by a program"),
     ):
         assert told in page.text
     assert page.text.count(NOTICE) == 2

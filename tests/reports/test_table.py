@@ -80,3 +80,28 @@ def test_a_name_cannot_write_on_the_terminal(read_reading: Reading) -> None:
 
     assert "\x1b" not in text
     assert "?[31m[bold]film??.png" in text
+
+
+def test_a_forced_call_says_so_where_it_stands(read_reading: Reading) -> None:
+    forced = replace(read_reading, forced=True, warnings=("quality control refuses this film",))
+
+    assert "pneumonia (forced)" in text_of(forced)
+    assert "(forced)" not in text_of(read_reading)
+
+
+def test_a_set_that_rules_the_call_out_is_remarked(read_reading: Reading) -> None:
+    assert read_reading.finding is not None
+    assert read_reading.pattern is not None
+    finding = replace(read_reading.finding, call="no pneumonia")
+    absent = replace(read_reading, finding=finding, pattern=replace(read_reading.pattern, call=None, set=("viral",)))
+
+    assert "second look" in text_of(absent)
+    assert "second look" not in text_of(read_reading)
+
+
+def text_of(reading: Reading) -> str:
+    console = Console(width=400, file=StringIO(), color_system=None)
+    console.print(table([reading], list(reading.probabilities or {})))
+    file = console.file
+    assert isinstance(file, StringIO)
+    return file.getvalue()

@@ -52,7 +52,7 @@ def _card(meta: BundleMeta, sha256: str, path: str, size: int) -> Group:
     from rich.console import Group
     from rich.text import Text
 
-    from pneumoscope.reports.table import plain
+    from pneumoscope.reports.summary import plain
 
     parts: list[RenderableType] = [
         Text(plain(f"{meta.name} {meta.version}: {meta.finding}"), style="bold"),
@@ -193,7 +193,7 @@ def _pairs(pairs: dict[str, str]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from pneumoscope.reports.table import plain
+    from pneumoscope.reports.summary import plain
 
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)

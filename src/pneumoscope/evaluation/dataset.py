@@ -91,10 +91,10 @@ def evaluation_films(
     Raises:
         DatasetError: There is no data set, it has several parts and none is asked for, or no films.
     """
-    manifest = data if isinstance(data, Manifest) else None
-    data = manifest.root if isinstance(data, Manifest) else Path(data).absolute()
-    if manifest is not None:
-        found = _of_part(_of_manifest(manifest, range(len(manifest)), f"the films of {data.name}"), part, data)
+    given = data if isinstance(data, Manifest) else None
+    data = data.root if isinstance(data, Manifest) else Path(data).absolute()
+    if given is not None:
+        found = _of_part(_of_manifest(given, range(len(given)), f"the films of {data.name}"), part, data)
     elif (data / "manifest.parquet").is_file() and (data / "split.json").is_file():
         found = _of_run(data, part)
     elif data.is_file() and data.suffix.lower() == ".parquet" and is_manifest(data):

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from pneumoscope.reports.table import correction_words
+from pneumoscope.reports.summary import correction_words
 from pneumoscope.storage import csv_text, make_folder, storage_errors
 from pneumoscope.types.evidence import ZONES
 

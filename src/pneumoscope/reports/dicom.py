@@ -16,8 +16,7 @@ from uuid import UUID, uuid5
 
 from pneumoscope.quiet import capture_warnings
 from pneumoscope.reports.json import to_json
-from pneumoscope.reports.summary import PRELIMINARY_NOTE, summarize
-from pneumoscope.reports.table import plain
+from pneumoscope.reports.summary import PRELIMINARY_NOTE, plain, summarize
 from pneumoscope.types.codes import CODES, CodingSystem, class_code, finding_codes, private_code
 from pneumoscope.types.reading import INDETERMINATE
 

@@ -297,7 +297,11 @@ def _device(reading: Reading, identity: str) -> _Json:
 
 
 def _sentences(said: Summary) -> tuple[str, ...]:
-    number = "" if said.probability is None else f" Probability of {said.name}: {percent(said.probability)}."
+    number = (
+        ""
+        if said.probability is None
+        else f" Probability of {said.name}: {percent(said.probability)}, {said.relation}."
+    )
     remedy = f"What to do: {said.remedy}" if said.remedy else ""
     told = (f"{said.headline}.{number}", said.lead, remedy, *said.meaning, *said.pattern, said.notice, PRELIMINARY_NOTE)
     return tuple(each for each in told if each)

@@ -41,7 +41,7 @@ def write(reading: Reading, given: ReportContext) -> bytes:
     parts = [
         _head(said),
         _call(said),
-        _beside(_part("Warnings", _list(said.warnings)), _part("Mended before reading", _list(said.mended))),
+        _beside(_part("Warnings", _list(said.warnings)), _part("Corrected before reading", _list(said.mended))),
         _films(reading, given, said),
         _part("What this operating point means", _paragraphs(said.meaning)),
         _beside(_part("Probabilities", _classes(said)), _part("Pattern", _paragraphs(said.pattern))),
@@ -77,7 +77,8 @@ def _call(said: Summary) -> str:
     told = f'<p class="headline">{escape(said.headline)}</p>'
     if said.probability is not None:
         share, name = escape(percent(said.probability)), escape(said.name)
-        told += f'<p class="figure told"><strong>{share}</strong> probability of {name}</p>{_scale(said)}'
+        told += f'<p class="figure told"><strong>{share}</strong> probability of {name}, {escape(said.relation)}</p>'
+        told += _scale(said)
     told += f'<p class="told">{escape(said.lead)}</p>'
     if said.remedy:
         told += f'<p class="told">What to do: {escape(said.remedy)}</p>'
@@ -107,7 +108,7 @@ def _films(reading: Reading, given: ReportContext, said: Summary) -> str:
     drawn = report_images(given.film, reading)
     if said.probability is None:
         return f'<div class="films alone">{_figure(drawn.film, drawn.size, "The picture that was given.", "")}</div>'
-    mended = " (mended)" if said.mended else ""
+    mended = " (corrected)" if said.mended else ""
     shown = _figure(
         drawn.film, drawn.size, f"The film as it was read{mended}. {SIDES_NOTE}", "The film.", sides=_LETTERS
     )

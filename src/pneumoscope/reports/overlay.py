@@ -381,7 +381,8 @@ def _title(reading: Reading) -> str:
     finding = reading.finding
     if finding is None or reading.probabilities is None:
         return "refused"
-    return f"{finding.call[:1].upper()}{finding.call[1:]}: P({finding.name}) {100 * finding.probability:.1f} %"
+    forced = " (forced)" if reading.forced else ""
+    return f"{finding.call[:1].upper()}{finding.call[1:]}{forced}: P({finding.name}) {100 * finding.probability:.1f} %"
 
 
 def _probabilities_line(reading: Reading) -> str:

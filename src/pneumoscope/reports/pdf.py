@@ -296,7 +296,7 @@ class PdfPage:
         """
         y = self._head(_TOP)
         y = self._call(y)
-        y = self._beside(y, (self._list("Warnings", self._said.warnings), self._list("Mended", self._said.mended)))
+        y = self._beside(y, (self._list("Warnings", self._said.warnings), self._list("Corrected", self._said.mended)))
         y = self._pictures(y, height)
         y = self._part("What this operating point means", self._said.meaning, y)
         y = self._beside(y, (self._classes, self._pattern))
@@ -314,7 +314,9 @@ class PdfPage:
         tone, left, width, top = _TONES[said.tone], _LEFT + 5, _WIDTH - 5, y
         y = pen.text(said.headline, left, y + 0.5, width, size=20, bold=True, colour=tone, tag="H2")
         if said.probability is not None:
-            y = pen.text(f"{percent(said.probability)} probability of {said.name}", left, y, width, size=11.5)
+            y = pen.text(
+                f"{percent(said.probability)} probability of {said.name}, {said.relation}", left, y, width, size=11.5
+            )
             y += 1.5 * pen.scale
             pen.box(left, y, width, 2.2, _RAIL)
             pen.box(left, y, width * said.probability, 2.2, tone)
@@ -339,7 +341,7 @@ class PdfPage:
         read = said.probability is not None
         self._picture(drawn.film, (_LEFT, y, width, height), sides=read, alt="The film")
         told = (
-            f"The film as it was read{' (mended)' if said.mended else ''}. {SIDES_NOTE}"
+            f"The film as it was read{' (corrected)' if said.mended else ''}. {SIDES_NOTE}"
             if read
             else "The picture given."
         )

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from pneumoscope.reports.table import correction_words, plain
+from pneumoscope.types.correction import Crop, Invert, Rotate, Straighten
 from pneumoscope.types.reading import INDETERMINATE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pneumoscope.types.correction import Correction
     from pneumoscope.types.operating_point import OperatingPointSummary, Proportion
     from pneumoscope.types.radiograph import Radiograph
     from pneumoscope.types.reading import Finding, Pattern, Reading
@@ -22,8 +25,11 @@ __all__ = [
     "Summary",
     "Tone",
     "capitalize_first",
+    "contradicts",
+    "correction_words",
     "describe_operating_point",
     "percent",
+    "plain",
     "summarize",
 ]
 
@@ -83,12 +89,14 @@ class Summary:
             the reading was forced.
         name: Of the finding; empty if refused.
         probability: Of the finding; None if refused.
+        relation: Where the probability lies: "above the threshold of 30.4 %"; empty if refused.
         marks: Thresholds of the call, rising, those within [0, 1].
         classes: Name and probability, in the bundle's order; empty if refused.
         against: Those of the classes that are not the finding.
         pattern: What it looks like and its set, sentence by sentence; empty without a pattern.
         evidence: Where the evidence lies, one sentence; empty if refused.
-        zones: Share by zone; empty if refused or if nothing speaks for the finding.
+        zones: Share by zone; empty if refused, if nothing speaks for the finding, or if it is said to be absent (shares
+            of next to nothing would look like a place).
         mended: What was put right before reading.
         warnings: What a person should know; that the reading was forced stands in the lead.
         facts: What stands at the end: name and value.
@@ -103,6 +111,7 @@ class Summary:
     meaning: tuple[str, ...]
     name: str
     probability: float | None
+    relation: str
     marks: tuple[float, ...]
     classes: tuple[tuple[str, float], ...]
     against: tuple[str, ...]
@@ -123,7 +132,7 @@ def summarize(reading: Reading, given: ReportContext) -> Summary:
         given: Its picture's facts, the meaning of its operating point, its time.
     """
     found, refusal = reading.finding, reading.refusal
-    zones = {} if reading.evidence is None else reading.evidence.zones
+    zones = {} if reading.evidence is None or _is_absent(found) else reading.evidence.zones
     forced, warnings = reading.forced, reading.warnings
     if refusal is not None or found is None:
         headline, lead = "Refused", f"No reading was made: {refusal.reason}." if refusal else "No reading was made."
@@ -139,6 +148,7 @@ def summarize(reading: Reading, given: ReportContext) -> Summary:
         meaning=() if forced else _operating_point_sentences(given.meaning, found),
         name=found.name if found else "",
         probability=found.probability if found else None,
+        relation=_relation(found) if found else "",
         marks=() if found is None else tuple(m for m in (found.lower, found.threshold) if m is not None and 0 < m <= 1),
         classes=() if found is None else tuple((reading.probabilities or {}).items()),
         against=_negative_classes(reading),
@@ -150,6 +160,24 @@ def summarize(reading: Reading, given: ReportContext) -> Summary:
         facts=_provenance(reading, given.film, given.when()),
         notice=reading.notice,
     )
+
+
+def plain(text: str) -> str:
+    """A text as it may stand on a terminal or a page: what is not printable (an escape code, say) becomes "?"."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def correction_words(correction: Correction) -> str:
+    """What was put right, in words: "turned 90 degrees clockwise"."""
+    match correction:
+        case Invert():
+            return "inverted"
+        case Rotate(degrees):
+            return f"turned {degrees} degrees clockwise"
+        case Straighten(tilt):
+            return f"straightened by {abs(tilt):g} degrees {'counter' if tilt < 0 else ''}clockwise"
+        case Crop(top, left, bottom, right):
+            return f"cut to rows {top} to {bottom}, columns {left} to {right}"
 
 
 def percent(value: float, digits: int = 1) -> str:
@@ -171,6 +199,21 @@ def _tone(found: Finding | None, *, forced: bool) -> Tone:
 def _forced(warnings: tuple[str, ...]) -> str:
     """The first warning of a forced reading says why quality control refused it."""
     return f"Forced{f': {warnings[0]}' if warnings else ''}. Nothing vouches for what follows. "
+
+
+def _is_absent(found: Finding | None) -> bool:
+    return found is not None and found.call == f"no {found.name}"
+
+
+def _relation(found: Finding) -> str:
+    """A probability of 31 % beside another class's 69 % looks like a slip without the threshold that it is above."""
+    at = f"the threshold of {percent(found.threshold)}"
+    if found.lower is None:
+        return f"{'above' if found.probability >= found.threshold else 'below'} {at}"
+    if found.probability >= found.threshold:
+        return f"above {at}"
+    lower = f"the threshold of {percent(found.lower)}"
+    return f"below {lower}" if found.probability < found.lower else f"between {lower} and {at}"
 
 
 def _threshold_sentence(found: Finding) -> str:
@@ -237,24 +280,36 @@ def _pattern(reading: Reading) -> tuple[str, ...]:
     pattern, against = reading.pattern, _negative_classes(reading)
     if pattern is None:
         return ()
-    told = [_pattern_sentence(pattern)]
+    told = [_pattern_sentence(pattern, reading.positive_classes)]
     if pattern.coverage is not None:
         inside = ", ".join(pattern.set) or "none: the film is unlike those of every class"
         told.append(
-            f"Set of classes: {inside}. Such sets are built to hold the true class of {100 * pattern.coverage:g} of "
+            f"Prediction set: {inside}. Such sets are built to hold the true class of {100 * pattern.coverage:g} of "
             "100 films."
         )
-        absent = reading.finding is not None and reading.finding.call == f"no {reading.finding.name}"
-        if absent and against and not set(against) & set(pattern.set):
-            told.append("This one does not hold the call: have a second look.")
+        if contradicts(reading):
+            told.append(f"This one does not hold {' or '.join(against)}, as the call says: have a second look.")
     return (*told, PATTERN_CAVEAT)
 
 
-def _pattern_sentence(pattern: Pattern) -> str:
+def contradicts(reading: Reading) -> bool:
+    """Whether the finding is said to be absent, and the prediction set rules out that it is."""
+    pattern, against = reading.pattern, _negative_classes(reading)
+    if pattern is None or pattern.coverage is None or not against or not _is_absent(reading.finding):
+        return False
+    return not set(against) & set(pattern.set)
+
+
+def _pattern_sentence(pattern: Pattern, positive: Sequence[str]) -> str:
     if pattern.call is None:
         return "No pattern is named, since the finding is not called."
     if pattern.call == INDETERMINATE:
-        return "Indeterminate pattern: the set of classes does not tell one pattern from the others."
+        held = [name for name in pattern.set if name in positive]
+        if len(held) > 1:
+            return f"Indeterminate pattern: {' and '.join(held)} are both in the prediction set."
+        if held:
+            return f"Indeterminate pattern: only {held[0]} is in the prediction set, and another pattern is likelier."
+        return "Indeterminate pattern: the prediction set holds none of the patterns."
     return f"{capitalize_first(pattern.call)} pattern."
 
 
@@ -264,6 +319,8 @@ def _evidence(reading: Reading) -> str:
     zones, name = reading.evidence.zones, reading.finding.name
     if not any(zones.values()):
         return f"Nowhere on the film does anything speak for {name}."
+    if _is_absent(reading.finding):
+        return f"Too little speaks for {name} to be called; where that little lies means nothing."
     most = max(zones, key=lambda zone: zones[zone])
     told = f"Most of what speaks for {name} lies in the {most} zone ({100 * zones[most]:.0f} % of it)."
     inside = reading.evidence.in_lungs

@@ -9,15 +9,14 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from pneumoscope.types.correction import Crop, Invert, Rotate, Straighten
+from pneumoscope.reports.summary import contradicts, correction_words, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pneumoscope.types.correction import Correction
     from pneumoscope.types.reading import Reading
 
-__all__ = ["correction_words", "plain", "table"]
+__all__ = ["table"]
 
 _LEAST_NAME = 24
 """Characters of a film's name that are worth showing; where there is less room, other columns give way."""
@@ -35,7 +34,7 @@ def table(
         width: Of the terminal, in characters: long names lose their beginning, and where it is narrow the
             classes, the evidence, and the pattern with its set give way in this order. None shows all.
     """
-    head = ["call", f"P({finding})", *classes, "pattern", _set_name(readings), "most evidence"]
+    head = ["call", f"P({finding})", *classes, "pattern", _set_name(readings), "strongest zone"]
     rows = [_cells(reading, classes) for reading in readings]
     room: int | None = None
     if width is not None:
@@ -61,23 +60,22 @@ def table(
     return Group(out, *remarks)
 
 
-def plain(text: str) -> str:
-    """A file's name as it may stand on a terminal: what is not printable (an escape code, say) becomes "?"."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
 def _cells(reading: Reading, classes: Sequence[str]) -> list[Text]:
     if reading.finding is None or reading.probabilities is None:
         return [Text("refused", style="yellow"), *(Text() for _ in range(len(classes) + 4))]
     finding, pattern = reading.finding, reading.pattern
     return [
-        Text(finding.call, style=_style(finding.call, finding.name)),
+        Text(_call(reading), style="yellow" if reading.forced else _style(finding.call, finding.name)),
         Text(f"{100 * finding.probability:.1f} %"),
         *(Text(f"{100 * reading.probabilities[name]:.1f} %") for name in classes),
         Text((pattern.call if pattern else None) or "-"),
         Text("-" if pattern is None or pattern.coverage is None else ", ".join(pattern.set) or "none"),
         Text(_strongest_zone(reading)),
     ]
+
+
+def _call(reading: Reading) -> str:
+    return f"{reading.finding.call if reading.finding else 'refused'}{' (forced)' if reading.forced else ''}"
 
 
 def _style(call: str, finding: str) -> str:
@@ -104,7 +102,9 @@ def _shortened(name: str, room: int | None) -> str:
 def _remark(reading: Reading) -> str:
     if reading.refusal:
         return f"refused, {reading.refusal.reason}. {reading.refusal.remedy}."
-    return "; ".join([*(f"corrected: {correction_words(each)}" for each in reading.corrections), *_warnings(reading)])
+    contrary = ("the prediction set rules the call out: have a second look",) if contradicts(reading) else ()
+    corrected = (f"corrected: {correction_words(each)}" for each in reading.corrections)
+    return "; ".join([*corrected, *contrary, *_warnings(reading)])
 
 
 def _warnings(reading: Reading) -> tuple[str, ...]:
@@ -113,22 +113,10 @@ def _warnings(reading: Reading) -> tuple[str, ...]:
     return (f"forced: {reading.warnings[0]}" if reading.warnings else "forced", *reading.warnings[1:])
 
 
-def correction_words(correction: Correction) -> str:
-    """What was put right, in words: "turned 90 degrees clockwise"."""
-    match correction:
-        case Invert():
-            return "inverted"
-        case Rotate(degrees):
-            return f"turned {degrees} degrees clockwise"
-        case Straighten(tilt):
-            return f"straightened by {abs(tilt):g} degrees {'counter' if tilt < 0 else ''}clockwise"
-        case Crop(top, left, bottom, right):
-            return f"cut to rows {top} to {bottom}, columns {left} to {right}"
-
-
 def _strongest_zone(reading: Reading) -> str:
-    if reading.evidence is None or not any(reading.evidence.zones.values()):
+    found, evidence = reading.finding, reading.evidence
+    if found is None or evidence is None or found.call == f"no {found.name}" or not any(evidence.zones.values()):
         return "-"
-    zones = reading.evidence.zones
+    zones = evidence.zones
     zone = max(zones, key=lambda name: zones[name])
     return f"{zone} {100 * zones[zone]:.0f} %"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,27 +17,92 @@ __all__ = ["bundles"]
 
 
 def bundles(
-    model: Annotated[
-        str | None, typer.Argument(metavar="[NAME|FILE]", help="Show this bundle's card; all shipped ones without it.")
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME|FILE | diff OLD NEW]",
+            help="Show this bundle's card, or which calls change from one bundle to another; the shipped ones without.",
+        ),
+    ] = None,
+    films: Annotated[
+        list[str] | None, typer.Option(metavar="FOLDER", help="With diff: films, or a folder of films.")
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="With diff: the operating point, else each bundle's own.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="With diff: data folder of a server, for its readers' verdicts.")
     ] = None,
 ) -> None:
-    """List the shipped bundles, or show one's card.
+    """List the shipped bundles, show one's card, or tell which calls a new bundle changes.
 
-    The card tells the classes, operating points, figures and provenance.
+    The card tells the classes, operating points, figures and provenance. With diff both bundles read the same films,
+    each at its own threshold, and the films whose call changes are listed, against readers' verdicts where there are.
 
-    Example: pneumoscope bundles standard
+    Example: pneumoscope bundles diff standard new.onnx --films films/
     """
     from pneumoscope.cli.console import show
+    from pneumoscope.errors import UsageError
     from pneumoscope.model.bundle import find_bundle, read_bundle, shipped_bundles
     from pneumoscope.settings import NOTICE
 
-    if model is None:
+    if what and what[0] == "diff":
+        if len(what) != 3 or not films:
+            raise UsageError("give two bundles and films", where="bundles diff", remedy="diff OLD NEW --films FOLDER")
+        _diff(what[1], what[2], films, preset, data)
+    elif what and len(what) > 1:
+        raise UsageError(
+            "give one bundle", where="bundles", remedy="To compare two: bundles diff OLD NEW --films FOLDER"
+        )
+    elif not what:
         show(_list([(name, *read_bundle(path)[1:]) for name, path in shipped_bundles().items()]))
     else:
-        path = find_bundle(model)
+        path = find_bundle(what[0])
         _, meta, sha256 = read_bundle(path)
         show(_card(meta, sha256, str(path), path.stat().st_size))
     typer.echo(f"\n{NOTICE}")
+
+
+def _diff(old: str, new: str, films: list[str], preset: str | None, data: Path | None) -> None:
+    from pneumoscope.cli.console import show
+    from pneumoscope.cli.read import find_films
+    from pneumoscope.model.bundle_diff import compare_bundles
+    from pneumoscope.model.reader import load
+    from pneumoscope.reports.table import plain
+
+    verdicts = {} if data is None else _verdicts(data)
+    found = compare_bundles(load(old, preset=preset), load(new, preset=preset), find_films(films), verdicts)
+    thresholds = _table("preset", "old threshold", "new threshold")
+    for point in found.thresholds:
+        thresholds.add_row(point.preset, *("-" if t is None else f"{t:.3f}" for t in (point.old, point.new)))
+    show(thresholds)
+    if found.changes:
+        changes = _table("film", "old call", "new call", "old", "new", "verdict")
+        for change in found.changes:
+            both = ("-" if p is None else f"{p:.3f}" for p in (change.old_probability, change.new_probability))
+            changes.add_row(plain(change.film), change.old, change.new, *both, change.verdict or "")
+        show(changes)
+    typer.echo(
+        f"{len(found.changes):,} of {found.films:,} films change their call from {found.old.name} {found.old.version} "
+        f"to {found.new.name} {found.new.version}."
+    )
+    if found.judged:
+        typer.echo(
+            f"Of {found.judged:,} films with a verdict, the old bundle agrees on {found.old_agrees:,} and the new one "
+            f"on {found.new_agrees:,}."
+        )
+
+
+def _verdicts(data: Path) -> dict[str, str]:
+    """What the readers of a server say, by the sha256 of a film."""
+    from pneumoscope.cli.server import open_store
+
+    store = open_store(data, None)
+    from pneumoscope.server.store.studies import judged_films
+
+    try:
+        with store.read() as connection:
+            return judged_films(connection)
+    finally:
+        store.close()
 
 
 def _list(found: list[tuple[str, BundleMeta, str]]) -> Table:

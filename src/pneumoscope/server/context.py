@@ -16,7 +16,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.concurrency import run_in_threadpool
 
 from pneumoscope import __version__
-from pneumoscope.errors import NotFound, PneumoscopeError
+from pneumoscope.errors import BundleError, NotFound, PneumoscopeError, StorageError
 from pneumoscope.server.data_folder import open_blobs, open_data_folder, secret_key
 from pneumoscope.server.pictures import Thumbnails
 from pneumoscope.settings import Settings
@@ -270,6 +270,8 @@ class Context:
         self._worklist = open_worklist(config.database_url, open_blobs(config), reserve=config.reserve_mb * 2**20)
         self.metrics.watch_disk(self._worklist.disk.free_bytes)
         self._bundles = Bundles(self._worklist, config.data / "bundles", config.model)
+        with suppress(BundleError, StorageError):  # told when it is loaded; a full disk must not stop the server
+            self._bundles.hold_pinned()
         self._engine = Engine(
             self._bundles,
             settings,

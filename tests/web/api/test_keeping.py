@@ -7,6 +7,7 @@ import io
 import shutil
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,6 @@ from pneumoscope.server.data_folder import local_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import pytest
 
@@ -111,3 +111,27 @@ def test_the_worklist_as_a_table(tmp_path: Path, tiny_bundle: Path) -> None:
         page = asked.get("/worklist?call=refused")
         assert "/worklist/table.csv?call=refused" in page.text
         assert len(asked.get("/worklist/table.json?call=refused").json()) == 1
+
+
+def test_an_update_of_the_package_does_not_change_what_reads(
+    tmp_path: Path, tiny_graph: bytes, tiny_meta: BundleMeta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = tmp_path / "shipped.onnx"
+    monkeypatch.setattr("pneumoscope.server.engine.bundles.shipped_bundles", lambda: {"standard": shipped})
+    write_bundle(shipped, tiny_graph, replace(tiny_meta, name="standard", version="1"))
+    with client(tmp_path / "room", Path("standard")) as asked:
+        assert asked.post("/api/v1/read", content=png()).json()["model"]["version"] == "1"
+    write_bundle(shipped, tiny_graph, replace(tiny_meta, name="standard", version="2"))
+    for seed in (2, 3):  # also after another start
+        with client(tmp_path / "room", Path("standard")) as asked:
+            assert asked.post("/api/v1/read", content=png(seed)).json()["model"]["version"] == "1"
+            in_use = asked.get("/api/v1/bundles").json()["in_use"]
+            assert in_use.startswith("standard-1")
+    with client(tmp_path / "room", Path("standard")) as asked:
+        assert asked.put("/api/v1/bundles/in-use", json={"name": "standard"}).status_code == 200
+        assert asked.post("/api/v1/read", content=png(4)).json()["model"]["version"] == "2"
+        log = asked.app.state.context.worklist.audit.page(action="bundle.use").items  # type: ignore[attr-defined]
+        assert [(entry.actor, entry.target) for entry in log] == [
+            ("local", "bundle:standard"),
+            ("update", f"bundle:{in_use}"),
+        ]

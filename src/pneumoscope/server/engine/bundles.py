@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Bundles", "Known"]
 
 _LOG = logging.getLogger(__name__)
+_PINNED = "bundle.pinned"
+_UPDATE = "update"  # who stands in the audit log
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,37 @@ class Bundles:
         """
         known = self.get(name)
         self._worklist.bundles.use(name, by=by)
+        self._pin(known)
         return known
+
+    def hold_pinned(self) -> None:
+        """See at the start that an update of the package does not change which bundle reads.
+
+        The shipped bundle that reads is copied into the data folder. If the package then brings another one of its
+        name, the copy goes on reading, with its thresholds, until an administrator puts the new one in use.
+        """
+        known = self.get()
+        pinned = self._worklist.settings.get(_PINNED)
+        if isinstance(pinned, dict) and pinned["name"] == known.name and pinned["sha256"] != known.sha256:
+            copy = self._folder / f"{pinned['sha256']}.onnx"
+            if known.shipped and copy.is_file():
+                name = f"{known.name}-{pinned['version']}-{pinned['sha256'][:8]}"
+                self._worklist.bundles.add(name, str(pinned["sha256"]), by=_UPDATE)
+                self._worklist.bundles.use(name, by=_UPDATE)
+                _LOG.warning(
+                    "the package brings another bundle %s; %s reads on until it is agreed to", known.name, name
+                )
+                return
+        self._pin(known)
+
+    def _pin(self, known: Known) -> None:
+        """Note which bundle reads, and keep a copy of a shipped one."""
+        pinned = {"name": known.name, "version": known.meta.version, "sha256": known.sha256}
+        if self._worklist.settings.get(_PINNED) == pinned:
+            return
+        if known.shipped:
+            write_atomically(self._folder / f"{known.sha256}.onnx", known.path.read_bytes())
+        self._worklist.settings.set(_PINNED, pinned, by=_UPDATE)
 
     def add(self, data: bytes, *, by: str, check: Callable[[Path], object]) -> Known:
         """Import a bundle: kept only if it can read.

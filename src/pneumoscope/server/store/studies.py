@@ -45,6 +45,7 @@ __all__ = [
     "Studies",
     "Verdicts",
     "film_row",
+    "judged_films",
     "reading_rows",
     "study_changes_since",
     "study_detail",
@@ -558,6 +559,23 @@ def _is_called(connection: Connection, row: Study, class_name: str) -> bool:
     if row.pattern is not None:
         return row.pattern == class_name
     document = reading_rows(connection, tables.reading.c.film == row.lead, limit=1)[0].document
+    return row.call.startswith("no ") and class_name in _negative_classes(document)
+
+
+def judged_films(connection: Connection) -> dict[str, str]:
+    """What persons say of films, as a call, by the films' sha256: of studies of one film that have a verdict."""
+    found = {}
+    chosen = select(study).where(study.c.films == 1, study.c.verdict.in_(("agree", "correct")), study.c.call != "")
+    for row in connection.execute(chosen).all():
+        if row.verdict == "agree":
+            found[row.lead] = row.call
+            continue
+        document = reading_rows(connection, tables.reading.c.film == row.lead, limit=1)[0].document
+        name = (adding.finding_in(document) or {}).get("name", "pneumonia")
+        found[row.lead] = f"no {name}" if row.corrected_to in _negative_classes(document) else name
+    return found
+
+
+def _negative_classes(document: dict[str, Any]) -> list[str]:
     positive = document.get("positive_classes")
-    negative = ["normal"] if positive is None else [name for name in document["probabilities"] if name not in positive]
-    return row.call.startswith("no ") and class_name in negative
+    return ["normal"] if positive is None else [name for name in document["probabilities"] if name not in positive]

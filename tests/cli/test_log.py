@@ -139,7 +139,7 @@ def test_a_lost_password_is_replaced(run: Run, store: tuple[Worklist, str], monk
 
 def test_a_lockout_is_ended(run: Run, store: tuple[Worklist, str]) -> None:
     worklist, url = store
-    worklist.users.failed("grace")
+    worklist.users.failed("grace", "192.0.2.1")
 
     assert run("users", "unlock", "grace", "--database", url).code == 0
     row = worklist.users.get("grace")

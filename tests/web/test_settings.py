@@ -14,6 +14,7 @@ from pneumoscope.cli.server import serve
 from pneumoscope.server.config import WebConfig
 
 WORDS = {
+    "root_path": "the host's root",
     "port": "8000",
     "data": "`~/.local/share/pneumoscope`",
     "database": "SQLite in `DATA`",
@@ -62,7 +63,7 @@ def test_the_options_of_serve_stand_beside_their_variables() -> None:
 
 
 def test_a_variable_of_the_table_sets_its_field(tmp_path: Path) -> None:
-    given = {"data": str(tmp_path), "login": "never"}
+    given = {"data": str(tmp_path), "login": "never", "root_path": "/films", "log_format": "json"}
     config = WebConfig.from_environment({f"PNEUMOSCOPE_WEB_{name.upper()}": given.get(name, "1") for name in rows()})
     for field in fields(WebConfig):
         assert str(getattr(config, field.name)) in {given.get(field.name, "1"), "True"}, field.name

@@ -34,7 +34,7 @@ def test_users_are_made_once(staffed: Worklist, clock: Clock) -> None:
     assert anna is not None
     assert (anna.created, anna.last_login, anna.failures, anna.locked_until) == (clock.at, None, 0, None)
     assert users.password_of("ANNA") == "hash of anna"
-    assert (users.get("nobody"), users.password_of("nobody"), users.failed("nobody")) == (None, None, None)
+    assert (users.get("nobody"), users.password_of("nobody"), users.failed("nobody", "192.0.2.1")) == (None, None, None)
     with pytest.raises(Conflict):
         users.create("BOB", "x", role="reader", by="Anna")
     with pytest.raises(Conflict):
@@ -68,17 +68,17 @@ def test_an_admin_always_remains(staffed: Worklist) -> None:
 
 def test_failures_lock_and_are_forgotten(staffed: Worklist, clock: Clock) -> None:
     users = staffed.users
-    assert [users.failed("bob").failures for _ in range(3)] == [1, 2, 3]  # type: ignore[union-attr]
+    assert [users.failed("bob", "192.0.2.1").failures for _ in range(3)] == [1, 2, 3]  # type: ignore[union-attr]
     until = clock.at + timedelta(minutes=5)
-    assert users.lock("bob", until).locked_until == until
+    assert users.lock("bob", "192.0.2.1", until).locked_until == until
     row = users.unlock("bob", by="Anna")
     assert (row.failures, row.locked_until) == (0, None)
-    users.failed("bob")
+    users.failed("bob", "192.0.2.1")
     clock.forward(hours=1)
-    row = users.logged_in("bob")
+    row = users.logged_in("bob", "192.0.2.1")
     assert (row.failures, row.last_login) == (0, clock.at)
     with pytest.raises(NotFound):
-        users.lock("nobody", until)
+        users.lock("nobody", "192.0.2.1", until)
 
 
 def test_a_new_password_ends_sessions_and_a_new_hash_does_not(staffed: Worklist, clock: Clock) -> None:

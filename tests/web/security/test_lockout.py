@@ -75,6 +75,20 @@ def test_a_lock_outlives_a_restart(patient: Room, open_room: Callable[..., Room]
     assert again.visitor().log_in("grace") == 303
 
 
+def test_nobody_is_locked_out_from_elsewhere(patient: Room) -> None:
+    far = patient.visitor(address="203.0.113.9")
+    for _ in range(FREE_ATTEMPTS + 3):
+        assert far.log_in("ada", "not the password") == 401
+    assert far.log_in() == 401, "right, but locked from there"
+    assert patient.visitor().log_in() == 303, "and from here she comes in"
+
+
+def test_a_whole_ward_logs_in_from_one_address(ward: Room) -> None:
+    for number in range(30):
+        name = ward.user(f"nurse{number}")
+        assert ward.visitor().log_in(name) == 303
+
+
 def test_tries_while_locked_do_not_lengthen_the_lock(patient: Room) -> None:
     for _ in range(FREE_ATTEMPTS + 20):
         guess(patient)

@@ -41,6 +41,13 @@ class RateLimiter:
     def __len__(self) -> int:
         return len(self._held)
 
+    def give_back(self, key: str) -> None:
+        """Give a token back: what it was taken for does not count."""
+        with self._lock:
+            if key in self._held:
+                tokens, since = self._held[key]
+                self._held[key] = (min(self.burst, tokens + 1), since)
+
     def take(self, key: str) -> float:
         """Take one token.
 

@@ -86,6 +86,8 @@ async def log_in(
             )
     finally:
         guards.turns.leave(line)
+    if user is not None:
+        guards.tries.give_back(address)  # a whole ward may log in from one address; only failures count there
     if user is None:
         await asyncio.sleep(max(0.0, guards.least_seconds - (time.monotonic() - begun)))
         raise Denied(
@@ -103,18 +105,18 @@ def _attempt(
     now = guards.now()
     known = worklist.users.get(name) if _NAME.fullmatch(name) else None
     kept = None if known is None else worklist.users.password_of(name)
-    locked = known is not None and known.locked_until is not None and known.locked_until > now
     # Counted before it is checked: many tries at one moment, or a crash, cannot go uncounted.
-    counted = None if locked or known is None or not known.active else worklist.users.failed(known.name)
-    if counted is not None and counted.locked_until is not None and counted.locked_until > now:
-        counted, locked = None, True  # another process was faster
+    counted = None
+    if known is not None and known.active:
+        counted = worklist.users.failed(known.name, address)
+    locked = counted is None and known is not None and known.active
     if counted is not None and counted.failures >= FREE_ATTEMPTS:
-        worklist.users.lock(counted.name, now + lockout(counted.failures))
+        worklist.users.lock(counted.name, address, now + lockout(counted.failures))
     right = guards.passwords.check(password, kept if counted is not None else None)
     if right and counted is not None and kept is not None:
         if guards.passwords.outdated(kept):
             worklist.users.rehash(counted.name, guards.passwords.hash(password))
-        user = worklist.users.logged_in(counted.name)
+        user = worklist.users.logged_in(counted.name, address)
         worklist.audit.write(user.name, action, f"user:{user.name}", address=address)
         return user
     # A name that is not a user's may be a password that went into the wrong field: it is not written down.

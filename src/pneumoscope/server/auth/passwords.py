@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import unicodedata
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pneumoscope.errors import UsageError
@@ -33,6 +34,19 @@ _COMMON_TEXT = """
     radiology123 radiology1 pneumonia123 pneumonia1 pneumoscope pneumoscope1 pneumoscope123 hospital123
 """
 _COMMON = frozenset(_COMMON_TEXT.split())
+_STEMS_TEXT = """
+    password passwort passwd pass admin administrator root user test testing guest login letmein welcome willkommen
+    changeme secret geheim qwerty qwertz asdfgh iloveyou monkey dragon master superman batman football baseball
+    soccer sunshine princess shadow michael jordan summer winter spring autumn fall sommer herbst fruehling january
+    february march april may june july august september october november december monday hospital clinic klinik
+    krankenhaus doctor doktor nurse ward station radiology radiologie xray roentgen pneumonia pneumoscope chest
+    thorax lungs passwordpassword adminadmin testtest welcomeback
+"""
+_STEMS = frozenset(_STEMS_TEXT.split())
+"""Words that are no password, also with digits and signs around them: "Summer2026!", "P@ssw0rd!!"."""
+_LEET = str.maketrans("@4031!5$7", "aaoeiisst")
+_TAILS = "0123456789!?.,:;-_+*#$%&@/()= "
+_ROWS = ("qwertyuiop", "qwertzuiop", "asdfghjkl", "zxcvbnm", "yxcvbnm", "1234567890")
 
 
 def check_rules(password: str, name: str) -> None:
@@ -48,8 +62,28 @@ def check_rules(password: str, name: str) -> None:
         raise UsageError(f"the password is longer than {MAX_LENGTH} characters", remedy="Take a shorter one")
     if name and name.casefold() in plain:
         raise UsageError("the password holds the user's name", remedy="Take one that does not")
-    if plain in _COMMON or len(set(plain)) < 4:
+    if _is_guessable(plain):
         raise UsageError("this password is one of the first that anybody tries", remedy="Take a few words in a row")
+
+
+def _is_guessable(plain: str) -> bool:
+    """Whether a password is a common one with a tail, a run of neighbours, or a repeated piece."""
+    core = plain.strip(_TAILS)
+    bare = core.translate(_LEET)
+    if len(set(plain)) < 4 or plain in _COMMON or not core or {core, bare} & (_STEMS | _COMMON):
+        return True
+    for size in range(1, len(plain) // 2 + 1):  # "filmfilmfilm"
+        if size < 7 and plain == (plain[:size] * len(plain))[: len(plain)]:
+            return True
+    near = sum(_neighbours(one, other) for one, other in pairwise(plain))
+    return near >= 0.7 * (len(plain) - 1)
+
+
+def _neighbours(one: str, other: str) -> bool:
+    """Whether two characters follow each other in the alphabet, among the digits, or on a row of the keyboard."""
+    if abs(ord(one) - ord(other)) <= 1 and one.isalnum() and other.isalnum():
+        return True
+    return any(abs(row.find(one) - row.find(other)) == 1 for row in _ROWS if one in row and other in row)
 
 
 class Passwords:

@@ -38,6 +38,7 @@ __all__ = [
     "counter",
     "deleted_study",
     "film",
+    "login_failure",
     "metadata",
     "reading",
     "reading_body",
@@ -251,6 +252,16 @@ account = Table(
     Column("password", Text, nullable=False),  # a hash
     Column("created", Instant, nullable=False),
     Column("last_login", Instant),
+    Column("failures", Integer, nullable=False),
+    Column("locked_until", Instant),
+)
+
+# Of one user from one address: who guesses from elsewhere locks nobody out.
+login_failure = Table(
+    "login_failure",
+    metadata,
+    Column("account", _Key, _reference_to("account"), primary_key=True),
+    Column("address", _Key, primary_key=True),
     Column("failures", Integer, nullable=False),
     Column("locked_until", Instant),
 )

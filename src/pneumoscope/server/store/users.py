@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from pneumoscope.errors import Conflict, UsageError
 from pneumoscope.server.store.audit_log import append_entry
 from pneumoscope.server.store.paging import new_id
 from pneumoscope.server.store.records import to_session, to_token, to_user
-from pneumoscope.server.store.tables import account, session, token
+from pneumoscope.server.store.tables import account, login_failure, session, token
 from pneumoscope.server.store.text import clean, not_found
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ class Users:
             row = self._change(connection, name, {"active": active}, action="user.active", by=by)
             if not active:
                 connection.execute(delete(session).where(session.c.account == row.id))
+            connection.execute(delete(login_failure).where(login_failure.c.account == row.id))
             return row
 
     def set_password(self, name: str, password_hash: str, *, by: str) -> UserRow:
@@ -131,21 +133,42 @@ class Users:
         """A new hash of the same password, with other parameters; ends nothing."""
         self._note(name, {"password": password_hash})
 
-    def failed(self, name: str) -> UserRow | None:
-        """Count a failed login; the row with the new count, or None if there is no such user."""
-        with self._database.write() as connection:
-            connection.execute(
-                update(account).where(account.c.folded == casefolded(name)).values(failures=account.c.failures + 1)
-            )
-            row = connection.execute(select(account).where(account.c.folded == casefolded(name))).first()
-        return None if row is None else to_user(row)
+    def failed(self, name: str, address: str) -> UserRow | None:
+        """Count a login that fails unless ``logged_in`` follows; None if the user is locked out from there, or unknown.
 
-    def lock(self, name: str, until: datetime) -> UserRow:
-        """Let a user not log in for a while.
+        Args:
+            name: Of the user.
+            address: Where the try comes from: failures are counted for each place by itself.
+
+        Returns:
+            The user, with the failures from this address.
+        """
+        now = self._database.now()
+        with self._database.write() as connection:
+            row = connection.execute(select(account).where(account.c.folded == casefolded(name))).first()
+            if row is None:
+                return None
+            here = (login_failure.c.account == row.id) & (login_failure.c.address == address)
+            known = connection.execute(select(login_failure).where(here)).first()
+            if known is None:
+                connection.execute(insert(login_failure), {"account": row.id, "address": address, "failures": 1})
+            elif known.locked_until is not None and known.locked_until > now:
+                return None
+            else:
+                connection.execute(update(login_failure).where(here).values(failures=known.failures + 1))
+            connection.execute(update(account).where(account.c.id == row.id).values(failures=account.c.failures + 1))
+            return replace(to_user(row), failures=1 if known is None else known.failures + 1)
+
+    def lock(self, name: str, address: str, until: datetime) -> UserRow:
+        """Let a user not log in from an address for a while.
 
         Raises:
             NotFound: There is no such user.
         """
+        with self._database.write() as connection:
+            row = account_row(connection, name)
+            here = (login_failure.c.account == row.id) & (login_failure.c.address == address)
+            connection.execute(update(login_failure).where(here).values(locked_until=until))
         return self._note(name, {"locked_until": until})
 
     def unlock(self, name: str, *, by: str) -> UserRow:
@@ -156,14 +179,20 @@ class Users:
         """
         with self._database.write() as connection:
             values = {"failures": 0, "locked_until": None}
-            return self._change(connection, name, values, action="user.unlock", by=by, said={})
+            row = self._change(connection, name, values, action="user.unlock", by=by, said={})
+            connection.execute(delete(login_failure).where(login_failure.c.account == row.id))
+            return row
 
-    def logged_in(self, name: str) -> UserRow:
-        """Note the login, and forget failures and lock.
+    def logged_in(self, name: str, address: str) -> UserRow:
+        """Note the login, and forget the failures from there.
 
         Raises:
             NotFound: There is no such user.
         """
+        with self._database.write() as connection:
+            row = account_row(connection, name)
+            here = (login_failure.c.account == row.id) & (login_failure.c.address == address)
+            connection.execute(delete(login_failure).where(here))
         return self._note(name, {"last_login": self._database.now(), "failures": 0, "locked_until": None})
 
     def _create(self, connection: Connection, name: str, password: str, role: Role, by: str) -> UserRow:

@@ -56,7 +56,13 @@ class LabelScheme(StrEnum):
 
 
 def manifest(
-    data: Annotated[Path, typer.Argument(help="A folder of films, a table of them, or a MedMNIST .npz file.")],
+    data: Annotated[
+        list[str],
+        typer.Argument(
+            help="A folder of films, a table of them, or a MedMNIST .npz file. Several are several sites, each called "
+            "as its folder, or as NAME=PATH says."
+        ),
+    ],
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="The Parquet file to write.")],
     source: Annotated[str | None, typer.Option(help="Layout of the data set; detected without it.")] = None,
@@ -73,9 +79,9 @@ def manifest(
     from rich.table import Table
 
     from pneumoscope.cli.console import output, show
-    from pneumoscope.data.scan import scan
+    from pneumoscope.data.sites import scan_sites, site_arguments
 
-    found = scan(data, source=source, labels=labels.value, progress=True, limit=limit)
+    found = scan_sites(site_arguments(data), source=source, labels=labels.value, progress=True, limit=limit)
     found.save(out)
     table = Table("class", "films", "patients")
     for name, count in found.counts().items():
@@ -87,6 +93,7 @@ def manifest(
     copies = len(found) - len({film.sha256 for film in found.films})
     lines = [
         f"root: {found.root}",
+        f"site: {', '.join(found.site_names)}",
         f"source: {', '.join(sorted({film.source for film in found.films}))}",
         f"exact copies of another film: {copies}",
         f"sha256: {found.sha256}",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from pneumoscope.data.manifest import Manifest
+    from pneumoscope.data.manifest import FilmRow, Manifest
     from pneumoscope.model.schema import BundleMeta
     from pneumoscope.training.config import TrainConfig
     from pneumoscope.training.out_of_fold import OutOfFoldCalibration
@@ -182,36 +183,32 @@ def load_manifest(data: Path | Sequence[str], config: TrainConfig) -> Manifest:
         DatasetError: It is no data set.
     """
     from pneumoscope.cli.console import output
-    from pneumoscope.data.sites import join_sites, site_arguments
+    from pneumoscope.data.sites import scan_sites, site_arguments
     from pneumoscope.training.setup import known_sites
 
-    given = site_arguments([str(data)] if isinstance(data, Path) else data)
-    found = {
-        name: _site(path, name, config.data.source, config.data.labels, several=len(given) > 1)
-        for name, path in given.items()
-    }
-    manifest = join_sites(found, known_sites(config)).with_task(config.data.labels, config.data.negative)
-    for name, site in (found if len(found) > 1 else {}).items():
-        output().print(f"{name}: {_told(site)}", markup=False)
-    output().print(_told(manifest))
+    manifest = scan_sites(
+        site_arguments([str(data)] if isinstance(data, Path) else data),
+        known=known_sites(config),
+        source=config.data.source or None,
+        labels=config.data.labels,
+        progress=True,
+    ).with_task(config.data.labels, config.data.negative)
+    if len(manifest.site_names) > 1:
+        for name in manifest.site_names:
+            output().print(f"{name}: {_told([film for film in manifest.films if film.site == name])}", markup=False)
+    output().print(_told(manifest.films))
     if manifest.problems:
         output().print(f"left out: {len(manifest.problems)} files; `pneumoscope manifest` lists them with the reasons")
     return manifest
 
 
-def _site(path: Path, name: str, source: str, labels: Literal["pattern", "binary"], *, several: bool) -> Manifest:
-    """The films of one site, or those of a saved manifest."""
-    from pneumoscope.data.manifest import Manifest, is_manifest
-    from pneumoscope.data.scan import scan
+def _told(films: Sequence[FilmRow]) -> str:
+    """How many films of how many patients, and of each label."""
+    from pneumoscope.data.labels import order_classes
 
-    if path.is_file() and is_manifest(path):
-        return Manifest.load(path)
-    return scan(path, source=source or None, labels=labels, progress=True, site=name, least=1 if several else 2)
-
-
-def _told(manifest: Manifest) -> str:
-    counts = ", ".join(f"{count} {name}" for name, count in manifest.counts().items())
-    return f"{len(manifest)} films of {len(manifest.patients)} patients: {counts}"
+    labels = Counter(film.label for film in films)
+    counts = ", ".join(f"{labels[name]} {name}" for name in order_classes(labels))
+    return f"{len(films)} films of {len({film.patient for film in films})} patients: {counts}"
 
 
 def print_run(run: Path) -> None:

@@ -6,15 +6,16 @@ import os
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from pneumoscope.data.manifest import Manifest, Site
+from pneumoscope.data.manifest import Manifest, Site, is_manifest
+from pneumoscope.data.scan import scan
 from pneumoscope.errors import DatasetError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["join_sites", "site_arguments"]
+__all__ = ["join_sites", "scan_sites", "site_arguments"]
 
 
 def site_arguments(given: Sequence[str]) -> dict[str, Path]:
@@ -36,6 +37,40 @@ def site_arguments(given: Sequence[str]) -> dict[str, Path]:
             )
         sites[name] = path
     return sites
+
+
+def scan_sites(
+    given: Mapping[str, Path],
+    *,
+    known: Mapping[str, Site] | None = None,
+    source: str | None = None,
+    labels: Literal["pattern", "binary"] = "pattern",
+    limit: int | None = None,
+    progress: bool = False,
+) -> Manifest:
+    """One manifest of one or several data sets, each a site.
+
+    Args:
+        given: Folder, table, .npz file or saved manifest by site, as ``site_arguments`` gives them.
+        known: Description, licence and citation by site.
+        source: Layout of each; detected without it.
+        labels: As in ``scan``.
+        limit: Films of each data set at most.
+        progress: Show bars.
+
+    Raises:
+        DatasetError: One is no data set, or their labels do not fit together.
+    """
+    found = {}
+    for name, path in given.items():
+        if path.suffix.lower() == ".parquet" and path.is_file() and is_manifest(path):
+            found[name] = Manifest.load(path)
+        else:
+            least = 1 if len(given) > 1 else 2
+            found[name] = scan(
+                path, source=source, labels=labels, progress=progress, limit=limit, site=name, least=least
+            )
+    return join_sites(found, known)
 
 
 def join_sites(manifests: Mapping[str, Manifest], known: Mapping[str, Site] | None = None) -> Manifest:

@@ -384,7 +384,8 @@ def metrics(
     if len(names) != count:
         raise ValueError(f"{count} columns of probabilities need as many class names, not {len(names)}")
     sick = list(range(1, count)) if positive is None else [int(number) for number in positive]
-    finding: Mask = np.isin(truth, (*sick, UNKNOWN_CLASS)) if allowed is None else allowed[:, sick].any(axis=1)
+    by_class = np.isin(truth, (*sick, UNKNOWN_CLASS))
+    finding: Mask = by_class if allowed is None else np.asarray(allowed[:, sick].any(axis=1))
     score = np.clip(p[:, sick].sum(axis=1), 0, 1)
     calculator = MetricCalculator(
         Resamples(len(p), patients, draws, generator=np.random.default_rng(seed), confidence=confidence),

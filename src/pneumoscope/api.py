@@ -238,6 +238,7 @@ def evaluate(
     explanation: bool = False,
     draws: int = 2000,
     seed: int = 0,
+    fresh: bool = False,
     progress: bool = False,
 ) -> EvaluationResult:
     """Evaluate a system on labelled films: metrics with intervals, curves, subgroups.
@@ -256,6 +257,7 @@ def evaluate(
         explanation: Also check whether the evidence depends on model and film (needs ``out``).
         draws: Bootstrap replicates.
         seed: Random seed.
+        fresh: Replace the evaluation of another system that ``out`` holds.
         progress: Show bars.
 
     Raises:
@@ -290,12 +292,13 @@ def evaluate(
         seed=seed,
         stress_films=100 if robustness else 0,
         sanity=explanation,
+        fresh=fresh,
         progress=progress,
     ).judgement
 
 
 def compare(
-    *systems: str | PathLike[str] | Run,
+    *systems: str | PathLike[str] | Run | PredictionTable,
     data: DataSet | None = None,
     part: str | None = None,
     preset: str = "balanced",
@@ -308,7 +311,8 @@ def compare(
     """Compare systems on the same films: metrics of each, paired tests, and where they disagree.
 
     Args:
-        systems: Two or more: runs, bundles, tables of predictions; "NAME=PATH" gives a name.
+        systems: Two or more: runs, bundles, tables of predictions (files, or ``PredictionTable``, which goes by its
+            ``system``); "NAME=PATH" gives a name.
         data: Films to evaluate bundles (and runs) on; without it, runs bring their test films.
         part: Part of runs, tables and films.
         preset: Operating point of the calls.
@@ -324,9 +328,13 @@ def compare(
         MissingExtra: The extra ``evaluate`` is not installed.
     """
     from pneumoscope.evaluation.compare.compare import compare as compare_systems
-    from pneumoscope.evaluation.compare.systems import open_systems
+    from pneumoscope.evaluation.compare.systems import ComparedSystem, ModelFacts, open_systems
+    from pneumoscope.evaluation.predictions import PredictionTable
 
-    names = [_system_path(system) for system in systems]
+    if len(systems) < 2:
+        raise UsageError("a comparison needs two systems or more", remedy="Give two or more systems")
+    tables = [system for system in systems if isinstance(system, PredictionTable)]
+    names = [_system_path(system) for system in systems if not isinstance(system, PredictionTable)]
     judge = None
     if data is not None:
         from pneumoscope.evaluation.inference import predict
@@ -338,7 +346,11 @@ def compare(
             system = BundleSystem(model) if spec is None else OnnxSystem(model, OnnxSpec.load(spec))
             return predict(system, films, progress=progress)
 
-    opened = open_systems(names, judge=judge, part=part)
+    opened = open_systems(names, judge=judge, part=part, least=0)
+    opened += [
+        ComparedSystem(table.system, "table", table, ModelFacts(about=table.system, family=table.system))
+        for table in tables
+    ]
     compared = compare_systems(opened, preset=preset, reference=reference, draws=draws, seed=seed, progress=progress)
     if out is not None:
         from pneumoscope.evaluation.compare.report import write_files
@@ -410,7 +422,7 @@ def _predictions(
 ) -> tuple[PredictionTable, Path | None]:
     """What a system says of films; and its bundle, if it has one."""
     from pneumoscope.evaluation.evaluate import JOURNAL_FILE
-    from pneumoscope.evaluation.inference import predict, training_overlap_notes
+    from pneumoscope.evaluation.inference import predict
     from pneumoscope.evaluation.prediction_files import is_predictions, read_predictions
     from pneumoscope.evaluation.systems import BundleSystem
     from pneumoscope.model.bundle import find_bundle
@@ -424,5 +436,4 @@ def _predictions(
     bundle = find_bundle(given if run is None else str(run / "bundle.onnx"))
     films = _films(data if data is not None else str(run), part=part, limit=limit)
     parts = None if out is None else Path(out) / JOURNAL_FILE
-    table = predict(BundleSystem(bundle), films, parts=parts, progress=progress)
-    return replace(table, notes=(*table.notes, *training_overlap_notes(bundle, table))), bundle
+    return predict(BundleSystem(bundle), films, parts=parts, progress=progress), bundle

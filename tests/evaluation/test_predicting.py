@@ -16,10 +16,11 @@ from pneumoscope.data.scan import scan
 from pneumoscope.data.split import make_split
 from pneumoscope.errors import DatasetError, UsageError
 from pneumoscope.evaluation.dataset import evaluation_films, map_labels, match_to_dataset, parse_label_map
-from pneumoscope.evaluation.inference import predict, training_overlap_notes
+from pneumoscope.evaluation.inference import predict
 from pneumoscope.evaluation.prediction_files import read_predictions, write_predictions_parquet
 from pneumoscope.evaluation.systems import BundleSystem, SystemDescription
 from pneumoscope.model.reader import Reader
+from pneumoscope.stats.checks import UNKNOWN_CLASS
 
 if TYPE_CHECKING:
     from pneumoscope.evaluation.systems import FilmPrediction
@@ -127,13 +128,14 @@ def test_a_part_of_a_run(data: Path, tiny_bundle: Path, tmp_path: Path) -> None:
     assert any("could not be used" in note for note in films.notes)
     bundle = Path(shutil.copy(tiny_bundle, folder / "bundle.onnx"))
     system = BundleSystem(bundle)
-    assert training_overlap_notes(bundle, predict(system, films)) == ()
+    assert not any("flatter" in note for note in predict(system, films).notes)
     every = predict(system, evaluation_films(folder, part="all"))
-    told = training_overlap_notes(bundle, every)
+    told = [note for note in every.notes if "flatter" in note]
     for part, note in zip(("train", "val"), told, strict=True):
         assert f"{len(split.parts[part])} of the 8 films" in note
     assert "learned from" in told[0]
-    assert training_overlap_notes(tiny_bundle, every) == ()
+    elsewhere = predict(BundleSystem(tiny_bundle), evaluation_films(folder, part="all"))
+    assert not any("flatter" in note for note in elsewhere.notes)
     saved = evaluation_films(folder / "manifest.parquet")
     assert len(saved.films) == 8
     with pytest.raises(DatasetError, match="no films of the part"):
@@ -166,7 +168,9 @@ FACTS = SystemDescription("s 1", "0", ("normal", "bacterial", "viral"), (1, 2), 
     ("labels", "renames", "classes", "numbers"),
     [
         (["viral", "normal"], {}, FACTS.classes, (2, 0)),
-        (["pneumonia", "normal", "viral"], {}, ("normal", "pneumonia"), (1, 0, 1)),
+        (["pneumonia", "normal", "viral"], {}, FACTS.classes, (UNKNOWN_CLASS, 0, 2)),
+        (["pneumonia", "no finding", "viral"], {}, FACTS.classes, (UNKNOWN_CLASS, 0, 2)),
+        (["pneumonia", "normal"], {}, ("normal", "pneumonia"), (1, 0)),
         (["no finding", "pneumonia"], {}, ("normal", "pneumonia"), (0, 1)),
         (["healthy", "viral"], {"healthy": "normal"}, FACTS.classes, (0, 2)),
         (["effusion", "viral", "normal"], {"effusion": ""}, FACTS.classes, (None, 2, 0)),
@@ -176,7 +180,7 @@ FACTS = SystemDescription("s 1", "0", ("normal", "bacterial", "viral"), (1, 2), 
 def test_labels_find_their_classes(labels: list[str], renames: Any, classes: Any, numbers: Any) -> None:
     found = map_labels(labels, FACTS, renames=renames, where="here")
     assert (found.classes, found.numbers) == (classes, numbers)
-    assert bool(found.notes) == (len(classes) == 2 or None in numbers)
+    assert bool(found.notes) == (len(classes) == 2 or not {None, UNKNOWN_CLASS}.isdisjoint(numbers))
 
 
 def test_patterns_are_pneumonia_to_a_system_that_knows_no_patterns() -> None:
@@ -196,7 +200,7 @@ def test_unknown_labels_are_told_with_their_counts() -> None:
 
 
 def test_joined_classes_sum_and_keep_their_labels(tmp_path: Path, make_film: Make, tiny_bundle: Path) -> None:
-    for seed, name in enumerate(("normal", "pneumonia", "viral")):
+    for seed, name in enumerate(("normal", "opacity", "pneumonia")):
         make_film(tmp_path / "d" / name / f"{seed}.png", seed)
     films = evaluation_films(tmp_path / "d", source="folders")
     table = predict(BundleSystem(tiny_bundle), films)
@@ -204,12 +208,29 @@ def test_joined_classes_sum_and_keep_their_labels(tmp_path: Path, make_film: Mak
     reading = Reader(tiny_bundle).read(tmp_path / "d" / table.paths[1])
     assert reading.finding is not None
     assert table.score[1] == pytest.approx(reading.finding.probability)
-    assert set(table.strata["labelled"]) == {"normal", "pneumonia", "viral"}
+    assert set(table.strata["labelled"]) == {"normal", "opacity", "pneumonia"}
     write_predictions_parquet(
         table, tmp_path / "predictions.parquet"
     )  # no group's name may stand in the way of a column's
     again = read_predictions(tmp_path / "predictions.parquet")
     assert again.labels.tolist() == table.labels.tolist()
+
+
+def test_a_film_with_the_finding_alone_stands_beside_those_with_a_class(
+    tmp_path: Path, make_film: Make, tiny_bundle: Path
+) -> None:
+    for seed, name in enumerate(("normal", "pneumonia", "viral")):
+        make_film(tmp_path / "d" / name / f"{seed}.png", seed)
+    films = evaluation_films(tmp_path / "d", source="folders")
+    table = predict(BundleSystem(tiny_bundle), films)
+    assert table.classes == ("normal", "bacterial", "viral")
+    assert table.labels.tolist() == [0, UNKNOWN_CLASS, 2]
+    assert table.truth.tolist() == [False, True, True]
+    assert any("1 films are labelled pneumonia" in note for note in table.notes)
+    matched = match_to_dataset(replace(table, labels=np.array([0, 1, 2])), films)  # the table knows more: that fits
+    assert matched.labels.tolist() == [0, 1, 2]
+    with pytest.raises(DatasetError, match="another label"):
+        match_to_dataset(replace(table, labels=np.array([0, 0, 2])), films)
 
 
 @pytest.mark.parametrize("size", [28, 64])

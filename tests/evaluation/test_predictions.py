@@ -250,3 +250,61 @@ def test_bands() -> None:
 def test_replacing_checks_again() -> None:
     with pytest.raises(DatasetError):
         replace(make_table(), thresholds={"x": np.nan})
+
+
+def test_films_of_an_unknown_class_have_the_finding_and_come_back(tmp_path: Path) -> None:
+    table = make_table()
+    labels = table.labels.copy()
+    hidden = np.flatnonzero(labels == 2)[:3]
+    labels[hidden] = -1
+    partial = replace(table, labels=labels)
+    assert (partial.truth == table.truth).all()
+    assert partial.counts() == table.counts() | {"viral": table.counts()["viral"] - 3, "pneumonia": 3}
+    assert {partial.label_names[row] for row in hidden} == {"pneumonia"}
+    write_predictions_parquet(partial, tmp_path / "t.parquet")
+    same(read_predictions(tmp_path / "t.parquet"), partial)
+    csv = tmp_path / "t.csv"
+    csv.write_text("path,label,p_normal,p_bacterial,p_viral\na,opacity,.1,.5,.4\nb,normal,.8,.1,.1\nc,viral,.1,.1,.8\n")
+    assert read_predictions(csv).labels.tolist() == [-1, 0, 2]
+
+
+def test_lists_tuples_and_series_are_columns() -> None:
+    given = make_table()
+    lists = replace(
+        given,
+        paths=list(given.paths),  # type: ignore[arg-type]
+        labels=given.labels.tolist(),
+        probabilities=given.probabilities.tolist(),
+        patients=tuple(given.patients.tolist()),  # type: ignore[union-attr]
+        sha256=list(given.sha256),  # type: ignore[arg-type]
+    )
+    same(lists, given)
+    import pandas as pd
+
+    frame = pd.DataFrame({"y": [0, 1, 1], "p": [0.2, 0.9, 0.4], "who": [7, 8, 8]}, index=[3, 1, 2])
+    table = PredictionTable(
+        paths=["a", "b", "c"],  # type: ignore[arg-type]
+        labels=frame["y"],
+        probabilities=frame["p"],
+        classes=["normal", "pneumonia"],  # type: ignore[arg-type]
+        positive=[1],  # type: ignore[arg-type]
+        finding="pneumonia",
+        patients=frame["who"],
+    )
+    assert table.score.tolist() == [0.2, 0.9, 0.4]
+    assert table.patients is not None
+    assert table.patients.tolist() == ["7", "8", "8"]
+    for wrong in ({"labels": ["x", "y", "z"]}, {"labels": [0.5, 1, 1]}, {"probabilities": [0.2, "?", 1]}):
+        with pytest.raises(DatasetError):
+            replace(table, **wrong)
+
+
+def test_labels_of_a_table_are_taken_for_another_or_left_out(tmp_path: Path) -> None:
+    csv = tmp_path / "t.csv"
+    csv.write_text("path,label,score\na,Infiltrate,.9\nb,clear,.1\nc,tb,.6\nd,mass left,.3\n")
+    table = read_predictions(csv, renames={"infiltrate": "pneumonia", "tb": "", "mass*": ""})
+    assert table.paths == ("a", "b")
+    assert table.finding == "pneumonia"
+    assert table.truth.tolist() == [True, False]
+    with pytest.raises(DatasetError, match="left out"):
+        read_predictions(csv, renames={"*": ""})

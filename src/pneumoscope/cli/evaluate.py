@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,8 +12,6 @@ if TYPE_CHECKING:
     from pneumoscope.evaluation.compare.systems import Judge
     from pneumoscope.evaluation.evaluate import EvaluationOutput
     from pneumoscope.evaluation.predictions import PredictionTable
-    from pneumoscope.evaluation.training_run import FinishedRun
-    from pneumoscope.model.reader import Reader
 
 __all__ = ["compare", "evaluate", "print_comparison"]
 
@@ -107,38 +104,6 @@ def _predictor(data: Path, part: str | None, out: Path | None) -> Judge:
     return judge
 
 
-_USAGE = "Give BUNDLE and DATA, a run's folder alone, or --table FILE (and the DATA that it speaks of)"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Predicted:
-    """A table, and what made it."""
-
-    table: PredictionTable
-    reader: Reader | None = None
-    bundle: Path | None = None
-    run: FinishedRun | None = None
-    boxes: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Options:
-    """The options that say what is judged."""
-
-    bundle: str | None
-    data: Path | None
-    out: Path
-    part: str | None
-    table: Path | None
-    spec: Path | None
-    labels: dict[str, str]
-    positive: list[str] | None
-    finding: str | None
-    thresholds: dict[str, float]
-    limit: int | None
-    fresh: bool
-
-
 def evaluate(  # noqa: PLR0917 - typer makes them options
     bundle: Annotated[
         str | None,
@@ -201,27 +166,28 @@ def evaluate(  # noqa: PLR0917 - typer makes them options
     from pneumoscope.errors import UsageError
 
     require_packages("pyarrow", "scipy", "matplotlib", "jinja2", needed_for="evaluating", extra="evaluate")
+    from pneumoscope.evaluation.inputs import EvaluationRequest, gather_predictions
     from pneumoscope.evaluation.dataset import parse_label_map
     from pneumoscope.evaluation.evaluate import evaluate as run_evaluation
 
     if out is None:
         raise UsageError("the results need a folder", remedy="Give --out FOLDER")
-    asked = _Options(
-        bundle=bundle,
+    asked = EvaluationRequest(
+        system=bundle,
         data=data,
-        out=out,
-        part=part,
         table=table,
+        part=part,
         spec=spec,
         labels=parse_label_map(label or []),
         positive=positive,
         finding=finding,
         thresholds=_thresholds(threshold or []),
         limit=limit,
+        journal=out,
         fresh=fresh,
     )
     with silence_libraries():
-        judged = _predictions(asked)
+        judged = gather_predictions(asked, progress=True)
         from pneumoscope.evaluation.readers import reader_points
 
         persons = () if readers is None else reader_points(readers, judged.table)
@@ -238,93 +204,13 @@ def evaluate(  # noqa: PLR0917 - typer makes them options
                 stress_films=stress_films if stress else 0,
                 sanity=sanity,
                 boxes=judged.boxes,
+                fresh=fresh,
                 progress=True,
                 step=step,
             )
     _print_result(done)
     if judged.table.refused:
         raise typer.Exit(3)
-
-
-def _predictions(asked: _Options) -> _Predicted:
-    """Find out what is to be judged, and read the films if there are any to read."""
-    from pneumoscope.errors import UsageError
-    from pneumoscope.evaluation.prediction_files import is_predictions
-
-    table, bundle, data = asked.table, asked.bundle, asked.data
-    if table is None and data is None and bundle is not None and is_predictions(bundle):
-        table, bundle = Path(bundle), None
-    if table is not None:
-        if (bundle is not None and data is not None) or asked.spec is not None:
-            raise UsageError("a table is judged without a model", where=table, remedy=_USAGE)
-        data = Path(bundle) if bundle is not None else data
-        return _Predicted(_from_table(table, data, asked))
-    if bundle is None:
-        raise UsageError("there is nothing to judge", remedy=_USAGE)
-    run = Path(bundle) if Path(bundle).is_dir() else None
-    data = run if data is None else data
-    if data is None:
-        raise UsageError("a bundle is judged on films", where=bundle, remedy=_USAGE)
-    if is_predictions(data):
-        raise UsageError("these films have their predictions already", where=data, remedy="Judge it with --table FILE")
-    return _from_films(bundle if run is None else str(run / "bundle.onnx"), data, asked)
-
-
-def _from_table(file: Path, data: Path | None, asked: _Options) -> PredictionTable:
-    from pneumoscope.evaluation.dataset import evaluation_films, match_to_dataset
-    from pneumoscope.evaluation.prediction_files import read_predictions
-
-    # With a data set, the part is one of the data set's.
-    table = read_predictions(
-        file,
-        part=None if asked.part == "all" or data is not None else asked.part,
-        every_part=asked.part == "all" or data is not None,
-        positive=asked.positive,
-        finding=asked.finding,
-        thresholds=asked.thresholds or None,
-    )
-    if data is not None:
-        table = match_to_dataset(table, evaluation_films(data, part=asked.part), renames=asked.labels)
-    if asked.thresholds:
-        return replace(table, chosen=dict.fromkeys(asked.thresholds, "given by the person who judged"))
-    if not table.thresholds:
-        words = "0.5, by convention: the table came without an operating point"
-        return replace(table, thresholds={"half": 0.5}, chosen={"half": words})
-    return table
-
-
-def _from_films(bundle: str, data: Path, asked: _Options) -> _Predicted:
-    from pneumoscope.evaluation.dataset import evaluation_films
-    from pneumoscope.evaluation.evaluate import JOURNAL_FILE
-    from pneumoscope.evaluation.inference import predict, training_overlap_notes
-    from pneumoscope.evaluation.systems import BundleSystem, OnnxSpec, OnnxSystem
-    from pneumoscope.model.bundle import find_bundle
-
-    path = find_bundle(bundle)
-    system = BundleSystem(path) if asked.spec is None else OnnxSystem(path, OnnxSpec.load(asked.spec))
-    films = evaluation_films(data, part=asked.part, limit=asked.limit)
-    table = predict(
-        system, films, parts=asked.out / JOURNAL_FILE, fresh=asked.fresh, renames=asked.labels, progress=True
-    )
-    if asked.thresholds:
-        words = "given by the person who judged"
-        table = replace(table, thresholds=asked.thresholds, chosen=dict.fromkeys(asked.thresholds, words), band=None)
-    if isinstance(system, BundleSystem):
-        table = replace(table, notes=(*table.notes, *training_overlap_notes(path, table)))
-        boxes = {film.path: film.boxes for film in films.films if film.boxes}
-        return _Predicted(table, system.reader, path, _finished(path.parent), boxes)
-    return _Predicted(table)
-
-
-def _finished(folder: Path) -> FinishedRun | None:
-    """The run that made the bundle, for its training curves; None if its folder is none, or not whole."""
-    from pneumoscope.errors import PneumoscopeError
-    from pneumoscope.evaluation.training_run import FinishedRun
-
-    try:
-        return FinishedRun.load(folder)
-    except PneumoscopeError:
-        return None
 
 
 def _thresholds(given: list[str]) -> dict[str, float]:

@@ -22,6 +22,7 @@ from pneumoscope.errors import DatasetError, UsageError
 from pneumoscope.evaluation.predictions import RefusedFilm, age_band, normalize_sex
 from pneumoscope.evaluation.systems import SystemDescription
 from pneumoscope.phantom.draw import draw_phantom
+from pneumoscope.stats.checks import UNKNOWN_CLASS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -201,7 +202,8 @@ class MappedLabels:
     Attributes:
         classes: Those of the system; or, where the labels do not tell its classes apart, the finding and its absence.
         positive: Numbers of those that are the finding.
-        numbers: Of each film its class; None for a film that is left out.
+        numbers: Of each film its class, ``UNKNOWN_CLASS`` where only the finding is known; None for a film that is left
+            out.
         joined: Whether the system's classes were joined into two.
         notes: What a reader must know, each a sentence.
     """
@@ -240,8 +242,9 @@ def map_labels(
     """Find the class of each film.
 
     A label is a class of the system; else the finding ("pneumonia" for a system of bacterial and viral), one of its
-    kinds ("viral" for a system of pneumonia), or its absence ("no finding"). If one film's label is not a class, the
-    system is judged by its finding alone, all films alike.
+    kinds ("viral" for a system of pneumonia), or its absence ("no finding"). Where the labels of some films name a
+    class of the finding, and those of others the finding alone, the latter count for the finding and not for the
+    classes. If no label tells the classes of the finding apart, the system is judged by its finding alone.
 
     Args:
         labels: Of the films, as ``canonical_label`` writes them.
@@ -279,6 +282,18 @@ def map_labels(
         numbers = tuple(place[name] if name else None for name in meant)
         return MappedLabels(facts.classes, facts.positive, numbers, joined=False, notes=tuple(notes))
     negatives = [name for number, name in enumerate(facts.classes) if number not in facts.positive]
+    patterns = {name for name in sides if name in facts.classes and sides[name]}
+    if len(facts.positive) > 1 and patterns and len(negatives) == 1:
+        place = {name: number for number, name in enumerate(facts.classes)} | {"": None}
+        absent = place[negatives[0]]
+        numbers = tuple(place.get(name, UNKNOWN_CLASS if sides.get(name) else absent) for name in meant)
+        parents = sum(number == UNKNOWN_CLASS for number in numbers)
+        if parents:
+            notes.append(
+                f"{parents} films are labelled {facts.finding} without its class: they count for {facts.finding}, and "
+                f"are left out of the figures of {' and '.join(facts.classes[number] for number in facts.positive)}."
+            )
+        return MappedLabels(facts.classes, facts.positive, numbers, joined=False, notes=tuple(notes))
     classes = (negatives[0] if len(negatives) == 1 else f"no {facts.finding}", facts.finding)
     numbers = tuple(int(bool(sides[name])) if name else None for name in meant)
     joined = len(facts.classes) > 2
@@ -339,11 +354,12 @@ def match_to_dataset(
     mine = [by_path[path] for path in paths]
     facts = SystemDescription(table.system, "", table.classes, table.positive, table.finding)
     fitted = map_labels([film.label for film in mine], facts, renames=renames, where=films.root)
-    truth = np.array([-1 if number is None else number for number in fitted.numbers])
-    joined = fitted.classes != table.classes
-    said = table.truth.astype(np.int64) if joined else table.labels
-    ours = np.where(truth < 0, -1, np.isin(truth, fitted.positive)) if joined else truth
-    wrong = np.flatnonzero(ours != said)
+    left_out = np.array([number is None for number in fitted.numbers])
+    truth = np.array([UNKNOWN_CLASS if number is None else number for number in fitted.numbers])
+    finding = np.isin(truth, (*fitted.positive, UNKNOWN_CLASS))
+    # Where one of the two knows the class and the other the finding alone, the finding is compared.
+    both = (truth != UNKNOWN_CLASS) & table.class_known & (fitted.classes == table.classes)
+    wrong = np.flatnonzero(left_out | (finding != table.truth) | (both & (truth != table.labels)))
     if len(wrong):
         first = int(wrong[0])
         raise DatasetError(
@@ -356,7 +372,7 @@ def match_to_dataset(
     silent = tuple(
         RefusedFilm(film.path, film.label, "no-prediction", "The table has no row for this film.")
         for film in films.films
-        if film.path not in there
+        if film.path not in there and _mapped_label(film.label, facts, renames or {})
     )
     return replace(
         table,

@@ -5,26 +5,27 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pneumoscope.errors import DatasetError, UsageError
 from pneumoscope.evaluation.metrics import compute_metrics
 from pneumoscope.evaluation.prediction_files import write_predictions_csv, write_predictions_parquet
+from pneumoscope.evaluation.result import EvaluationResult
 from pneumoscope.storage import csv_text, make_folder, storage_errors, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from os import PathLike
-    from pathlib import Path
 
     from pneumoscope.evaluation.explanation.result import ExplanationResult
     from pneumoscope.evaluation.figures.discrimination import ReaderPoint
     from pneumoscope.evaluation.predictions import PredictionTable, RefusedFilm
-    from pneumoscope.evaluation.result import EvaluationResult
     from pneumoscope.evaluation.robustness.result import RobustnessResult
     from pneumoscope.evaluation.training_run import FinishedRun
     from pneumoscope.model.reader import Reader
 
-__all__ = ["JOURNAL_FILE", "EvaluationOutput", "evaluate"]
+__all__ = ["JOURNAL_FILE", "EvaluationOutput", "check_folder", "evaluate"]
 
 JOURNAL_FILE = "predictions.jsonl"
 """The file of parts in an evaluation's folder."""
@@ -62,6 +63,7 @@ def evaluate(
     stress_films: int = 0,
     sanity: bool = False,
     boxes: Mapping[str, str] | None = None,
+    fresh: bool = False,
     progress: bool = False,
     step: Callable[[str], None] = lambda _: None,
 ) -> EvaluationOutput:
@@ -82,13 +84,16 @@ def evaluate(
         stress_films: Films of the corruption sweep, drawn by chance; 0 leaves it out.
         sanity: Check the evidence.
         boxes: By path of the film, what a reader drew around findings: the evidence is then held against them.
+        fresh: Write over the evaluation of another system that the folder holds.
         progress: Show bars if a person looks at standard error.
         step: Told the name of each step as it begins, those of the report too.
 
     Raises:
+        UsageError: The folder holds the evaluation of another system.
         MissingExtra: pyarrow, matplotlib or jinja2 is not installed.
         StorageError: The disk is full or the folder cannot be written.
     """
+    check_folder(out, table.system, fresh=fresh)
     folder = make_folder(out)
     seconds: dict[str, float] = {}
 
@@ -137,6 +142,32 @@ def evaluate(
             step=lambda name: step(f"report: {name}"),
         )
     return EvaluationOutput(judgement, swept, checked, (*pages, *files), seconds)
+
+
+def check_folder(out: str | PathLike[str], system: str, *, fresh: bool = False) -> None:
+    """Refuse a folder that holds the evaluation of another system: its figures would be mixed with these.
+
+    Args:
+        out: The folder.
+        system: That is to be evaluated, in words.
+        fresh: Take it all the same.
+
+    Raises:
+        UsageError: It holds another system's.
+    """
+    saved = Path(out) / "judgement.json"
+    if fresh or not saved.is_file():
+        return
+    try:
+        there = EvaluationResult.load(saved).system
+    except DatasetError:  # damaged, or of another version: it cannot be taken for a result of this one
+        return
+    if there != system:
+        raise UsageError(
+            f"the folder holds the evaluation of {there or 'another system'}, not of {system or 'this system'}",
+            where=out,
+            remedy="Give another folder, or replace it with --fresh",
+        )
 
 
 def _write(table: PredictionTable, judgement: EvaluationResult, folder: Path) -> list[Path]:

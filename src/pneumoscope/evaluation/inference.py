@@ -12,9 +12,7 @@ import numpy as np
 
 from pneumoscope import __version__
 from pneumoscope.data.labels import join_patients
-from pneumoscope.data.manifest import Manifest
 from pneumoscope.data.progress import track_progress
-from pneumoscope.data.split import Split
 from pneumoscope.errors import DatasetError
 from pneumoscope.evaluation.dataset import film_sites, map_labels
 from pneumoscope.evaluation.journal import Journal
@@ -27,6 +25,7 @@ from pneumoscope.evaluation.predictions import (
     resolution_band,
 )
 from pneumoscope.evaluation.systems import FilmPrediction
+from pneumoscope.model.learned_films import overlap_notes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -40,7 +39,11 @@ if TYPE_CHECKING:
     from pneumoscope.evaluation.dataset import EvaluationFilms, MappedLabels
     from pneumoscope.evaluation.systems import System
 
-__all__ = ["PredictionJournal", "ordered_map", "predict", "training_overlap_notes"]
+__all__ = [
+    "PredictionJournal",
+    "ordered_map",
+    "predict",
+]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -211,7 +214,7 @@ def _prediction_table(
         refused=refused,
         root=str(films.root),
         band=facts.band,
-        notes=(*films.notes, *fitted.notes),
+        notes=(*films.notes, *fitted.notes, *overlap_notes(facts.learned, [a.sha256 or "" for _, _, a in read])),
     )
 
 
@@ -230,35 +233,3 @@ def _film_strata(
         "view": [(film.view or "").strip().upper() for film, _ in read],
     }
     return {name: np.array(groups, dtype=np.str_) for name, groups in found.items() if any(groups)}
-
-
-_OVERLAP_NOTES = {
-    "train": "The network learned from {count} of the {films} films: the figures flatter.",
-    "val": "{count} of the {films} films chose the epoch, the calibration and the thresholds: the figures flatter.",
-}
-
-
-def training_overlap_notes(bundle: Path, table: PredictionTable) -> tuple[str, ...]:
-    """What the run that a bundle lies in says of the judged films, each a sentence; nothing where there is no run.
-
-    Films are told by their bytes, so that a copied or renamed one is found; a film that was saved anew is not.
-
-    Args:
-        bundle: Its file.
-        table: With the sha256 of its films.
-
-    Raises:
-        DatasetError: The run's files are damaged.
-    """
-    saved, parts = bundle.with_name("manifest.parquet"), bundle.with_name("split.json")
-    if table.sha256 is None or not (saved.is_file() and parts.is_file()):
-        return ()
-    manifest = Manifest.load(saved)
-    split = Split.load(parts, manifest)
-    notes = []
-    for part, words in _OVERLAP_NOTES.items():
-        known = {manifest.films[row].sha256 for row in split.parts[part].tolist()}
-        count = sum(digest in known for digest in table.sha256)
-        if count:
-            notes.append(words.format(count=f"{count:,}", films=f"{len(table):,}"))
-    return tuple(notes)

@@ -7,19 +7,23 @@ the columns path and label, and either one column p_CLASS a class or one column 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from fnmatch import fnmatchcase
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pneumoscope.data.labels import canonical_label, is_negative, order_classes
+from pneumoscope.data.labels import allowed_classes, canonical_label, is_negative, order_classes
 from pneumoscope.data.sources import find_columns, read_rows
 from pneumoscope.errors import DatasetError, MissingExtra
 from pneumoscope.evaluation.predictions import UNKNOWN, PredictionTable, RefusedFilm, age_band
+from pneumoscope.stats.checks import UNKNOWN_CLASS
 from pneumoscope.storage import csv_text, open_atomically, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence, Set
     from os import PathLike
 
     from numpy.typing import NDArray
@@ -93,7 +97,8 @@ def prediction_columns(
             wanted = [classes[number] for number in about["positive"]]
         found = positive_classes(classes, wanted, path)
         name = finding or about.get("finding") or finding_name(classes[number] for number in found)
-        return PredictionColumns(classes, found, name, _class_numbers(labels, written, classes, path), p)
+        truth = _class_numbers(labels, written, classes, path, unknown={name, *_parents(labels, classes, found)})
+        return PredictionColumns(classes, found, name, truth, p)
     return _score_columns(columns, labels, path, wanted, finding)
 
 
@@ -196,9 +201,10 @@ def float_column(cells: Sequence[str], column: str, path: Path, *, empty: bool =
 
 
 def _class_numbers(
-    labels: Sequence[str], written: Sequence[str], classes: Sequence[str], path: Path
+    labels: Sequence[str], written: Sequence[str], classes: Sequence[str], path: Path, *, unknown: Set[str]
 ) -> NDArray[np.int64]:
-    place = {name: number for number, name in enumerate(classes)}
+    """The class of each film; ``UNKNOWN_CLASS`` for the labels of ``unknown``: of the finding, nobody knows which."""
+    place = dict.fromkeys(unknown, UNKNOWN_CLASS) | {name: number for number, name in enumerate(classes)}
     for film, label in enumerate(labels):
         if label not in place:
             raise DatasetError(
@@ -207,6 +213,17 @@ def _class_numbers(
                 remedy="Correct the label, or leave the film out",
             )
     return np.array([place[label] for label in labels], dtype=np.int64)
+
+
+def _parents(labels: Sequence[str], classes: Sequence[str], positive: Sequence[int]) -> set[str]:
+    """The labels that stand for several classes, all of them of the finding."""
+    found = set()
+    positives = {classes[number] for number in positive}
+    for label in set(labels) - set(classes):
+        with suppress(ValueError):
+            if set(compress(classes, allowed_classes(label, classes))) <= positives:
+                found.add(label)
+    return found
 
 
 _METADATA_KEY = b"pneumoscope.predictions"
@@ -262,6 +279,7 @@ def read_predictions(
     positive: Sequence[str] | None = None,
     finding: str | None = None,
     thresholds: Mapping[str, float] | None = None,
+    renames: Mapping[str, str] | None = None,
 ) -> PredictionTable:
     """Read a predictions table: ours, a run's, or another system's.
 
@@ -273,6 +291,7 @@ def read_predictions(
         finding: What it is called; without it, the only positive class, or "pneumonia" of bacterial and viral,
             or "finding".
         thresholds: Frozen operating points, by preset, in place of the file's.
+        renames: Labels to be taken for another; "" leaves the films out, and a name may have * and ?.
 
     Raises:
         DatasetError: The file cannot be read, a column is missing, several parts and none is asked for, or the
@@ -287,6 +306,9 @@ def read_predictions(
     if short := next((number for number, row in enumerate(rows, 2) if len(row) < len(names)), None):
         raise DatasetError(f"line {short} has fewer cells than the header", where=path, remedy="Complete the line")
     columns = {name: [row[place].strip() for row in rows] for place, name in enumerate(names)}
+    if renames:
+        columns = _renamed(columns, names, renames, path)
+        rows = rows[: len(columns[names[0]])]  # only their number counts from here on
     known = {key: columns[names[place]] for key, place in find_columns(names).items()}
     if missing := [key for key in ("path", "label") if key not in known]:
         raise DatasetError(
@@ -319,6 +341,30 @@ def read_predictions(
         band=None if about.get("band") is None or thresholds is not None else (about["band"][0], about["band"][1]),
         notes=tuple(about.get("notes", ())),
     )
+
+
+def _renamed(
+    columns: dict[str, list[str]], names: Sequence[str], renames: Mapping[str, str], path: Path
+) -> dict[str, list[str]]:
+    """The cells with other labels, without the films that are left out.
+
+    Raises:
+        DatasetError: No film is left.
+    """
+    place = find_columns(names).get("label")
+    if place is None:
+        return columns
+    column = names[place]
+
+    def renamed(label: str) -> str:
+        plain = canonical_label(label)
+        return next((name for old, name in renames.items() if plain == old or fnmatchcase(plain, old)), label)
+
+    labels = [renamed(label) for label in columns[column]]
+    kept = [row for row, label in enumerate(labels) if label]
+    if not kept:
+        raise DatasetError("all films are left out", where=path, remedy="Keep the films of at least one label")
+    return {name: [(labels if name == column else cells)[row] for row in kept] for name, cells in columns.items()}
 
 
 def is_predictions(path: str | PathLike[str]) -> bool:

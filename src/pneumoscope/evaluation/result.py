@@ -352,24 +352,24 @@ class EvaluationResult:
             rows = next((point.metrics for point in self.points if point.preset == preset), ())
         return next((row for row in rows if row.name == name), None)
 
-    def _rows(self) -> list[Metric]:
-        """Those without a threshold, then those at each operating point under its name."""
-        at_points = [
-            replace(row, name=f"{row.name} ({point.preset})") for point in self.points for row in point.metrics
-        ]
-        return [*self.overall, *at_points]
+    @property
+    def rows(self) -> tuple[Metric, ...]:
+        """Every figure of the whole set of films; one at an operating point carries its name: "recall (balanced)"."""
+        at = (replace(row, name=f"{row.name} ({point.preset})") for point in self.points for row in point.metrics)
+        classes = () if self.over_classes is None else self.over_classes.metrics
+        return (*self.overall, *at, *(replace(row, name=f"{row.name} (classes)") for row in classes))
 
     def to_frame(self) -> Any:
-        """The headline figures as a ``pandas.DataFrame``, one row a figure.
+        """``rows`` as a ``pandas.DataFrame``.
 
         Raises:
             MissingExtra: pandas is not installed.
         """
-        return frame_of(self._rows())
+        return frame_of(self.rows)
 
     def _repr_html_(self) -> str:
         """As a notebook shows it."""
-        return html_table(self._rows())
+        return html_table(self.rows)
 
     def to_json(self) -> bytes:
         """As JSON, indented; a number is never NaN or infinite."""

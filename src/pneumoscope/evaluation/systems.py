@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -11,10 +11,13 @@ import msgspec
 import numpy as np
 
 from pneumoscope.data.labels import canonical_label
+from pneumoscope.data.manifest import Manifest
 from pneumoscope.data.pixels import open_film
+from pneumoscope.data.split import Split
 from pneumoscope.errors import ConfigError, FilmError, NotABundle
 from pneumoscope.evaluation.prediction_files import finding_name, positive_classes
 from pneumoscope.films.resample import resize
+from pneumoscope.model.learned_films import LearnedFilms, learned_films
 from pneumoscope.model.reader import Reader
 from pneumoscope.settings import Settings
 
@@ -31,7 +34,11 @@ __all__ = ["BundleSystem", "FilmPrediction", "OnnxSpec", "OnnxSystem", "System",
 
 @dataclass(frozen=True, slots=True)
 class SystemDescription:
-    """What is known of a system before it reads a film. See ``PredictionTable``."""
+    """What is known of a system before it reads a film. See ``PredictionTable``.
+
+    Attributes:
+        learned: The films that it learned from or was chosen by, as far as they are known.
+    """
 
     name: str
     sha256: str
@@ -41,6 +48,7 @@ class SystemDescription:
     thresholds: dict[str, float] = field(default_factory=dict)
     chosen: dict[str, str] = field(default_factory=dict)
     band: tuple[float, float] | None = None
+    learned: tuple[LearnedFilms, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,8 @@ class BundleSystem:
         settings = Settings.from_environment() if settings is None else settings
         self.path = path
         self.reader = Reader(path, settings=settings)
-        self._facts = describe_bundle(self.reader.meta, self.reader.model.sha256)
+        described = describe_bundle(self.reader.meta, self.reader.model.sha256)
+        self._facts = described if described.learned else replace(described, learned=_learned_in_run(path))
 
     @property
     def facts(self) -> SystemDescription:
@@ -158,6 +167,25 @@ def describe_bundle(meta: BundleMeta, sha256: str = "") -> SystemDescription:
         thresholds={point.preset: point.threshold for point in meta.operating_points},
         chosen=chosen,
         band=None if meta.band is None else (meta.band.lower, meta.band.upper),
+        learned=meta.learned_films,
+    )
+
+
+def _learned_in_run(bundle: Path) -> tuple[LearnedFilms, ...]:
+    """What the run that an older bundle lies in says of its films; nothing where there is no run.
+
+    Raises:
+        DatasetError: The run's files are damaged.
+    """
+    saved, parts = bundle.with_name("manifest.parquet"), bundle.with_name("split.json")
+    if not (saved.is_file() and parts.is_file()):
+        return ()
+    manifest = Manifest.load(saved)
+    split = Split.load(parts, manifest)
+    names: tuple[Literal["train", "val"], ...] = ("train", "val")
+    return tuple(
+        learned_films(part, (manifest.films[row].sha256 for row in split.parts[part].tolist()), manifest.sha256[:16])
+        for part in names
     )
 
 

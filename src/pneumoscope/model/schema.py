@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from math import isfinite
 
+from pneumoscope.model.learned_films import LearnedFilms  # noqa: TC001 - msgspec reads the annotations
 from pneumoscope.model.preprocess import PreprocessSpec  # noqa: TC001
 from pneumoscope.quality.spec import QualitySpec  # noqa: TC001
 from pneumoscope.settings import NOTICE
@@ -353,6 +354,7 @@ class BundleMeta:
         pattern_ages: Years, from and to, of the patients whose patterns (the classes of the finding) were learned; the
             patterns of others are not to be relied on. None if nothing is said.
         provenance: Where it came from.
+        learned_films: Hashes of the films that it learned from or was chosen by; none in bundles of before.
         figures: Headline figures by name, on the films named in ``figures_on``.
         figures_on: Which films those were.
         intended_use: In words.
@@ -383,6 +385,7 @@ class BundleMeta:
     pattern_ages: tuple[float, float] | None = None
     figures: dict[str, BundleMetric] = field(default_factory=dict)
     figures_on: str = ""
+    learned_films: tuple[LearnedFilms, ...] = ()
     intended_use: str = ""
     graph_sha256: str = ""
     graph_bytes: int = 0

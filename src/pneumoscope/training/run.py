@@ -15,6 +15,7 @@ from pneumoscope.data.cache import Cache
 from pneumoscope.errors import ConfigError
 from pneumoscope.model.bundle import read_bundle, write_bundle
 from pneumoscope.model.decide import calibrated_probabilities
+from pneumoscope.model.learned_films import learned_films
 from pneumoscope.model.schema import BundleMeta, ClassSpec
 from pneumoscope.networks.base import parameters_count
 from pneumoscope.settings import Settings
@@ -249,6 +250,10 @@ def _train(
         f"{len(set(groups))} patients"
         + ("" if judged == "test" else " (the epoch and the thresholds were chosen on these)"),
         intended_use=_INTENDED,
+        learned_films=tuple(
+            learned_films(part, (manifest.films[int(row)].sha256 for row in split.parts[part]), manifest.sha256[:16])
+            for part in ("train", "val")
+        ),
     )
     meta = write_bundle(folder.bundle, graph, meta)
     rows = split.parts[judged]

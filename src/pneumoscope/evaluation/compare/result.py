@@ -257,20 +257,20 @@ class Comparison:
     schema_version: int = SCHEMA_VERSION
     notice: str = NOTICE
 
-    def _rows(self) -> list[Metric]:
-        return [replace(row, name=f"{system.name}: {row.name}") for system in self.rows for row in system.metrics]
-
     def to_frame(self) -> Any:
-        """The figures of each system as a ``pandas.DataFrame``, one row a figure.
+        """The systems as a ``pandas.DataFrame``: one row a system and figure.
 
         Raises:
             MissingExtra: pandas is not installed.
         """
-        return frame_of(self._rows())
+        return frame_of(self._named_rows())
 
     def _repr_html_(self) -> str:
         """As a notebook shows it."""
-        return html_table(self._rows())
+        return html_table(self._named_rows())
+
+    def _named_rows(self) -> tuple[Metric, ...]:
+        return tuple(replace(metric, name=f"{row.name}: {metric.name}") for row in self.rows for metric in row.metrics)
 
     def to_json(self) -> bytes:
         """As JSON, indented; a number is never NaN or infinite."""

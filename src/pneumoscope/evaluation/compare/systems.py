@@ -101,6 +101,7 @@ class ComparedSystem:
         table: Its predictions.
         facts: What else is known.
         learned: sha256 of the films that it learned from or was chosen by, as far as they are known.
+        films_known: Whether a bundle says which films it learned from; a note in its table then counts them.
         part: Of a run whose own predictions are taken: "test", or "val" if it has no test films.
         history: How a run was trained; None for what is no run, or an ensemble.
     """
@@ -110,12 +111,13 @@ class ComparedSystem:
     table: PredictionTable
     facts: ModelFacts
     learned: frozenset[str] = frozenset()
+    films_known: bool = False
     part: str = ""
     history: TrainingHistory | None = None
 
 
 def open_systems(
-    arguments: Sequence[str], *, judge: Judge | None, part: str | None, speed: bool = True
+    arguments: Sequence[str], *, judge: Judge | None, part: str | None, speed: bool = True, least: int = 2
 ) -> list[ComparedSystem]:
     """Open each argument: ``PATH`` or ``NAME=PATH``.
 
@@ -124,13 +126,14 @@ def open_systems(
         judge: Reads the films to compare on with a bundle; None if there are only runs and tables.
         part: Which part's predictions of runs and tables; None takes a run's test films, else its validation films.
         speed: Measure how fast each bundle is.
+        least: How many are needed.
 
     Raises:
         UsageError: Fewer than two, a name twice, something that is none of these, or a bundle without films.
         BundleError: A bundle cannot be used.
         DatasetError: A table or a run's file is damaged.
     """
-    if len(arguments) < 2:
+    if len(arguments) < least:
         raise UsageError("a comparison needs two systems or more", remedy=_SYSTEMS_REMEDY)
     named = _names(arguments)
     return [_open(name, target, judge, part, speed) for name, target in named.items()]
@@ -200,7 +203,8 @@ def _model(name: str, target: str, judge: Judge | None, speed: bool) -> Compared
         return ComparedSystem(
             name, "model", table, ModelFacts(about=table.system, family=name, file_bytes=path.stat().st_size)
         )
-    return ComparedSystem(name, "bundle", judge(path, None), _bundle_facts(path, meta, speed))
+    facts = _bundle_facts(path, meta, speed)
+    return ComparedSystem(name, "bundle", judge(path, None), facts, films_known=bool(meta.learned_films))
 
 
 def _run(name: str, folder: Path, judge: Judge | None, part: str | None, speed: bool) -> ComparedSystem:
@@ -209,7 +213,7 @@ def _run(name: str, folder: Path, judge: Judge | None, part: str | None, speed: 
     digests, learned = _films_of(folder)
     if judge is not None:
         table = judge(folder / "bundle.onnx", None)
-        return ComparedSystem(name, "run", table, facts, learned, history=_history(run))
+        return ComparedSystem(name, "run", table, facts, history=_history(run))
     wanted = part or ("test" if "test" in run.parts else "val")
     table = PredictionTable.of_run(run, wanted)
     if digests and all(path in digests for path in table.paths):

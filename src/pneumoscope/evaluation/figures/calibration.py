@@ -24,7 +24,7 @@ from pneumoscope.evaluation.figures.style import (
     unit_axes,
     wrapped,
 )
-from pneumoscope.stats.calibration import brier, calibration_line, expected_calibration_error
+from pneumoscope.stats.calibration import ECE_BINS, brier, calibration_line
 from pneumoscope.stats.calibration import reliability as reliability_of
 from pneumoscope.stats.uncertainty import risk_coverage as curve_of
 from pneumoscope.stats.uncertainty import risk_coverage_area
@@ -53,9 +53,9 @@ def reliability_diagram(
     Args:
         panels: By title, the labels (0 or 1, [N]) and probabilities ([N]): the finding first, then each class.
         path: Where to; .svg and .png are written.
-        bins: Of the points and of the counts below; with ``equal_mass`` also of the expected calibration error,
-            which else has the 15 bins of equal width that every table of this package has.
-        equal_mass: Points and error are of bins of equally many films, as a site's re-calibration states them.
+        bins: Of the points and of the counts below. The expected calibration error has the 15 bins of equal width that
+            every table of this package has.
+        equal_mass: Points are of bins of equally many films, which suits the few films of a site.
         films: Which films, for the small print: "Validation".
     """
     n = len(np.asarray(next(iter(panels.values()))[0]))
@@ -66,7 +66,7 @@ def reliability_diagram(
         columns = -(-len(panels) // rows)
         width = COLUMN if columns == 1 else PAGE
         each = width / columns
-        error = f"ECE over {bins} bins of equally many films" if equal_mass else "ECE over 15 bins of equal width"
+        error = f"ECE over {ECE_BINS} bins of equal width"
         figure = new_figure(
             width,
             rows * (each * 1.3 + 0.55),
@@ -116,8 +116,7 @@ def _reliability_panel(axes: Axes, title: str, labels: ArrayLike, p: ArrayLike, 
         clip_on=False,
         zorder=4,
     )
-    error = points.error if equal_mass else expected_calibration_error(labels, p)
-    words = f"ECE {error:.3f}, Brier {brier(labels, p):.3f}\n"
+    words = f"ECE {points.error:.3f}, Brier {brier(labels, p):.3f}\n"
     try:
         line = calibration_line(labels, p)
     except ValueError:

@@ -42,7 +42,6 @@ def site_figures(
     films = f"{site} (after: cross-fitted)"
     curves = {name: ((p >= 0.5) != truth, np.minimum(p, 1 - p)) for name, p in said.items()}
     return [
-        # The bins of the re-calibration's own table, so that picture and table state the same error.
         *reliability_diagram(
             {name: (truth, p) for name, p in said.items()}, target / "reliability", equal_mass=True, films=films
         ),

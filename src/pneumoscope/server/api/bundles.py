@@ -133,6 +133,7 @@ def figures(here: Here, _: Reader, name: Name) -> dict[str, Any]:
 
 def _meta(known: Known) -> dict[str, Any]:
     found: dict[str, Any] = msgspec.to_builtins(known.meta)
+    del found["learned_films"]  # long, and of no use to a reader
     return found
 
 

@@ -33,7 +33,7 @@ def correlated() -> PredictionTable:
     ease = np.repeat(generator.normal(size=PATIENTS), FILMS)
     score = expit(1.2 * (2 * truth - 1) + 1.5 * ease + 0.3 * generator.normal(size=len(truth)))
     return PredictionTable(
-        paths=[f"film{i}" for i in range(len(truth))],
+        paths=tuple(f"film{i}" for i in range(len(truth))),
         labels=truth,
         probabilities=score,
         classes=("normal", "pneumonia"),

@@ -275,11 +275,11 @@ def test_lists_tuples_and_series_are_columns() -> None:
         paths=list(given.paths),  # type: ignore[arg-type]
         labels=given.labels.tolist(),
         probabilities=given.probabilities.tolist(),
-        patients=tuple(given.patients.tolist()),  # type: ignore[union-attr]
+        patients=tuple(given.patients.tolist()),  # type: ignore[union-attr, arg-type]
         sha256=list(given.sha256),  # type: ignore[arg-type]
     )
     same(lists, given)
-    import pandas as pd
+    import pandas as pd  # type: ignore[import-untyped]
 
     frame = pd.DataFrame({"y": [0, 1, 1], "p": [0.2, 0.9, 0.4], "who": [7, 8, 8]}, index=[3, 1, 2])
     table = PredictionTable(

@@ -86,7 +86,7 @@ def test_a_sites_picture_states_the_calibration_error_of_its_table(
     monkeypatch.setattr(
         sys.modules["pneumoscope.evaluation.figures.calibration"],
         "save",
-        lambda figure, path: kept.append(figure) or [],  # noqa: ARG005 - as save
+        lambda figure, path: kept.append(figure),  # noqa: ARG005 - as save
     )
     site_figures(truth, before, after, tmp_path, groups=np.arange(200), site="Ward 3")
     words = " ".join(text.get_text() for axes in kept[0].axes for text in axes.texts)

@@ -284,9 +284,9 @@ def map_labels(
     negatives = [name for number, name in enumerate(facts.classes) if number not in facts.positive]
     patterns = {name for name in sides if name in facts.classes and sides[name]}
     if len(facts.positive) > 1 and patterns and len(negatives) == 1:
-        place = {name: number for number, name in enumerate(facts.classes)} | {"": None}
+        place = {name: number for number, name in enumerate(facts.classes)}
         absent = place[negatives[0]]
-        numbers = tuple(place.get(name, UNKNOWN_CLASS if sides.get(name) else absent) for name in meant)
+        numbers = tuple(place.get(name, UNKNOWN_CLASS if sides[name] else absent) if name else None for name in meant)
         parents = sum(number == UNKNOWN_CLASS for number in numbers)
         if parents:
             notes.append(

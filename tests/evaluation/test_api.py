@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pneumoscope.errors import UsageError
 from pneumoscope.api import compare, evaluate
+from pneumoscope.errors import UsageError
 from pneumoscope.evaluation.metrics import compute_metrics
 from pneumoscope.evaluation.prediction_files import write_predictions_csv
 from pneumoscope.evaluation.predictions import PredictionTable

@@ -83,11 +83,12 @@ def test_a_sites_picture_states_the_calibration_error_of_its_table(
 ) -> None:
     truth, before, after = films()
     kept: list[Figure] = []
-    monkeypatch.setattr(
-        sys.modules["pneumoscope.evaluation.figures.calibration"],
-        "save",
-        lambda figure, path: kept.append(figure),  # noqa: ARG005 - as save
-    )
+
+    def keep(figure: Figure, path: Path) -> list[Path]:  # noqa: ARG001 - as save
+        kept.append(figure)
+        return []
+
+    monkeypatch.setattr(sys.modules["pneumoscope.evaluation.figures.calibration"], "save", keep)
     site_figures(truth, before, after, tmp_path, groups=np.arange(200), site="Ward 3")
     words = " ".join(text.get_text() for axes in kept[0].axes for text in axes.texts)
     for p in (before, after):

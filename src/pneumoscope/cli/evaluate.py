@@ -166,9 +166,9 @@ def evaluate(  # noqa: PLR0917 - typer makes them options
     from pneumoscope.errors import UsageError
 
     require_packages("pyarrow", "scipy", "matplotlib", "jinja2", needed_for="evaluating", extra="evaluate")
-    from pneumoscope.evaluation.inputs import EvaluationRequest, gather_predictions
     from pneumoscope.evaluation.dataset import parse_label_map
     from pneumoscope.evaluation.evaluate import evaluate as run_evaluation
+    from pneumoscope.evaluation.inputs import EvaluationRequest, gather_predictions
 
     if out is None:
         raise UsageError("the results need a folder", remedy="Give --out FOLDER")

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pneumoscope.errors import PneumoscopeError, UsageError
 from pneumoscope.evaluation.dataset import evaluation_films, match_to_dataset
 from pneumoscope.evaluation.evaluate import JOURNAL_FILE, check_folder
 from pneumoscope.evaluation.inference import predict
 from pneumoscope.evaluation.prediction_files import is_predictions, read_predictions
-from pneumoscope.evaluation.predictions import PredictionTable
 from pneumoscope.evaluation.systems import BundleSystem, OnnxSpec, OnnxSystem
 from pneumoscope.evaluation.training_run import FinishedRun
 from pneumoscope.model.bundle import find_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from os import PathLike
 
-    from pneumoscope.evaluation.compare.result import Comparison
-    from pneumoscope.evaluation.result import EvaluationResult
+    from pneumoscope.evaluation.predictions import PredictionTable
     from pneumoscope.model.reader import Reader
 
     PathArgument = str | PathLike[str]

@@ -124,11 +124,12 @@ def _draw_classes(compared: ComparisonOutput, names: Sequence[str], figures: Fig
     tables = compared.matched.tables
     classes = tables[names[0]].classes
     alike = [name for name in names if tables[name].classes == classes]
-    if len(classes) < 3 or len(alike) < 2:
+    known = {name: tables[name].class_known for name in alike}
+    if len(classes) < 3 or len(alike) < 2 or not all(rows.any() for rows in known.values()):
         return
     matrices = {
-        name: confusion_matrix(tables[name].labels, tables[name].probabilities.argmax(axis=1), len(classes))
-        for name in alike
+        name: confusion_matrix(tables[name].labels[rows], tables[name].probabilities[rows].argmax(axis=1), len(classes))
+        for name, rows in known.items()
     }
     files = confusion_comparison(
         matrices,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,7 +13,7 @@ from pneumoscope.evaluation.report.model_card import card_page
 from pneumoscope.evaluation.report.sites import draw_sites, expected_groups, sites_section
 from pneumoscope.evaluation.report.summary import report_page
 from pneumoscope.evaluation.report.svg import FigureSet
-from pneumoscope.model.schema import BundleMeta, Rate
+from pneumoscope.model.schema import BundleMeta, BundleMetric, ExpectedRates, Rate, SiteRates, SiteSummary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,43 +22,30 @@ if TYPE_CHECKING:
     from pneumoscope.evaluation.result import EvaluationResult
 
 
-@dataclass(frozen=True, slots=True)
-class Tried(BundleMeta):
-    """A bundle that was tried at sites left out of training."""
-
-    expected: tuple[Any, ...] = ()
-
-
-def summary(value: float) -> SimpleNamespace:
-    return SimpleNamespace(
-        value=value,
-        low=value - 0.1,
-        high=value + 0.05,
-        predicted_low=value - 0.3,
-        predicted_high=value + 0.09,
-        tau2=0.4,
-    )
+def summary(value: float) -> SiteSummary:
+    return SiteSummary(value, value - 0.1, value + 0.05, value - 0.3, value + 0.09, tau2=0.4)
 
 
 @pytest.fixture
-def expected() -> SimpleNamespace:
+def expected() -> ExpectedRates:
     rate = Rate(0.9, 0.8, 0.95, 90, 100)
     poor = Rate(0.62, 0.5, 0.72, 62, 100)
     sites = tuple(
-        SimpleNamespace(site=name, films=200, sensitivity=found, specificity=rate, auc=None)
-        for name, found in (("Guangzhou", rate), ("Bethesda", poor), ("Shenzhen", rate))
+        SiteRates(name, 200, found, rate, auc)
+        for name, found, auc in (
+            ("Guangzhou", rate, None),
+            ("Bethesda", poor, BundleMetric(0.8, 200, 0.7, 0.9)),
+            ("Shenzhen", rate, None),
+        )
     )
-    return SimpleNamespace(
-        preset="balanced", sites=sites, sensitivity=summary(0.83), specificity=summary(0.9), worst="Bethesda"
-    )
+    return ExpectedRates("balanced", sites, summary(0.83), summary(0.9), worst="Bethesda")
 
 
 @pytest.fixture
 def facts(
-    table: PredictionTable, judgement: EvaluationResult, tiny_meta: BundleMeta, expected: SimpleNamespace
+    table: PredictionTable, judgement: EvaluationResult, tiny_meta: BundleMeta, expected: ExpectedRates
 ) -> ReportContext:
-    values = {one.name: getattr(tiny_meta, one.name) for one in fields(tiny_meta)}
-    return ReportContext(table, judgement, meta=Tried(**{**values, "expected": (expected,)}))
+    return ReportContext(table, judgement, meta=replace(tiny_meta, expected=(expected,)))
 
 
 def test_the_new_hospital_is_the_headline_of_report_and_card(facts: ReportContext) -> None:
@@ -93,9 +79,9 @@ def test_each_site_the_worst_the_mean_and_the_prediction_interval_stand_in_the_s
     assert (tmp_path / "sites_balanced.svg").is_file()
 
 
-def test_two_sites_are_said_to_be_few(facts: ReportContext, expected: SimpleNamespace) -> None:
-    expected.sites = expected.sites[:2]
-    section = sites_section(facts)
+def test_two_sites_are_said_to_be_few(facts: ReportContext, expected: ExpectedRates, tiny_meta: BundleMeta) -> None:
+    few = replace(expected, sites=expected.sites[:2])
+    section = sites_section(replace(facts, meta=replace(tiny_meta, expected=(few,))))
     assert section is not None
     assert any(getattr(block, "kind", "") == "warn" for block in section.blocks)
 

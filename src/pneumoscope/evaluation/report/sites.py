@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pneumoscope.evaluation.report import formatting as words
 from pneumoscope.evaluation.report.engine import Block, Cell, KeyFigure, KeyFigures, Row, Section, Table, Text
@@ -10,10 +10,9 @@ from pneumoscope.evaluation.report.engine import Block, Cell, KeyFigure, KeyFigu
 if TYPE_CHECKING:
     from pneumoscope.evaluation.report.context import ReportContext
     from pneumoscope.evaluation.report.svg import FigureSet
+    from pneumoscope.model.schema import BundleMetric, ExpectedRates, Rate, SiteSummary
 
 __all__ = ["draw_sites", "expected_groups", "sites_section"]
-
-_RATES = (("Recall (sensitivity)", "sensitivity"), ("Specificity", "specificity"))
 
 
 def expected_groups(facts: ReportContext) -> tuple[KeyFigures, ...]:
@@ -24,7 +23,7 @@ def expected_groups(facts: ReportContext) -> tuple[KeyFigures, ...]:
     return tuple(
         KeyFigures(
             f"Expected at a new hospital, {one.preset}",
-            tuple(_expected(name, getattr(one, field), len(one.sites)) for name, field in _RATES),
+            tuple(_expected(name, rate, len(one.sites)) for name, rate in _summaries(one)),
             f"from {words.counted(len(one.sites), 'site')} left out of training in turn",
             f"Worst of these sites: {one.worst}.",
         )
@@ -32,7 +31,7 @@ def expected_groups(facts: ReportContext) -> tuple[KeyFigures, ...]:
     )
 
 
-def _expected(name: str, rate: Any, sites: int) -> KeyFigure:
+def _expected(name: str, rate: SiteSummary, sites: int) -> KeyFigure:
     return KeyFigure(
         name,
         f"{100 * rate.value:.1f}\u00a0%",
@@ -73,11 +72,11 @@ def sites_section(facts: ReportContext, figures: FigureSet | None = None) -> Sec
             for site in one.sites
         ]
         rows.append(
-            Row("Mean over sites", (Cell(""), *(_mean(getattr(one, field)) for _, field in _RATES), Cell("")),
+            Row("Mean over sites", (Cell(""), *(_mean(rate) for _, rate in _summaries(one)), Cell("")),
                 "random effects, 95 % interval")
         )  # fmt: skip
         rows.append(
-            Row("A new site", (Cell(""), *(_prediction(getattr(one, field)) for _, field in _RATES), Cell("")),
+            Row("A new site", (Cell(""), *(_prediction(rate) for _, rate in _summaries(one)), Cell("")),
                 "95 % prediction interval")
         )  # fmt: skip
         head = ("Site", "Films", "Recall (sensitivity)", "Specificity", "AUC")
@@ -95,7 +94,7 @@ def draw_sites(facts: ReportContext, figures: FigureSet) -> None:
 
     for one in _expected_rates(facts):
         number = sum(site.films for site in one.sites)
-        summaries = [getattr(one, field) for _, field in _RATES]
+        summaries = [rate for _, rate in _summaries(one)]
         rows = [ForestRow("", "mean over sites", number, tuple(ForestCell(s.value, s.low, s.high) for s in summaries))]
         rows += [
             ForestRow("left out of training", site.site, site.films, tuple(
@@ -128,29 +127,32 @@ def draw_sites(facts: ReportContext, figures: FigureSet) -> None:
         )
 
 
-def _expected_rates(facts: ReportContext) -> tuple[Any, ...]:
+def _expected_rates(facts: ReportContext) -> tuple[ExpectedRates, ...]:
     """As the bundle declares; bundles before 0.4 say nothing."""
-    return () if facts.meta is None else tuple(getattr(facts.meta, "expected", ()))
+    return () if facts.meta is None else facts.meta.expected
 
 
-def _rate(rate: Any) -> Cell:
+def _summaries(one: ExpectedRates) -> tuple[tuple[str, SiteSummary], ...]:
+    """Recall first: a missed case costs most."""
+    return ("Recall (sensitivity)", one.sensitivity), ("Specificity", one.specificity)
+
+
+def _rate(rate: Rate) -> Cell:
     return Cell(words.number(rate.value), (f"{words.number(rate.low)} to {words.number(rate.high)}",
                                            f"{rate.k:,} of {rate.n:,}"))  # fmt: skip
 
 
-def _metric(metric: Any) -> Cell:
-    known = metric.low is not None and metric.high is not None
-    return Cell(
-        words.number(metric.value),
-        (f"{words.number(metric.low)} to {words.number(metric.high)}",) if known else (),
-    )
+def _metric(metric: BundleMetric) -> Cell:
+    if metric.low is None or metric.high is None:
+        return Cell(words.number(metric.value))
+    return Cell(words.number(metric.value), (f"{words.number(metric.low)} to {words.number(metric.high)}",))
 
 
-def _mean(summary: Any) -> Cell:
+def _mean(summary: SiteSummary) -> Cell:
     return Cell(words.number(summary.value), (f"{words.number(summary.low)} to {words.number(summary.high)}",))
 
 
-def _prediction(summary: Any) -> Cell:
+def _prediction(summary: SiteSummary) -> Cell:
     return Cell(f"{words.number(summary.predicted_low)} to {words.number(summary.predicted_high)}")
 
 

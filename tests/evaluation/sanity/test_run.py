@@ -69,7 +69,7 @@ def test_a_finished_part_is_not_made_again(
         patch.setattr(run_module, "perturb_some", killed)
         with pytest.raises(KeyboardInterrupt):
             run(tiny_bundle, films, tmp_path / "part")
-    for name in ("look_at_all", "randomise_some", "perturb_some", "point_at_phantoms"):
+    for name in ("check_all_films", "randomize_some", "perturb_some", "pointing_game"):
         real = getattr(run_module, name)
 
         def counting(*args: Any, _name: str = name, _real: Any = real, **kwargs: Any) -> Any:
@@ -78,12 +78,12 @@ def test_a_finished_part_is_not_made_again(
 
         monkeypatch.setattr(run_module, name, counting)
     assert run(tiny_bundle, films, tmp_path / "part") == whole
-    assert calls == ["perturb_some", "point_at_phantoms"]
+    assert calls == ["perturb_some", "pointing_game"]
     (tmp_path / "part" / "sanity" / "phantoms.json").write_text("{")
     assert run(tiny_bundle, films, tmp_path / "part") == whole
-    assert calls[2:] == ["point_at_phantoms"]
+    assert calls[2:] == ["pointing_game"]
     run(tiny_bundle, films[:-1], tmp_path / "part")  # other films: all anew
-    assert calls[3:] == ["look_at_all", "randomise_some", "perturb_some", "point_at_phantoms"]
+    assert calls[3:] == ["check_all_films", "randomize_some", "perturb_some", "pointing_game"]
 
 
 def test_what_cannot_be_made_is_none_with_a_reason(

@@ -108,7 +108,7 @@ def drawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_p
 
     for name in list(sys.modules):
         if name.startswith("pneumoscope.evaluation.figures."):
-            monkeypatch.setattr(sys.modules[name], "save", keep)
+            monkeypatch.setattr(sys.modules[name], "save", keep, raising=False)
 
     def one(kind: str) -> Figure:
         request.module.draw(kind, tmp_path / kind)

@@ -243,3 +243,21 @@ def test_damage_never_raises_anything_but_a_film_error(
 
 def test_pydicom_reads_what_the_fixture_writes(smooth: NDArray[np.uint8], dicom: Dicom) -> None:
     assert np.array_equal(dcmread(BytesIO(dicom(smooth))).pixel_array, smooth)
+
+
+@pytest.mark.parametrize(
+    ("told", "age"),
+    [
+        ({"PatientAge": "45Y"}, "045Y"),
+        ({"PatientAge": "45"}, "045Y"),
+        ({"PatientAge": "006M"}, "006M"),
+        ({"PatientBirthDate": "20200615", "StudyDate": "20240101"}, "003Y"),
+        ({"PatientAge": "secret", "PatientBirthDate": "20200615", "StudyDate": "20240101"}, "003Y"),
+        ({"PatientBirthDate": "20200615"}, None),
+    ],
+)
+def test_ages_in_every_form(smooth: NDArray[np.uint8], dicom: Dicom, told: dict[str, str], age: str | None) -> None:
+    with disable_value_validation():
+        film = load(dicom(smooth, **told))
+    assert film.facts.get("PatientAge") == age
+    assert "20200615" not in repr((film.info, film.facts, film.warnings))

@@ -108,6 +108,7 @@ def audit_page(found: Audit) -> str:
                 _copies_section(report, gallery),
                 _files_section(report, gallery),
                 _shortcuts_section(report),
+                *_sites_sections(report),
                 _clusters_section(report, gallery),
                 _labels_section(report, gallery),
                 _method_section(report),
@@ -315,6 +316,35 @@ def _files_section(report: AuditReport, gallery: ThumbnailGallery) -> Section:
     blocks.append(Gallery("outliers", "Outliers", films, "None."))
     blocks += _rest(len(report.odd) - _PICTURED_FILMS, "film")
     return Section("files", "Files", tuple(blocks))
+
+
+def _sites_sections(report: AuditReport) -> list[Section]:
+    """How well each site can be told from the others; none of one site."""
+    if not report.sites:
+        return []
+    rows = []
+    for site in report.sites:
+        told = [Cell(_with_interval(auc) if auc else "cannot be asked") for auc in (site.auc, site.with_finding)]
+        rows.append(Row(site.site, (Cell(f"{site.films:,}"), Cell(f"{site.finding / site.films:.0%}"), *told)))
+    return [
+        Section(
+            "sites",
+            "Sites: told apart by acquisition alone",
+            (
+                Text(
+                    "How well a site can be told from the others by how its films were made (0.5 is chance). What "
+                    "tells the site can stand for the disease wherever sites differ in their share of it: draw films "
+                    "so that each site has the same share (data.balance = site-class), and judge on sites left out."
+                ),
+                Table(
+                    "site-auc",
+                    "AUC of each site against the others, among films of one kind",
+                    ("Site", "Films", "With the finding", "AUC without the finding", "AUC with it"),
+                    tuple(rows),
+                ),
+            ),
+        )
+    ]
 
 
 def _shortcuts_section(report: AuditReport) -> Section:

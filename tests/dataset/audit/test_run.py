@@ -14,6 +14,7 @@ from pneumoscope.data.audit.label_noise import OutOfFoldPredictions
 from pneumoscope.data.audit.report import AuditReport
 from pneumoscope.data.audit.run import audit, film_parts
 from pneumoscope.data.scan import scan
+from pneumoscope.data.sites import join_sites
 from pneumoscope.data.split import make_split
 
 if TYPE_CHECKING:
@@ -150,3 +151,22 @@ def test_a_few_films_of_one_patient_end_in_words(tmp_path: Path, drawn: Path, fi
     assert report.label_noise[0].why_not
     assert not report.leaks.known
     assert report.image_model.auc is None
+
+
+def test_sites_that_are_made_otherwise_are_told_apart(drawn: Path, tmp_path: Path) -> None:
+    """One site's films are half as large: nothing of the chest is needed to know it."""
+    other = tmp_path / "other"
+    shutil.copytree(drawn, other)
+    for path in sorted(other.rglob("*.jp*g")) + sorted(other.rglob("*.png")):
+        if "masks" in path.parts:
+            continue
+        with Image.open(path) as film:
+            small = film.resize((film.width // 2, film.height // 2))
+        small.save(path)
+    manifest = join_sites({"home": scan(drawn), "other": scan(other)})
+    report = audit(manifest, cache=tmp_path / "cache", folds=3).report
+    assert [(site.site, site.films) for site in report.sites] == [("home", 90), ("other", 90)]
+    for site in report.sites:
+        assert site.auc is not None
+        assert site.auc.value > 0.95
+    assert audit(scan(drawn), cache=tmp_path / "cache", folds=3).report.sites == []

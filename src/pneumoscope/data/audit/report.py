@@ -25,6 +25,7 @@ __all__ = [
     "LabelNoise",
     "Leaks",
     "Shortcuts",
+    "SiteShortcut",
     "Suspect",
     "report_schema",
 ]
@@ -37,6 +38,24 @@ class AucEstimate(msgspec.Struct, frozen=True):
     low: float
     high: float
     films: int
+
+
+class SiteShortcut(msgspec.Struct, frozen=True):
+    """How well a site can be told from the others by how its films were made.
+
+    Attributes:
+        site: Its name.
+        films: Number of films.
+        finding: How many of them have the finding.
+        auc: Among films without the finding alone, so that the label plays no part; None where that cannot be asked.
+        with_finding: Likewise among films with it.
+    """
+
+    site: str
+    films: int
+    finding: int
+    auc: AucEstimate | None
+    with_finding: AucEstimate | None
 
 
 class ClassCount(msgspec.Struct, frozen=True):
@@ -234,6 +253,7 @@ class AuditReport(msgspec.Struct, frozen=True):
     created: str
     format: int = 1
     notice: str = NOTICE
+    sites: list[SiteShortcut] = []
 
 
 def report_schema() -> dict[str, Any]:

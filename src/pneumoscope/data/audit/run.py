@@ -30,8 +30,17 @@ from pneumoscope.data.audit.report import (
     LabelNoise,
     Leaks,
     Shortcuts,
+    SiteShortcut,
 )
-from pneumoscope.data.audit.shortcuts import CLASSIFIER, ShortcutTask, choose_k, cluster_films, find_shortcuts, task_auc
+from pneumoscope.data.audit.shortcuts import (
+    CLASSIFIER,
+    ShortcutTask,
+    choose_k,
+    cluster_films,
+    find_shortcuts,
+    find_site_shortcuts,
+    task_auc,
+)
 from pneumoscope.data.progress import track_progress
 from pneumoscope.data.split import k_folds
 from pneumoscope.errors import DatasetError
@@ -289,6 +298,8 @@ def audit(
         StorageError: The disk is full; the same call goes on where it stopped.
     """
     clock = _Clock(seconds or {}, now)
+    if manifest.partial:  # films whose pattern nobody knows: what is asked of all is the finding
+        manifest = manifest.with_task("binary", manifest.negative)
     own = film_parts(manifest) if parts is None else tuple(parts)
     measured = measure_manifest(manifest, cache, progress=progress)
     clock.note("look at films")
@@ -323,6 +334,7 @@ def audit(
         image_model=asked.image_model,
         clusters=found,
         label_noise=noise,
+        sites=asked.sites,
         seconds=clock.seconds,
         software=f"pneumoscope {__version__}",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -349,6 +361,7 @@ class _ShortcutAnswers:
     image_model: ImageModel
     predictions: OutOfFoldPredictions
     finding: ShortcutTask
+    sites: list[SiteShortcut]
 
 
 def _find_shortcuts_and_image_model(
@@ -385,6 +398,8 @@ def _find_shortcuts_and_image_model(
         shortcuts = Shortcuts(
             CLASSIFIER, folds, finding.words, None, None, None, None, "", [], [], "cannot be asked", why_not=why_not
         )
+    names = np.array([film.site for film in manifest.films], dtype=np.str_)
+    sites = find_site_shortcuts(measured.features, names, manifest.finding, patients, held_out, seed=seed)
     clock.note("shortcuts")
     if predictions is None:
         probabilities = np.full((len(manifest), len(manifest.classes)), np.nan)
@@ -397,7 +412,7 @@ def _find_shortcuts_and_image_model(
     clock.note("image model")
     auc = task_auc(finding, _score(predictions.probabilities, manifest), patients)
     model = ImageModel(predictions.kind, predictions.words, auc, predictions.out_of_fold)
-    return _ShortcutAnswers(shortcuts, model, predictions, finding)
+    return _ShortcutAnswers(shortcuts, model, predictions, finding, sites)
 
 
 def _tasks(manifest: Manifest) -> tuple[ShortcutTask, ShortcutTask | None]:

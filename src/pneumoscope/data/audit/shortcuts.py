@@ -14,14 +14,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pneumoscope.data.audit.acquisition import FEATURES, GROUPS, NO_CHEST, NO_PIXELS, columns_of
-from pneumoscope.data.audit.report import AucEstimate, FeatureAuc, GroupAuc, Shortcuts
+from pneumoscope.data.audit.report import AucEstimate, FeatureAuc, GroupAuc, Shortcuts, SiteShortcut
 from pneumoscope.errors import DatasetError, MissingExtra
 from pneumoscope.stats.roc import delong, roc_auc
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["CLASSIFIER", "ShortcutTask", "choose_k", "cluster_films", "find_shortcuts", "standardize", "task_auc"]
+__all__ = [
+    "CLASSIFIER",
+    "ShortcutTask",
+    "choose_k",
+    "cluster_films",
+    "find_shortcuts",
+    "find_site_shortcuts",
+    "standardize",
+    "task_auc",
+]
 
 _FAR = 3.0  # standard deviations: a rare file kind must not become a cluster of its own by its distance alone
 _SAMPLE = 2000  # films that the silhouette is computed on: it needs all pairs
@@ -204,6 +213,43 @@ def find_shortcuts(
         features=_feature_aucs(features, finding, classes, targets),
         verdict=_verdict(whole),
     )
+
+
+def find_site_shortcuts(
+    features: NDArray[np.float64],
+    sites: NDArray[np.str_],
+    finding: NDArray[np.bool_],
+    patients: NDArray[np.str_],
+    folds: Folds,
+    *,
+    seed: int = 0,
+) -> list[SiteShortcut]:
+    """Ask how well each site can be told from the others by the acquisition features; none of one site alone.
+
+    What tells the site can stand for the disease wherever sites differ in their share of it.
+
+    Args:
+        features: float64 [N, len(FEATURES)].
+        sites: The site of each film, str [N].
+        finding: Whether each film has the finding, bool [N].
+        patients: str [N].
+        folds: As in ``find_shortcuts``.
+        seed: Of the trees.
+
+    Raises:
+        MissingExtra: scikit-learn is not installed.
+    """
+    names = np.unique(sites).tolist()
+    everything = np.arange(len(FEATURES))
+    found = []
+    for name in names if len(names) > 1 else []:
+        here = sites == name
+        aucs = []
+        for kind in (False, True):
+            task = ShortcutTask(f"{name} from other sites", here, np.flatnonzero(finding == kind))
+            aucs.append(task_auc(task, _cross_validate(features, task, folds, everything, seed)[0], patients))
+        found.append(SiteShortcut(name, int(here.sum()), int((here & finding).sum()), aucs[0], aucs[1]))
+    return found
 
 
 def task_auc(task: ShortcutTask, scores: NDArray[np.float64], patients: NDArray[np.str_]) -> AucEstimate | None:

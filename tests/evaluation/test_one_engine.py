@@ -68,7 +68,7 @@ def test_every_verb_states_the_same_interval(correlated: PredictionTable) -> Non
     for stated in (bundle.sensitivity, three_way.sensitivity, stress):
         assert interval(stated) == pytest.approx(interval(recall), abs=1e-9)
     assert interval(bundle.specificity) == pytest.approx(interval(trained["specificity"]), abs=1e-9)
-    # Four films that say the same are hardly more than one: the blind interval is half as wide.
+    # Four films that say the same are hardly more than one: the blind interval is much narrower.
     blind = metrics(truth, score, draws=200)["recall"]
     assert None not in {blind.low, blind.high, recall.low, recall.high}
     assert recall.high - recall.low > 1.5 * (blind.high - blind.low)  # type: ignore[operator]

@@ -80,7 +80,8 @@ def test_the_augmentation_grid_starts_with_the_plain_film(few_phantoms: Path, tm
     arguments = ["augment", str(few_phantoms), "--out", str(out), "--films", "3", "--looks", "2"]
     assert main([*arguments, "--set", "data.size=64"]) == 0
     grid = np.asarray(Image.open(out))
-    assert grid.shape == (3 * 64 + 2 * 4, 3 * 64 + 2 * 4)
-    plain, look = grid[:64, :64], grid[:64, 68:132]
+    assert grid.shape[0] > 3 * 68
+    assert grid.shape[1] > 3 * 68
+    plain, look = grid[18 : 18 + 64, 136 : 136 + 64], grid[18 : 18 + 64, 136 + 68 : 136 + 132]  # beside the words
     assert plain.std() > 20
     assert np.abs(plain.astype(int) - look).mean() > 2

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pneumoscope.types.proportion import Proportion
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -111,11 +113,10 @@ def tiny_meta() -> BundleMeta:
         ClassSpec,
         Conformal,
         OperatingPoint,
-        Rate,
     )
     from pneumoscope.types.provenance import Provenance
 
-    rate = Rate(0.9, 0.8, 0.95, 90, 100)
+    rate = Proportion(0.9, 0.8, 0.95, 90, 100)
     return BundleMeta(
         name="tiny",
         version="1",
@@ -141,20 +142,20 @@ def tiny_meta() -> BundleMeta:
 @pytest.fixture(scope="session")
 def tiny_band() -> ThreeWayPoint:
     """Two thresholds for ``tiny_meta``, which has none of itself: 0.3 and 0.7."""
-    from pneumoscope.model.schema import Rate, ThreeWayPoint
+    from pneumoscope.model.schema import ThreeWayPoint
 
-    rate = Rate(0.9, 0.8, 0.95, 90, 100)
+    rate = Proportion(0.9, 0.8, 0.95, 90, 100)
     return ThreeWayPoint(
         lower=0.3,
         upper=0.7,
         stated=(0.05, 0.1),
-        missed=Rate(0.02, 0.0, 0.07, 2, 100),
-        false_calls=Rate(0.05, 0.02, 0.11, 5, 100),
+        missed=Proportion(0.02, 0.0, 0.07, 2, 100),
+        false_calls=Proportion(0.05, 0.02, 0.11, 5, 100),
         sensitivity=rate,
         specificity=rate,
-        between=Rate(0.1, 0.07, 0.15, 20, 200),
-        between_with=Rate(0.12, 0.07, 0.2, 12, 100),
-        between_without=Rate(0.08, 0.04, 0.15, 8, 100),
+        between=Proportion(0.1, 0.07, 0.15, 20, 200),
+        between_with=Proportion(0.12, 0.07, 0.2, 12, 100),
+        between_without=Proportion(0.08, 0.04, 0.15, 8, 100),
         rule="at most 5 % below, 10 % above",
         chosen_on="made up",
     )

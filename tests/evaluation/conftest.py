@@ -14,7 +14,8 @@ import pytest
 
 from pneumoscope.model.bundle import write_bundle
 from pneumoscope.model.preprocess import PreprocessSpec
-from pneumoscope.model.schema import BundleMeta, Calibrator, ClassSpec, OperatingPoint, Rate
+from pneumoscope.model.schema import BundleMeta, Calibrator, ClassSpec, OperatingPoint
+from pneumoscope.types.proportion import Proportion
 from pneumoscope.types.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ CLASSES = ("normal", "bacterial", "viral")
 def run(tmp_path: Path, judged: SimpleNamespace) -> Path:
     folder = tmp_path / "run"
     folder.mkdir()
-    some = Rate(0.9, 0.8, 0.95, 90, 100)
+    some = Proportion(0.9, 0.8, 0.95, 90, 100)
     points = tuple(
         OperatingPoint(name, t, some, some, "a rule", "films") for name, t in (("balanced", 0.6), ("screening", 0.2))
     )

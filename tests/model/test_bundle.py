@@ -25,10 +25,10 @@ from pneumoscope.model.schema import (
     ClassSpec,
     Conformal,
     OperatingPoint,
-    Rate,
     SiteCalibration,
     ThreeWayPoint,
 )
+from pneumoscope.types.proportion import Proportion
 from pneumoscope.types.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 shares = st.floats(0, 1)
 names = st.text(min_size=1, max_size=12)
-rates = st.builds(Rate, shares, shares, shares, st.integers(0, 10_000), st.integers(0, 10_000))
+rates = st.builds(Proportion, shares, shares, shares, st.integers(0, 10_000), st.integers(0, 10_000))
 bands = st.builds(
     ThreeWayPoint, st.floats(0, 0.5), st.floats(0.5, 1.5), st.tuples(shares, shares), *[rates] * 7, names, names
 )

@@ -17,7 +17,8 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pneumoscope.reports.summary import ReportContext
 from pneumoscope.types.correction import Crop, Invert, Rotate, Straighten
 from pneumoscope.types.evidence import Evidence, zone_shares
-from pneumoscope.types.operating_point import OperatingPointSummary, Proportion
+from pneumoscope.types.operating_point import OperatingPointSummary
+from pneumoscope.types.proportion import Proportion
 from pneumoscope.types.radiograph import FilmInfo, Radiograph
 from pneumoscope.types.reading import INDETERMINATE, Expected, Finding, ModelRef, Pattern, Reading, Refusal, Software
 

@@ -9,7 +9,7 @@ from hypothesis import given as drawn
 from hypothesis import strategies as st
 
 from pneumoscope.reports.summary import PATTERN_CAVEAT, ReportContext, percent, summarize
-from pneumoscope.types.operating_point import Proportion
+from pneumoscope.types.proportion import Proportion
 
 if TYPE_CHECKING:
     from pneumoscope.types.reading import Reading

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from rich.console import Group, RenderableType
     from rich.table import Table
 
-    from pneumoscope.model.schema import BundleMeta, Rate, SiteCalibration, ThreeWayPoint
+    from pneumoscope.model.schema import BundleMeta, SiteCalibration, ThreeWayPoint
+    from pneumoscope.types.proportion import Proportion
 
 __all__ = ["bundles"]
 
@@ -241,7 +242,7 @@ def _site(site: SiteCalibration) -> dict[str, str]:
     }
 
 
-def _rate(rate: Rate) -> str:
+def _rate(rate: Proportion) -> str:
     return f"{100 * rate.value:.1f} % ({100 * rate.low:.1f} to {100 * rate.high:.1f}; {rate.k} of {rate.n})"
 
 

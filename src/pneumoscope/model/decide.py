@@ -8,7 +8,7 @@ import numpy as np
 
 from pneumoscope.errors import UsageError
 from pneumoscope.model.schema import THREE_WAY, ThreeWayPoint
-from pneumoscope.types.operating_point import OperatingPointSummary, Proportion
+from pneumoscope.types.operating_point import OperatingPointSummary
 from pneumoscope.types.reading import INDETERMINATE, Expected, Finding, Pattern
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pneumoscope.model.schema import BundleMeta, Calibrator, Conformal, OperatingPoint, Rate
+    from pneumoscope.model.schema import BundleMeta, Calibrator, Conformal, OperatingPoint
 
 __all__ = [
     "PATTERN_COVERAGE",
@@ -176,13 +176,9 @@ def summarize_operating_point(point: OperatingPoint | ThreeWayPoint) -> Operatin
     """
     return OperatingPointSummary(
         preset=point.preset,
-        sensitivity=_proportion(point.sensitivity),
-        specificity=_proportion(point.specificity),
+        sensitivity=point.sensitivity,
+        specificity=point.specificity,
         rule=point.rule,
         chosen_on=point.chosen_on,
-        left_open=_proportion(point.between) if isinstance(point, ThreeWayPoint) else None,
+        left_open=point.between if isinstance(point, ThreeWayPoint) else None,
     )
-
-
-def _proportion(rate: Rate) -> Proportion:
-    return Proportion(value=rate.value, low=rate.low, high=rate.high, k=rate.k, n=rate.n)

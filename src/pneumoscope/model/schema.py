@@ -18,6 +18,7 @@ from pneumoscope.model.preprocess import PreprocessSpec  # noqa: TC001
 from pneumoscope.quality.spec import QualitySpec  # noqa: TC001
 from pneumoscope.settings import NOTICE
 from pneumoscope.stats.drift import QUANTILES
+from pneumoscope.types.proportion import Proportion  # noqa: TC001
 from pneumoscope.types.provenance import Provenance  # noqa: TC001
 
 __all__ = [
@@ -32,7 +33,6 @@ __all__ = [
     "ExpectedRates",
     "LearnedSite",
     "OperatingPoint",
-    "Rate",
     "SiteCalibration",
     "SiteRates",
     "SiteSummary",
@@ -109,17 +109,6 @@ class Calibrator:
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
-    """A proportion with its counts and its 95 % interval (Wilson, unless said otherwise)."""
-
-    value: float
-    low: float
-    high: float
-    k: int
-    n: int
-
-
-@dataclass(frozen=True, slots=True)
 class OperatingPoint:
     """A threshold, what it was good for, and where that was seen.
 
@@ -134,8 +123,8 @@ class OperatingPoint:
 
     preset: str
     threshold: float
-    sensitivity: Rate
-    specificity: Rate
+    sensitivity: Proportion
+    specificity: Proportion
     rule: str
     chosen_on: str
 
@@ -164,13 +153,13 @@ class ThreeWayPoint:
     lower: float
     upper: float
     stated: tuple[float, float]
-    missed: Rate
-    false_calls: Rate
-    sensitivity: Rate
-    specificity: Rate
-    between: Rate
-    between_with: Rate
-    between_without: Rate
+    missed: Proportion
+    false_calls: Proportion
+    sensitivity: Proportion
+    specificity: Proportion
+    between: Proportion
+    between_with: Proportion
+    between_without: Proportion
     rule: str
     chosen_on: str
 
@@ -284,8 +273,8 @@ class SiteRates:
 
     site: str
     films: int
-    sensitivity: Rate
-    specificity: Rate
+    sensitivity: Proportion
+    specificity: Proportion
     auc: BundleMetric | None = None
 
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pneumoscope.types.correction import Correction
-    from pneumoscope.types.operating_point import OperatingPointSummary, Proportion
+    from pneumoscope.types.operating_point import OperatingPointSummary
+    from pneumoscope.types.proportion import Proportion
     from pneumoscope.types.radiograph import Radiograph
     from pneumoscope.types.reading import Finding, Pattern, Reading
 

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pneumoscope.model.schema import Rate
+    from pneumoscope.types.proportion import Proportion
 
 __all__ = [
     "Column",
@@ -306,8 +306,8 @@ class PlanePoint:
     """An operating point: its name, and both rates; ``mark`` 0 is a disc, 1 a square."""
 
     label: str
-    sensitivity: Rate
-    specificity: Rate
+    sensitivity: Proportion
+    specificity: Proportion
     mark: int = 0
 
 

@@ -22,7 +22,7 @@ from pneumoscope.data.manifest import Manifest
 from pneumoscope.errors import TrainingError, UsageError
 from pneumoscope.model.bundle import read_bundle, write_bundle
 from pneumoscope.model.decide import calibrated_probabilities
-from pneumoscope.model.schema import BundleMetric, Calibrator, ExpectedRates, Rate, SiteRates, SiteSummary
+from pneumoscope.model.schema import BundleMetric, Calibrator, ExpectedRates, SiteRates, SiteSummary
 from pneumoscope.stats.calibration import fit_temperature_and_bias
 from pneumoscope.stats.meta_analysis import pool_proportions
 from pneumoscope.stats.metrics import metrics
@@ -36,7 +36,6 @@ from pneumoscope.training.operating_points import (
     choose_bounds,
     choose_thresholds,
     conformal_levels,
-    make_rate,
     operating_point_of,
     state_band,
     threshold_rules,
@@ -238,8 +237,8 @@ def _rates(site: LeftOutSite, side: NDArray[np.bool_], correction: Calibrator, t
     return SiteRates(
         site=site.name,
         films=len(truth),
-        sensitivity=make_rate(clustered_rate(called[truth], site.patients[truth])),
-        specificity=make_rate(clustered_rate(~called[~truth], site.patients[~truth])),
+        sensitivity=clustered_rate(called[truth], site.patients[truth]),
+        specificity=clustered_rate(~called[~truth], site.patients[~truth]),
         auc=BundleMetric(value=area.value, n=len(truth), low=area.low, high=area.high),
     )
 
@@ -247,7 +246,7 @@ def _rates(site: LeftOutSite, side: NDArray[np.bool_], correction: Calibrator, t
 def _expected(preset: str, rates: tuple[SiteRates, ...]) -> ExpectedRates:
     summaries = []
     for which in ("sensitivity", "specificity"):
-        pooled = pool_proportions([_proportion(getattr(rate, which)) for rate in rates])
+        pooled = pool_proportions([getattr(rate, which) for rate in rates])
         summaries.append(
             SiteSummary(
                 value=pooled.value,
@@ -262,11 +261,7 @@ def _expected(preset: str, rates: tuple[SiteRates, ...]) -> ExpectedRates:
     return ExpectedRates(preset, rates, summaries[0], summaries[1], worst.site)
 
 
-def _proportion(rate: Rate) -> Proportion:
-    return Proportion(value=rate.value, low=rate.low, high=rate.high, k=rate.k, n=rate.n)
-
-
-def _stated(summary: SiteSummary, rates: Sequence[Rate]) -> Rate:
+def _stated(summary: SiteSummary, rates: Sequence[Proportion]) -> Proportion:
     """The rate that an operating point states: the mean over sites, from where to where a further site's may lie.
 
     With fewer than four sites the prediction interval says next to nothing; then it is all that the sites' own
@@ -274,7 +269,7 @@ def _stated(summary: SiteSummary, rates: Sequence[Rate]) -> Rate:
     """
     few = len(rates) < _ENOUGH
     n = sum(rate.n for rate in rates)
-    return Rate(
+    return Proportion(
         value=summary.value,
         low=min(rate.low for rate in rates) if few else summary.predicted_low,
         high=max(rate.high for rate in rates) if few else summary.predicted_high,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pneumoscope.model.schema import Conformal, OperatingPoint, Rate, ThreeWayPoint
+from pneumoscope.model.schema import Conformal, OperatingPoint, ThreeWayPoint
 from pneumoscope.stats.operating_points import DualThreshold as Thresholds
 from pneumoscope.stats.operating_points import (
     ThresholdRule,
@@ -35,7 +35,6 @@ __all__ = [
     "choose_thresholds",
     "conformal_levels",
     "make_band",
-    "make_rate",
     "operating_point_of",
     "state_band",
     "threshold_rules",
@@ -99,8 +98,8 @@ def operating_point_of(
     return OperatingPoint(
         preset=preset,
         threshold=threshold.value,
-        sensitivity=make_rate(sensitivity),
-        specificity=make_rate(specificity),
+        sensitivity=sensitivity,
+        specificity=specificity,
         rule=threshold.rule,
         chosen_on=chosen_on,
     )
@@ -121,13 +120,13 @@ def make_band(
         lower=bounds.lower,
         upper=bounds.upper,
         stated=stated,
-        missed=make_rate(rates.missed),
-        false_calls=make_rate(rates.false_calls),
-        sensitivity=make_rate(rates.sensitivity),
-        specificity=make_rate(rates.specificity),
-        between=make_rate(rates.between),
-        between_with=make_rate(rates.between_with),
-        between_without=make_rate(rates.between_without),
+        missed=rates.missed,
+        false_calls=rates.false_calls,
+        sensitivity=rates.sensitivity,
+        specificity=rates.specificity,
+        between=rates.between,
+        between_with=rates.between_with,
+        between_without=rates.between_without,
         rule=bounds.rule,
         chosen_on=chosen_on,
     )
@@ -182,8 +181,3 @@ def conformal_levels(
             quantiles.append(score_quantile(rows, coverage, interpolate=interpolate, most=1.0))
         levels.append(Conformal(coverage=coverage, quantiles=tuple(quantiles)))
     return tuple(levels)
-
-
-def make_rate(interval: Proportion) -> Rate:
-    """An interval as it stands in the bundle."""
-    return Rate(value=interval.value, low=interval.low, high=interval.high, k=interval.k, n=interval.n)

@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["OperatingPointSummary", "Proportion"]
+if TYPE_CHECKING:
+    from pneumoscope.types.proportion import Proportion
 
-
-@dataclass(frozen=True, slots=True)
-class Proportion:
-    """A proportion as it was counted.
-
-    Attributes:
-        value: ``k / n``, in [0, 1].
-        low: Lower end of its 95 % interval.
-        high: Upper end.
-        k: Films that count.
-        n: Films that were asked.
-    """
-
-    value: float
-    low: float
-    high: float
-    k: int
-    n: int
+__all__ = ["OperatingPointSummary"]
 
 
 @dataclass(frozen=True, slots=True)

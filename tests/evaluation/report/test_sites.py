@@ -13,7 +13,8 @@ from pneumoscope.evaluation.report.model_card import card_page
 from pneumoscope.evaluation.report.sites import draw_sites, expected_groups, sites_section
 from pneumoscope.evaluation.report.summary import report_page
 from pneumoscope.evaluation.report.svg import FigureSet
-from pneumoscope.model.schema import BundleMeta, BundleMetric, ExpectedRates, Rate, SiteRates, SiteSummary
+from pneumoscope.model.schema import BundleMeta, BundleMetric, ExpectedRates, SiteRates, SiteSummary
+from pneumoscope.types.proportion import Proportion
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,8 +29,8 @@ def summary(value: float) -> SiteSummary:
 
 @pytest.fixture
 def expected() -> ExpectedRates:
-    rate = Rate(0.9, 0.8, 0.95, 90, 100)
-    poor = Rate(0.62, 0.5, 0.72, 62, 100)
+    rate = Proportion(0.9, 0.8, 0.95, 90, 100)
+    poor = Proportion(0.62, 0.5, 0.72, 62, 100)
     sites = tuple(
         SiteRates(name, 200, found, rate, auc)
         for name, found, auc in (

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pneumoscope.model.schema import Rate
 from pneumoscope.server.charts import (
     Column,
     Line,
@@ -25,6 +24,7 @@ from pneumoscope.server.charts import (
     tag,
     ticks,
 )
+from pneumoscope.types.proportion import Proportion
 
 share = st.floats(0, 1)
 
@@ -118,9 +118,9 @@ def test_rows_of_rates_hold_their_intervals(found: list[tuple[int, int]]) -> Non
 def test_the_plane_holds_its_points(found: list[tuple[tuple[int, int], tuple[int, int]]]) -> None:
     from pneumoscope.stats.proportions import wilson
 
-    def rate(k: int, n: int) -> Rate:
+    def rate(k: int, n: int) -> Proportion:
         one = wilson(k, n)
-        return Rate(one.value, one.low, one.high, k, n)
+        return Proportion(one.value, one.low, one.high, k, n)
 
     points = [PlanePoint("p", rate(*sensitivity), rate(*specificity)) for sensitivity, specificity in found]
     inside(plane("p", "Settings", points))

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from playwright.sync_api import Page, expect
 
 from pneumoscope.model.bundle import find_bundle, read_bundle, shipped_bundles, write_bundle
-from pneumoscope.model.schema import BundleMetric, Rate
+from pneumoscope.model.schema import BundleMetric
 from pneumoscope.server.pages.models import confusions, held_out
+from pneumoscope.types.proportion import Proportion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,5 +103,5 @@ def test_held_out_rates_are_counts_again() -> None:
         found = held_out(meta, point.preset)
         assert found is not None
         for rate in found:
-            assert isinstance(rate, Rate)
+            assert isinstance(rate, Proportion)
             assert rate.k / rate.n == rate.value

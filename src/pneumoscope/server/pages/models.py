@@ -12,7 +12,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from pneumoscope.errors import NotFound, UsageError
-from pneumoscope.model.schema import Rate
 from pneumoscope.reports.summary import percent
 from pneumoscope.server.api.bundles import MAX_BUNDLE_BYTES
 from pneumoscope.server.auth.identity import Admin, Reader
@@ -23,6 +22,7 @@ from pneumoscope.server.pages import wording as words
 from pneumoscope.server.pages.errors import PageRoute
 from pneumoscope.server.pages.render import page
 from pneumoscope.server.pages.wording import bytes_of
+from pneumoscope.types.proportion import Proportion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,8 +88,8 @@ class Point:
     """A setting with its two rates on some films; ``held_out`` says whether those chose it or not."""
 
     preset: str
-    sensitivity: Rate
-    specificity: Rate
+    sensitivity: Proportion
+    specificity: Proportion
     held_out: bool
 
 
@@ -163,7 +163,7 @@ def model_card(known: Known, *, in_use: bool, name: str = "card", beside: Known 
     )
 
 
-def held_out(meta: BundleMeta, preset: str) -> tuple[Rate, Rate] | None:
+def held_out(meta: BundleMeta, preset: str) -> tuple[Proportion, Proportion] | None:
     """Sensitivity and specificity on the films of the figures; None if the bundle does not tell both."""
     found = [_as_rate(meta.figures.get(f"{kind} ({preset})")) for kind in ("recall", "specificity")]
     return (found[0], found[1]) if found[0] is not None and found[1] is not None else None
@@ -225,14 +225,14 @@ def _on(point: Point) -> str:
     return "held-out films" if point.held_out else "films that chose it"
 
 
-def _row(label: str, value: Rate, point: Point) -> RateRow:
+def _row(label: str, value: Proportion, point: Point) -> RateRow:
     return RateRow(label, value.value, value.low, value.high, int(point.held_out))
 
 
-def _as_rate(value: BundleMetric | None) -> Rate | None:
+def _as_rate(value: BundleMetric | None) -> Proportion | None:
     if value is None or value.low is None or value.high is None:
         return None
-    return Rate(value.value, value.low, value.high, round(value.value * value.n), value.n)
+    return Proportion(value.value, value.low, value.high, round(value.value * value.n), value.n)
 
 
 def _band(band: ThreeWayPoint, finding: str, truths: tuple[str, str]) -> Confusion:

@@ -10,8 +10,9 @@ from pneumoscope.model.decide import summarize_operating_point
 from pneumoscope.reports.summary import describe_operating_point, percent
 
 if TYPE_CHECKING:
-    from pneumoscope.model.schema import BundleMeta, OperatingPoint, Rate, ThreeWayPoint
+    from pneumoscope.model.schema import BundleMeta, OperatingPoint, ThreeWayPoint
     from pneumoscope.server.store.records import AuditEntry
+    from pneumoscope.types.proportion import Proportion
 
 __all__ = [
     "ACTIONS",
@@ -64,7 +65,7 @@ def answers(meta: BundleMeta | None) -> tuple[Answer, ...]:
     return (*own, Answer(finding, f"{finding.capitalize()}, pattern left open")) if several else own
 
 
-def rate(value: Rate) -> str:
+def rate(value: Proportion) -> str:
     """A proportion with its interval and counts."""
     return f"{percent(value.value)} ({100 * value.low:.1f} to {100 * value.high:.1f}; {value.k} of {value.n})"
 

@@ -10,7 +10,8 @@ from pneumoscope.evaluation.report.engine import Block, Cell, KeyFigure, KeyFigu
 if TYPE_CHECKING:
     from pneumoscope.evaluation.report.context import ReportContext
     from pneumoscope.evaluation.report.svg import FigureSet
-    from pneumoscope.model.schema import BundleMetric, ExpectedRates, Rate, SiteSummary
+    from pneumoscope.model.schema import BundleMetric, ExpectedRates, SiteSummary
+    from pneumoscope.types.proportion import Proportion
 
 __all__ = ["draw_sites", "expected_groups", "sites_section"]
 
@@ -137,7 +138,7 @@ def _summaries(one: ExpectedRates) -> tuple[tuple[str, SiteSummary], ...]:
     return ("Recall (sensitivity)", one.sensitivity), ("Specificity", one.specificity)
 
 
-def _rate(rate: Rate) -> Cell:
+def _rate(rate: Proportion) -> Cell:
     return Cell(words.number(rate.value), (f"{words.number(rate.low)} to {words.number(rate.high)}",
                                            f"{rate.k:,} of {rate.n:,}"))  # fmt: skip
 

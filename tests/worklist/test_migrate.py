@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from pneumoscope.errors import StorageError, WorklistIncompatible
+from pneumoscope.errors import StorageError, UsageError, WorklistIncompatible
 from pneumoscope.server.store.blobs import LocalBlobs
 from pneumoscope.server.store.database import VERSION_TABLE, Database, migrate, revisions, upgrade
+from pneumoscope.server.store.integrity import verify
 from pneumoscope.server.store.tables import metadata
 from pneumoscope.server.store.worklist import open_worklist
 
@@ -118,3 +119,86 @@ def _half(connection: object, revision: str) -> None:
 def test_revisions_are_named_in_order() -> None:
     assert revisions() == tuple(sorted(revisions()))
     assert all(re.fullmatch(r"\d{4}", name) for name in revisions())
+
+
+OLD: dict[str, dict[str, Any]] = {
+    "study": {
+        "id": "s1",
+        "label": "a",
+        "source": "web",
+        "received": 1,
+        "changed": 1,
+        "films": 1,
+        "status": "read",
+        "call": "pneumonia",
+        "probability": 0.9,
+        "urgency": 0.9,
+        "refusal": "",
+        "verdict": "agree",
+        "lead": "a" * 64,
+        "bundle": "standard 1",
+        "note": "",
+    },
+    "film": {
+        "sha256": "a" * 64,
+        "study": "s1",
+        "position": 0,
+        "name": "a.png",
+        "bytes": 3,
+        "facts": "{}",
+        "blob": "b" * 64,
+        "received": 1,
+    },
+    "reading": {
+        "id": "r1",
+        "film": "a" * 64,
+        "study": "s1",
+        "ordinal": 1,
+        "created": 1,
+        "by": "anna",
+        "forced": False,
+        "bundle": "standard 1",
+        "bundle_sha256": "c" * 64,
+        "seconds": 0.25,
+        "choice": "",
+        "status": "read",
+        "call": "pneumonia",
+        "probability": 0.9,
+        "refusal": "",
+    },
+    "reading_body": {"reading": "r1", "document": '{"status": "read"}'},
+    "verdict": {
+        "id": "v1",
+        "study": "s1",
+        "ordinal": 1,
+        "by": "anna",
+        "created": 1,
+        "kind": "agree",
+        "comment": "yes",
+    },
+    "bundle": {"name": "ours", "sha256": "d" * 64, "path": "/a/folder/that/moved.onnx", "added": 1},
+}
+"""Rows as release 0.3 wrote them."""
+
+
+def test_rows_of_release_0_3_are_kept_and_vouched_for(opened: Database, database: str, tmp_path: Path) -> None:
+    with opened.write() as connection:
+        upgrade(connection, "0001")
+        for table, row in OLD.items():
+            names = ", ".join(f'"{name}"' for name in row)
+            connection.execute(
+                text(f"INSERT INTO {table} ({names}) VALUES ({', '.join(f':{name}' for name in row)})"),  # noqa: S608
+                row,
+            )
+    with pytest.raises(UsageError):
+        verify(opened)
+    store = open_worklist(database, LocalBlobs(tmp_path / "films"))
+    assert store.studies.get("s1").verdict == "agree"
+    assert store.verdicts.of("s1")[0].findings == ()
+    assert [(row.name, row.sha256) for row in store.bundles.list()] == [("ours", "d" * 64)]
+    found = verify(store.database)
+    assert (found.ok, found.readings, found.verdicts) == (True, 1, 1)
+    with store.database.write() as connection:
+        connection.execute(text("UPDATE verdict SET comment = 'no'"))
+    assert not verify(store.database).ok
+    store.close()

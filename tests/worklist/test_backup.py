@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -173,3 +175,24 @@ def test_a_backup_of_the_future_is_left_alone(sqlite_worklist: Worklist, tmp_pat
     path.write_text(json.dumps(json.loads(path.read_text()) | {"revision": "9999"}))
     with pytest.raises(UsageError):
         check_backup(tmp_path / "backup")
+
+
+def test_a_backup_of_an_older_release_is_restored(
+    sqlite_worklist: Worklist, tmp_path: Path, new_film: MakeFilm
+) -> None:
+    """One whose tables lack the last step."""
+    study = sqlite_worklist.studies.add([new_film("a")], label="a", source="api", by="bob")
+    back_up(sqlite_worklist.database, sqlite_worklist.blobs, tmp_path / "data", tmp_path / "backup")
+    path = tmp_path / "backup" / "worklist.sqlite"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DROP TABLE login_failure")
+        connection.execute("UPDATE worklist_version SET version_num = '0002'")
+    manifest = tmp_path / "backup" / "backup.json"
+    said = json.loads(manifest.read_text()) | {"revision": "0002"}
+    said["database_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    manifest.write_text(json.dumps(said))
+    url = f"sqlite:///{tmp_path}/new/worklist.sqlite"
+    restore(tmp_path / "backup", url, LocalBlobs(tmp_path / "new" / "films"), tmp_path / "new")
+    restored = open_worklist(url, LocalBlobs(tmp_path / "new" / "films"))
+    assert restored.studies.get(study.id).label == "a"
+    restored.close()

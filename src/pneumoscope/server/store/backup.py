@@ -150,6 +150,7 @@ def check_backup(folder: Path) -> BackupSummary:
             shutil.copyfile(folder / _DATABASE, copy)
         database = Database(f"sqlite:///{copy}")
         try:
+            migrate_and_record(database)  # of an older release
             _check_store(database, LocalBlobs(folder / _FILMS), folder, without=set(summary.deleted_meanwhile))
         finally:
             database.close()

@@ -197,12 +197,12 @@ def _sqlite_engine(url: URL) -> Engine:
 VERSION_TABLE = "worklist_version"
 
 
-def migrate(database: Database, upgraded: Callable[[Connection], object] | None = None) -> None:
+def migrate(database: Database, upgraded: Callable[[Connection, str | None], object] | None = None) -> None:
     """Take the steps that are missing, all in one transaction; several programs may begin at one moment.
 
     Args:
         database: Empty, or of this or an older release.
-        upgraded: What else belongs to the transaction of a database that was not up to date.
+        upgraded: What else belongs to the transaction of a database that was not up to date; told its revision before.
 
     Raises:
         WorklistIncompatible: A newer pneumoscope wrote the database.
@@ -213,10 +213,11 @@ def migrate(database: Database, upgraded: Callable[[Connection], object] | None 
         if _checked_revision(connection, database.shown) == newest:
             return
     with database.write() as connection:
-        if _checked_revision(connection, database.shown) != newest:
+        before = _checked_revision(connection, database.shown)
+        if before != newest:
             upgrade(connection, newest)
             if upgraded is not None:
-                upgraded(connection)
+                upgraded(connection, before)
 
 
 def revisions() -> tuple[str, ...]:

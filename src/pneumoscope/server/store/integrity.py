@@ -46,6 +46,7 @@ DIGESTS_PER_ENTRY = 100
 
 _STREAM = {"yield_per": 1000}
 _MAX_PROBLEMS = 20
+_FIRST_WITH_DIGESTS = "0002"  # revision of the tables
 
 # What is hashed, in this order; a column that a later release adds is not part of it, or old digests would not hold.
 _READING = (
@@ -171,13 +172,20 @@ def record_baseline(connection: Connection, now: datetime, *, by: str) -> int:
 
 
 def migrate_and_record(database: Database) -> None:
-    """Bring the tables up to date; the log vouches from then on for the rows of an older release, too.
+    """Bring the tables up to date; the log vouches from then on for the rows of releases before 0.4, too.
 
     Raises:
         WorklistIncompatible: A newer pneumoscope wrote the database.
         StorageError: It cannot be used, or holds tables of something else.
     """
-    migrate(database, lambda connection: record_baseline(connection, database.now(), by="migration"))
+
+    def upgraded(connection: Connection, before: str | None) -> None:
+        if (
+            before is None or before < _FIRST_WITH_DIGESTS
+        ):  # later ones logged every row: an unknown one was smuggled in
+            record_baseline(connection, database.now(), by="migration")
+
+    migrate(database, upgraded)
 
 
 def _logged(connection: Connection) -> _Logged:

@@ -90,7 +90,7 @@ def finding_in(document: dict[str, Any]) -> dict[str, Any] | None:
 def is_forced(document: dict[str, Any]) -> bool:
     """Whether quality control's no was overruled; version 1 says so in a warning."""
     told = document.get("forced")
-    return bool(told) if told is not None else any(text.startswith("forced: ") for text in document["warnings"])
+    return bool(told) if told is not None else any(text.startswith("forced: ") for text in document.get("warnings", ()))
 
 
 def next_change(connection: Connection) -> int:

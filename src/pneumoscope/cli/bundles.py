@@ -67,7 +67,7 @@ def _diff(old: str, new: str, films: list[str], preset: str | None, data: Path |
     from pneumoscope.cli.read import find_films
     from pneumoscope.model.bundle_diff import compare_bundles
     from pneumoscope.model.reader import load
-    from pneumoscope.quality.measures import plain
+    from pneumoscope.reports.summary import plain
 
     verdicts = {} if data is None else _verdicts(data)
     found = compare_bundles(load(old, preset=preset), load(new, preset=preset), find_films(films), verdicts)

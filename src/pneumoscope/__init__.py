@@ -55,7 +55,7 @@ __all__ = [
     "train",
 ]
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 _API = "pneumoscope.api"
 _HOMES = {

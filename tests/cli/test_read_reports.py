@@ -79,7 +79,7 @@ def test_a_missing_extra_is_found_before_any_film(
 def test_pictures_and_reports_decode_a_film_once(
     run: Run, films: Path, tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pneumoscope.films.load import load
+    from pneumoscope.films import load
 
     decoded: list[str] = []
     decode = load._radiograph_of_bytes

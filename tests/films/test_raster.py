@@ -13,8 +13,8 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image, ImageOps
 
 from pneumoscope.errors import FilmError, FilmTooLarge, UnreadableFilm, UnsupportedFilm
+from pneumoscope.films.grayscale import apply_exif_orientation
 from pneumoscope.films.load import load
-from pneumoscope.films.raster import apply_exif_orientation
 from pneumoscope.types.radiograph import Radiograph
 
 if TYPE_CHECKING:

@@ -80,6 +80,6 @@ def test_it_says_whether_it_is_whole(ward: Room) -> None:
 
 
 def test_a_tokens_doing_names_the_token(ward: Room) -> None:
-    who = Identity("ada", "reader", frozenset({"read"}), "token", "", token="t1")  # noqa: S106
+    who = Identity("ada", "reader", frozenset({"read"}), "token", token="t1")  # noqa: S106
     entry = record_audit(ward.app.state.context, who, "report.export", "study:7", format="pdf")
     assert (entry.actor, entry.detail) == ("ada", {"format": "pdf", "token": "t1"})

@@ -125,5 +125,5 @@ def test_ids_that_are_none(grace: Visitor, odd: str) -> None:
 def test_an_unknown_role_may_nothing() -> None:
     assert scopes_of("root") == frozenset()
     assert ROLES["reader"] < ROLES["admin"]
-    nobody = Identity("x", "reader", frozenset(), "token", "")
+    nobody = Identity("x", "reader", frozenset(), "token")
     assert not any(nobody.may(scope) for scope in ("read", "write", "admin"))

@@ -39,15 +39,15 @@ def test_a_film_between_the_thresholds_is_indeterminate_in_table_csv_and_json(
     assert "5 read, 0 refused, 0 called pneumonia, 5 indeterminate (three-way: no pneumonia below 0" in told.out
     assert told.out.count("indeterminate") == 6
     assert (tmp_path / "out.csv").read_text().count("indeterminate") == 5
-    assert {line["pneumonia"]["call"] for line in lines} == {"indeterminate"}
-    assert {line["pneumonia"]["preset"] for line in lines} == {"three-way"}
+    assert {line["finding"]["call"] for line in lines} == {"indeterminate"}
+    assert {line["finding"]["preset"] for line in lines} == {"three-way"}
     assert {line["pattern"]["call"] for line in lines} == {None}
 
 
 def test_an_operating_point_has_no_indeterminate_call(run: Run, films: Path, banded: Path) -> None:
     ran = run("read", films, "--model", banded, "--preset", "balanced", "--json")
 
-    calls = {json.loads(line)["pneumonia"]["call"] for line in ran.out.splitlines()}
+    calls = {json.loads(line)["finding"]["call"] for line in ran.out.splitlines()}
     assert calls <= {"pneumonia", "no pneumonia"}
 
 

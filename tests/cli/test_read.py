@@ -57,7 +57,7 @@ def test_json_is_one_reading_a_line(run: Run, films: Path, tiny_bundle: Path) ->
     assert ran.code == 0
     assert [reading["film"]["path"] for reading in readings] == [str(films / name) for name in NAMES]
     assert all(reading["notice"] == NOTICE for reading in readings)
-    assert readings[0]["pneumonia"]["preset"] == "screening"
+    assert readings[0]["finding"]["preset"] == "screening"
 
 
 def test_files_patterns_and_standard_input_name_films(
@@ -97,7 +97,7 @@ def test_preset_batch_and_threads_are_taken(run: Run, films: Path, tiny_bundle: 
     assert ran.code == 0
     for before, after in zip(plain, json_lines(ran.out), strict=True):
         assert after["probabilities"] == before["probabilities"]
-        assert after["pneumonia"]["preset"] == "balanced"
+        assert after["finding"]["preset"] == "balanced"
 
 
 def test_csv_has_a_row_a_film(run: Run, films: Path, tiny_bundle: Path, tmp_path: Path) -> None:

@@ -51,5 +51,7 @@ def test_onnx_runtime_agrees(small: Callable[..., Network], shake: Callable[[Net
         logits, evidence = session.run(None, {"films": films})
         with torch.no_grad():
             expected = graph(torch.from_numpy(films))
-        np.testing.assert_allclose(logits, expected[0], atol=1e-4)
-        np.testing.assert_allclose(evidence, expected[1], atol=1e-4)
+        # Float32 sums in another order differ by a share of the largest terms, here beyond 10.
+        within = max(1e-4, 2e-5 * float(expected[1].abs().max()))
+        np.testing.assert_allclose(logits, expected[0], atol=within)
+        np.testing.assert_allclose(evidence, expected[1], atol=within)

@@ -9,8 +9,15 @@ import torch
 from PIL import Image
 
 from pneumoscope.data.scan import scan
-from pneumoscope.training.augment import apply_augmentation, augmentation_grid, draw_parameters
+from pneumoscope.networks.registry import build
+from pneumoscope.training.augment import (
+    apply_augmentation,
+    augmentation_grid,
+    draw_parameters,
+    register_augmentation,
+)
 from pneumoscope.training.config import AugmentConfig, TrainConfig
+from pneumoscope.training.learner import Learner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +38,7 @@ def test_everything_off_changes_nothing(films: torch.Tensor) -> None:
 
 
 # These need more than the films themselves, and have modules and tests of their own.
-APART = {"outside", "guests"}
+APART = {"outside", "guests", "extra"}
 KINDS = [name for name in AugmentConfig.__struct_fields__ if not name.endswith("probability") and name not in APART]
 
 
@@ -45,6 +52,31 @@ def test_each_kind_is_switched_on_alone(films: torch.Tensor, kind: str) -> None:
     config = msgspec.structs.replace(AugmentConfig.none(), **changes)
     changed = apply_augmentation(films, draw_parameters(config, len(films), generator()))
     assert (changed - films).abs().max() > 0.01
+
+
+def test_own_augmentations_see_films_of_a_step_in_their_order(films: torch.Tensor) -> None:
+    called: list[tuple[str, torch.Size]] = []
+
+    def halved(x: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
+        assert torch.rand(1, generator=chance).numel() == 1
+        assert 0 <= x.min() <= x.max() <= 1
+        called.append(("halved", x.shape))
+        return x / 2
+
+    def inverted(x: torch.Tensor, _: torch.Generator) -> torch.Tensor:
+        assert x.max() <= 0.5  # the other one came first
+        called.append(("inverted", x.shape))
+        return 1 - x
+
+    register_augmentation("test-halved", halved)
+    register_augmentation("test-inverted", inverted)
+    network = build("residual", classes=3, size=40, options={"width": 8}, seed=0)
+    config = TrainConfig.load(None, ['augment.extra=["test-halved","test-inverted"]'])
+    step = Learner(network, config, (False, True, True))
+    step.trainer = type("Trainer", (), {"global_step": 0})()  # all that a step asks of it
+    labels = torch.tensor([0, 1, 2, 0, 1, 2])
+    step.training_step(((films * 255).to(torch.uint8), labels, torch.arange(6)), 0)
+    assert called == [("halved", films.shape), ("inverted", films.shape)]
 
 
 def test_the_same_draw_gives_the_same_films(films: torch.Tensor) -> None:

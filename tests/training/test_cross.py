@@ -35,6 +35,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 _QUICK = [
     "data.size=64",
     "data.fractions=[0.5,0.25,0.25]",
+    "data.keep_official=false",  # the phantoms' own parts are other fractions
     "network.options.width=8",
     "optim.epochs=1",
     "optim.batch=16",

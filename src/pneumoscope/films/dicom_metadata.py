@@ -13,7 +13,7 @@ from pneumoscope.types.age import age_between, age_string
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["DicomMetadata", "metadata_of"]
+__all__ = ["DicomMetadata", "metadata_of", "patient_age"]
 
 _PLAIN_RADIOGRAPHS = frozenset({"CR", "DX", "RG", "OT"})
 """Modalities that a plain film comes under (PS3.3 C.7.3.1.1.1); OT is what converters write."""
@@ -112,11 +112,16 @@ def _facts(header: Dataset) -> dict[str, str]:
             value = header.get("ImageLaterality")
         text = str(value or "").strip().upper()
         if keyword == "PatientAge":
-            if age := age_string(text) or _age_by_dates(header):
+            if age := patient_age(header):
                 facts[keyword] = age
         elif _CODE_STRING.fullmatch(text):
             facts[keyword] = text
     return facts
+
+
+def patient_age(header: Dataset) -> str | None:
+    """The age as DICOM writes it ("003Y"), in whatever form it is told, or else from the dates; None if it is not."""
+    return age_string(str(header.get("PatientAge") or "")) or _age_by_dates(header)
 
 
 def _age_by_dates(header: Dataset) -> str | None:

@@ -80,12 +80,12 @@ def test_users_roles_and_tokens(empty_room: Room, look: Look, shot: Callable[...
     other.goto("/models")
     expect(other.get_by_role("button", name="Import")).to_have_count(0)
 
-    # Shut out: the next click ends at the login.
+    # Deactivated: the next click ends at the login.
     page.goto("/admin")
     row = page.get_by_role("row", name="rosa")
     row.locator("summary").click()
-    row.get_by_role("button", name="Shut out").click()
-    expect(page.get_by_role("row", name="rosa")).to_contain_text("shut out")
+    row.get_by_role("button", name="Deactivate").click()
+    expect(page.get_by_role("row", name="rosa")).to_contain_text("deactivated")
     shot(page, "users-shut-out", phone=True)
     other.goto("/worklist")
     other.wait_for_url("**/login**")

@@ -173,8 +173,8 @@ def test_a_verdict_of_another_person_shows_in_its_row(room: Room, look: Look) ->
     expect(row.locator(".wl-verdict")).to_contain_text("none yet")
     row.locator(".wl-link").focus()
     page.keyboard.press("x")
-    room.context.worklist.verdicts.give(study, "correct", "viral", by="another")
-    expect(row.locator(".wl-verdict")).to_contain_text("corrected to viral")
+    room.context.worklist.verdicts.give(study, "correct", "bacterial", by="another")
+    expect(row.locator(".wl-verdict")).to_contain_text("corrected to bacterial")
     expect(row.locator(".wl-link")).to_be_focused()
     expect(row.get_by_role("checkbox")).to_be_checked()
 

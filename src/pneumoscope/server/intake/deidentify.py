@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, JpegImagePlugin, PngImagePlugin
 
 from pneumoscope.films.dicom_header import parse_data_set
+from pneumoscope.films.dicom_metadata import patient_age
 from pneumoscope.quality.metadata import age_in_years
 from pneumoscope.quiet import capture_warnings
 from pneumoscope.server.store.records import Examination
@@ -218,7 +219,6 @@ KEPT = frozenset({*_NUMBERS, *_CODES, *_BYTES, *_TABLES, "PatientAge", "SOPClass
 
 _CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
 _DATE = re.compile(r"[12]\d{3}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
-_AGE_STRING = re.compile(r"\d{3}[DWMY]")
 _OLDEST = 89  # years; older people are few, so that their age alone may tell who they are
 _STANDARD = "1.2.840.10008."
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -311,7 +311,7 @@ def _examination(came: Dataset, secret: bytes, *, keep_identity: bool) -> Examin
     date = text("AcquisitionDate") or text("StudyDate")
     return replace(
         hashes,
-        age=age_in_years({"PatientAge": text("PatientAge")}),
+        age=age_in_years({"PatientAge": patient_age(came) or ""}),
         sex=text("PatientSex") if text("PatientSex") in {"M", "F", "O"} else None,
         film_date=f"{date[:4]}-{date[4:6]}-{date[6:]}" if _DATE.fullmatch(date) else None,
         accession=text("AccessionNumber") or None,
@@ -335,6 +335,8 @@ def _standard_uid(value: object) -> str:
 
 def _kept(came: Dataset, keyword: str) -> DataElement | None:
     """An element of the file that came, if it is there and of its kind's form."""
+    if keyword == "PatientAge":
+        return _age(came)
     if keyword not in came:
         return None
     element: DataElement = came[keyword]
@@ -342,8 +344,6 @@ def _kept(came: Dataset, keyword: str) -> DataElement | None:
         return _table(element)
     if keyword in _BYTES:
         return element
-    if keyword == "PatientAge":
-        return _age(element)
     if keyword == "ViewCodeSequence":
         return _view(element)
     values = [str(each) for each in _values(element.value)]
@@ -351,15 +351,15 @@ def _kept(came: Dataset, keyword: str) -> DataElement | None:
     return element if values and all(fits(each) for each in values) else None
 
 
-def _age(element: DataElement) -> DataElement | None:
-    """The age, if it is one (PS3.5 6.2); above ``_OLDEST`` years all are of one age."""
+def _age(came: Dataset) -> DataElement | None:
+    """The age as a reading takes it, in whatever form it came; above ``_OLDEST`` years all are of one age."""
     from pydicom.dataelem import DataElement  # noqa: PLC0415
 
-    text = str(element.value).strip().upper()
-    if not _AGE_STRING.fullmatch(text):
+    age = patient_age(came)
+    if age is None:
         return None
-    old = text.endswith("Y") and int(text[:3]) > _OLDEST
-    return DataElement(element.tag, "AS", f"{_OLDEST + 1:03d}Y" if old else text)
+    old = age.endswith("Y") and int(age[:3]) > _OLDEST
+    return DataElement("PatientAge", "AS", f"{_OLDEST + 1:03d}Y" if old else age)
 
 
 def _view(element: DataElement) -> DataElement | None:

@@ -93,10 +93,10 @@ def test_users_roles_and_tokens(empty_room: Room, look: Look, shot: Callable[...
     # The log knows all of it, and is whole.
     page.goto("/admin/log")
     expect(page.locator("tbody")).to_contain_text("made an API token")
-    expect(page.locator("tbody")).to_contain_text("shut a user out")
+    expect(page.locator("tbody")).to_contain_text("deactivated a user")
     shot(page, "log-many", phone=True)
     page.get_by_role("link", name="Verify the chain").click()
-    expect(page.locator(".remark[role=status]")).to_contain_text("The log is whole")
+    expect(page.locator(".remark[role=status]")).to_contain_text("Integrity verified")
     page.get_by_label("What").select_option("token.")
     page.get_by_role("button", name="Show").click()
     expect(page.locator("tbody tr")).to_have_count(2)

@@ -181,7 +181,7 @@ def describe_entries(entry: AuditEntry) -> HistoryLine:
     """Put a line into words; an unknown action keeps its code."""
     what = ACTIONS.get(entry.action, entry.action.replace(".", ": ").replace("-", " "))
     if entry.action == "user.active" and entry.detail.get("active") is False:
-        what = "shut a user out"
+        what = "deactivated a user"
     parts = [
         f"{name.replace('_', ' ')} {_plain(value)}"
         for name, value in entry.detail.items()

@@ -9,6 +9,7 @@ import pytest
 
 from pneumoscope.data.manifest import FilmRow, Manifest
 from pneumoscope.errors import ConfigError, DatasetError, TrainingError
+from pneumoscope.networks import registry
 from pneumoscope.networks.registry import Family, build, default_size, families, register_network
 from pneumoscope.networks.residual import Residual, ResidualOptions
 from pneumoscope.training.baselines import finished_runs, plan_runs
@@ -71,7 +72,8 @@ def test_a_saved_manifest_gets_the_labels_that_the_configuration_asks_for() -> N
         manifest_for(films("normal", "bacterial", "cancer"), binary)
 
 
-def test_an_own_network_is_known_by_its_name() -> None:
+def test_an_own_network_is_known_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry._OTHERS, "_registered", {})  # the other tests of this process do not know it
     register_network("small-residual", Family(Residual, ResidualOptions(width=8), 64))
     assert "small-residual" in families()
     assert default_size("small-residual") == 64

@@ -95,7 +95,7 @@ def serve(  # noqa: PLR0917 - typer makes them options
     """
     from pneumoscope.cli.console import require_packages
 
-    require_packages(*_PACKAGES, needed_for="the reading room", extra="web")
+    require_packages(*_PACKAGES, needed_for="the web application", extra="web")
     from pneumoscope.model.bundle import find_bundle
     from pneumoscope.server.config import WebConfig
     from pneumoscope.server.run import run

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import time
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -174,9 +175,9 @@ def _sqlite_engine(url: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # the driver's own BEGIN comes too late to be IMMEDIATE
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        _use_wal(connection)
         for pragma in (
-            f"busy_timeout = {_BUSY_MS}",
-            "journal_mode = WAL",  # readers and the writer do not wait for each other
             "synchronous = FULL",  # what was said to be kept survives a power cut
             "foreign_keys = ON",
             "temp_store = MEMORY",
@@ -192,6 +193,27 @@ def _sqlite_engine(url: URL) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine
+
+
+def _use_wal(connection: Any) -> None:
+    """Turn on write-ahead logging, with which readers and the writer do not wait for each other.
+
+    A file that is not in this mode yet is changed by the first to connect. SQLite does not let others wait for that
+    by its busy timeout, since two that wait for each other would never end: it refuses, and they have to ask again.
+    """
+    until = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if (
+                error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+                or time.monotonic() > until
+            ):
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 VERSION_TABLE = "worklist_version"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -82,3 +84,12 @@ def test_one_site_or_films_of_one_kind_choose_nothing() -> None:
         choose_across_sites([one], POSITIVE, CalibrationConfig())
     with pytest.raises(TrainingError, match="healthy"):
         choose_across_sites([one, site("healthy", sick=0, well=20, shift=0, seed=1)], POSITIVE, CalibrationConfig())
+
+
+def test_blocks_of_known_sites_are_called_so_and_not_mixed_with_sites() -> None:
+    blocks = [replace(site(name, sick=80, well=80, shift=0, seed=seed), block=True) for seed, name in enumerate("ab")]
+    found = choose_across_sites(blocks, POSITIVE, CalibrationConfig())
+    assert {expected.basis for expected in found.expected} == {"blocks"}
+    assert "lowest numbers" in found.operating_points[0].chosen_on
+    with pytest.raises(UsageError, match="block"):
+        choose_across_sites([blocks[0], site("b", sick=80, well=80, shift=0, seed=1)], POSITIVE, CalibrationConfig())

@@ -279,8 +279,8 @@ def cross_calibrate(
 
     The runs have learned from the bundle's films in folds, without its test part (`data.folds`, `data.hold_test`), by
     the bundle's recipe; several runs of one fold speak as their mean. Runs that each left one site out (`--leave-out`)
-    choose on the sites that they have not seen, and the bundle then says what to expect at a new hospital. Needs the
-    extra `train`.
+    choose on the sites that they have not seen, and the bundle then says what to expect at a new hospital; runs that
+    left a block of each site out (`data.leave_block`) choose on these films of another time. Needs the extra `train`.
 
     Example: pneumoscope cross-calibrate standard runs/fold0 runs/fold1 runs/fold2 --out standard.onnx
     """
@@ -321,12 +321,18 @@ def cross_calibrate(
 
 
 def show_expected(meta: BundleMeta) -> None:
-    """What to expect at a new hospital: each left-out site, and over the sites."""
+    """What to expect elsewhere: each left-out site or block, and over the sites."""
     from rich.table import Table
 
     from pneumoscope.cli.console import show
 
-    title = "At hospitals that were not learned from, by thresholds that other hospitals chose"
+    blocks = any(expected.basis == "blocks" for expected in meta.expected)
+    title = (
+        "On films of the lowest numbers of each hospital, which were not learned from, by thresholds that the other "
+        "hospitals' films chose. A new hospital may see less"
+        if blocks
+        else "At hospitals that were not learned from, by thresholds that other hospitals chose"
+    )
     table = Table("preset", "site", "films", "sensitivity", "specificity", "AUC", title=title, title_justify="left")
     for expected in meta.expected:
         for site in expected.sites:
@@ -349,12 +355,13 @@ def show_expected(meta: BundleMeta) -> None:
             "",
             *(f"{mean.value:.3f} ({mean.low:.3f} to {mean.high:.3f})" for mean in means),
         )
-        table.add_row(
-            expected.preset,
-            "a further site",
-            "",
-            *(f"{mean.predicted_low:.3f} to {mean.predicted_high:.3f}" for mean in means),
-        )
+        if not blocks:
+            table.add_row(
+                expected.preset,
+                "a further site",
+                "",
+                *(f"{mean.predicted_low:.3f} to {mean.predicted_high:.3f}" for mean in means),
+            )
         table.add_section()
     show(table)
 

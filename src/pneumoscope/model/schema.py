@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import isfinite
+from typing import Literal
 
 from pneumoscope.model.learned_films import LearnedFilms  # noqa: TC001 - msgspec reads the annotations
 from pneumoscope.model.preprocess import PreprocessSpec  # noqa: TC001
@@ -301,7 +302,7 @@ class SiteSummary:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedRates:
-    """What to expect of a preset at a new hospital, from sites that were left out of learning in turn.
+    """What to expect of a preset on films that are unlike those that were learned from.
 
     Attributes:
         preset: Its name.
@@ -309,6 +310,9 @@ class ExpectedRates:
         sensitivity: Over the sites.
         specificity: Likewise.
         worst: The site with the smallest sum of both.
+        basis: "sites": each was left out of learning in turn, and this is what a new hospital may expect. "blocks":
+            films of the lowest numbers of each site were; this is what the hospitals that were learned from may expect
+            at another time, and a new one may see less.
     """
 
     preset: str
@@ -316,6 +320,7 @@ class ExpectedRates:
     sensitivity: SiteSummary
     specificity: SiteSummary
     worst: str
+    basis: Literal["sites", "blocks"] = "sites"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,18 @@ hold at the next hospital. So each site is left out in turn (``data.leave_out``)
 learned from it says of its films stands for what the bundle will say at a hospital that it does not know. Sites weigh
 alike, whatever the number of their films. The rates that are stated of a site are at thresholds that the other sites
 chose.
+
+With two sites, the networks of one hospital each lean opposite ways, and a threshold between them fits neither
+(docs/experiments.md). Then the patients of the lowest numbers of each site are left out (``data.leave_block``): films
+of hospitals that the network knows, but of another time. Rates on these are not those of a new hospital, and the bundle
+says so.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
@@ -76,12 +81,14 @@ class LeftOutSite:
         logits: float64 [N, C], calibrated at the homes of the networks: their softmax is what they say.
         allowed: bool [N, C], the classes that each film may be of.
         patients: str [N].
+        block: The networks know the site, but not these films of its lowest numbers.
     """
 
     name: str
     logits: NDArray[np.float64]
     allowed: NDArray[np.bool_]
     patients: NDArray[np.str_]
+    block: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,6 +129,12 @@ def choose_across_sites(
             "what carries over cannot be seen with one site left out",
             remedy="Leave out each site in turn: pneumoscope train A B --leave-out A, then B",
         )
+    if len({site.block for site in sites}) > 1:
+        raise UsageError(
+            "some runs left a whole site out and others a block of each",
+            remedy="Give runs with data.leave_out, or runs with data.leave_block",
+        )
+    basis: Literal["sites", "blocks"] = "blocks" if sites[0].block else "sites"
     side = np.array(positive, dtype=np.bool_)
     for site in sites:
         truth = _truth(site, side)
@@ -131,7 +144,12 @@ def choose_across_sites(
                 remedy="Leave this site in; only sites with both kinds can be judges",
             )
     correction = _correction(sites, side, config.l2)
-    told = f"films of {len(sites)} sites ({', '.join(site.name for site in sites)}), each left out of learning in turn"
+    names = ", ".join(site.name for site in sites)
+    told = (
+        f"films of the lowest numbers of {len(sites)} sites ({names}), left out of learning"
+        if basis == "blocks"
+        else f"films of {len(sites)} sites ({names}), each left out of learning in turn"
+    )
     films = f"{sum(len(site.logits) for site in sites):,} {told}"
     alike = _alike(sites, side)
     truth, p = _truth(alike, side), calibrated_probabilities(alike.logits, correction)
@@ -144,7 +162,7 @@ def choose_across_sites(
     points, expected = [], []
     for preset, threshold in chosen.items():
         rates = tuple(_rates(site, side, *elsewhere[site.name][preset]) for site in sites)
-        pooled = _expected(preset, rates)
+        pooled = _expected(preset, rates, basis)
         expected.append(pooled)
         point = operating_point_of(preset, threshold, threshold.sensitivity, threshold.specificity, films)
         points.append(
@@ -243,7 +261,7 @@ def _rates(site: LeftOutSite, side: NDArray[np.bool_], correction: Calibrator, t
     )
 
 
-def _expected(preset: str, rates: tuple[SiteRates, ...]) -> ExpectedRates:
+def _expected(preset: str, rates: tuple[SiteRates, ...], basis: Literal["sites", "blocks"]) -> ExpectedRates:
     summaries = []
     for which in ("sensitivity", "specificity"):
         pooled = pool_proportions([getattr(rate, which) for rate in rates])
@@ -258,7 +276,7 @@ def _expected(preset: str, rates: tuple[SiteRates, ...]) -> ExpectedRates:
             )
         )
     worst = min(rates, key=lambda rate: rate.sensitivity.value + rate.specificity.value)
-    return ExpectedRates(preset, rates, summaries[0], summaries[1], worst.site)
+    return ExpectedRates(preset, rates, summaries[0], summaries[1], worst.site, basis)
 
 
 def _stated(summary: SiteSummary, rates: Sequence[Proportion]) -> Proportion:
@@ -285,19 +303,21 @@ def composed(home: Calibrator, correction: Calibrator) -> Calibrator:
 
 
 def left_sites_out(runs: Sequence[Path]) -> bool:
-    """Whether the runs left sites out, and not folds."""
+    """Whether the runs left sites or blocks of them out, and not folds."""
     configs = [folder.config for run in runs if (folder := RunFolder(run)).config.is_file()]
-    return any(TrainConfig.load(config).data.leave_out for config in configs)
+    return any((data := TrainConfig.load(config).data).leave_out or data.leave_block for config in configs)
 
 
 def read_left_out_sites(runs: Sequence[Path]) -> list[LeftOutSite]:
-    """What finished runs say of the sites that they left out (``data.leave_out``), in the order of the sites' names.
+    """What finished runs say of the sites, or blocks of sites, that they left out, in the order of the sites' names.
 
     Args:
-        runs: Their folders; of several that left the same site out, the mean of their logits speaks.
+        runs: Their folders, with ``data.leave_out`` or ``data.leave_block``; of several that left the same films out,
+            the mean of their logits speaks.
 
     Raises:
-        TrainingError: A folder is no finished run, left not just one site out, or the runs are of different films.
+        TrainingError: A folder is no finished run, left neither one site nor a block out, or the runs are of different
+            films.
     """
     found: dict[str, list[LeftOutSite]] = defaultdict(list)
     known: set[tuple[str, tuple[str, ...]]] = set()
@@ -305,33 +325,52 @@ def read_left_out_sites(runs: Sequence[Path]) -> list[LeftOutSite]:
         folder = RunFolder(run)
         if not folder.summary.exists():
             raise TrainingError("this is no finished run", where=run, remedy="Finish it with pneumoscope train")
-        left_out = TrainConfig.load(folder.config).data.leave_out
-        if len(left_out) != 1:
+        data = TrainConfig.load(folder.config).data
+        if (len(data.leave_out) == 1) == bool(data.leave_block):
             raise TrainingError(
-                "this run did not leave one site out", where=run, remedy="Train it with --leave-out SITE"
+                "this run left neither one site nor a block out",
+                where=run,
+                remedy="Train it with --leave-out SITE, or with --set data.leave_block=0.12",
             )
         manifest = Manifest.load(folder.manifest)
         known.add((manifest.sha256, manifest.classes))
-        columns = read_predictions(folder.predictions)
-        rows = np.flatnonzero(np.array(columns["part"]) == "test")
-        p = np.stack([np.array(columns[f"p_{name}"])[rows] for name in manifest.classes], axis=1)
-        found[left_out[0]].append(
-            LeftOutSite(
-                name=left_out[0],
-                logits=np.log(np.maximum(p, _TINY)),
-                allowed=np.array([allowed_classes(columns["label"][row], manifest.classes) for row in rows.tolist()]),
-                patients=np.array(columns["patient"])[rows],
-            )
-        )
+        for site in _read_test_part(folder, manifest, block=bool(data.leave_block)):
+            if found[site.name] and not np.array_equal(found[site.name][0].patients, site.patients):
+                raise TrainingError(
+                    "the runs left different films out", where=run, remedy="Give runs of one data.leave_block"
+                )
+            found[site.name].append(site)
     if len(known) > 1:
         raise TrainingError("the runs are not of the same films", remedy="Give runs of one set of sites")
     return [_mean(found[name]) for name in sorted(found)]
 
 
+def _read_test_part(folder: RunFolder, manifest: Manifest, *, block: bool) -> list[LeftOutSite]:
+    """The films that a run has not learned from, by their sites."""
+    columns = read_predictions(folder.predictions)
+    site_of = {film.path: film.site for film in manifest.films}
+    rows = np.flatnonzero(np.array(columns["part"]) == "test")
+    sites = np.array([site_of[columns["path"][row]] for row in rows.tolist()])
+    p = np.stack([np.array(columns[f"p_{name}"]) for name in manifest.classes], axis=1)
+    found = []
+    for name in sorted(set(sites.tolist())):
+        own = rows[sites == name]
+        found.append(
+            LeftOutSite(
+                name=name,
+                logits=np.log(np.maximum(p[own], _TINY)),
+                allowed=np.array([allowed_classes(columns["label"][row], manifest.classes) for row in own.tolist()]),
+                patients=np.array(columns["patient"])[own],
+                block=block,
+            )
+        )
+    return found
+
+
 def calibrate_by_left_out_sites(
     runs: Sequence[Path], home: Calibrator, positive: Sequence[bool], config: CalibrationConfig
 ) -> Calibrated:
-    """Everything that a network decides by, from runs that left one site out each.
+    """Everything that a network decides by, from runs that left one site, or a block of each site, out.
 
     Args:
         runs: Their folders.
@@ -340,7 +379,7 @@ def calibrate_by_left_out_sites(
         config: How.
 
     Raises:
-        UsageError: Fewer than two sites were left out.
+        UsageError: Films of fewer than two sites were left out.
         TrainingError: The runs do not belong together, or a site has films of one kind only.
     """
     found = choose_across_sites(read_left_out_sites(runs), positive, config)
@@ -368,7 +407,7 @@ def calibrate_across_sites(bundle: Path, runs: Sequence[Path], out: Path, *, ver
 
     Args:
         bundle: The file, in the folder of its run: the figures at home are computed anew from its predictions.
-        runs: Folders of runs by the bundle's recipe, each with one of its sites left out.
+        runs: Folders of runs by the bundle's recipe, each with one of its sites, or a block of each, left out.
         out: Where the new bundle goes.
         version: Of the new bundle; the old one's if it is not given.
 

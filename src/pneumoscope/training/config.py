@@ -275,6 +275,9 @@ class CalibrationConfig(Section, frozen=True):
         sites: Train a network more for each site, by the same recipe without it, and calibrate on what each says of the
             site that it has not learned from (``training/across_sites.py``): thresholds that carry over, and rates to
             expect at a new hospital. Not together with ``folds``.
+        block: Share of the patients with the lowest numbers of each site. Train a network more, by the same recipe
+            without them, and calibrate on what it says of them: films of the same hospitals, but of another time. 0
+            for none. For two sites; with three or more, ``sites`` says more.
         fold_epochs: Epochs of those networks; 0 for as many as of the first one.
         shifted_copies: Augmented looks at each validation film that join the plain one, so that the temperature and the
             band also fit films that are not quite like the training hospital's.
@@ -288,6 +291,7 @@ class CalibrationConfig(Section, frozen=True):
 
     folds: int = 0
     sites: bool = False
+    block: float = 0.0
     fold_epochs: int = 0
     shifted_copies: int = 3
     shift: float = 0.25
@@ -299,6 +303,7 @@ class CalibrationConfig(Section, frozen=True):
 
     ranges: ClassVar[dict[str, tuple[float, float]]] = {
         **dict.fromkeys(("folds", "fold_epochs", "shifted_copies", "shift", "l2"), (0, _ANY)),
+        "block": (0, 0.5),
         "screening_recall": (0.01, 1),
         **dict.fromkeys(("missed", "false_calls"), (1e-4, 0.5)),  # nothing or everything is no rule for a threshold
     }

@@ -110,9 +110,9 @@ def train(
         fresh: Throw away an earlier run in ``out``.
         progress: Show bars.
         engine: The framework that learns and exports.
-        folds: Finished runs on folds (or without one site each) to calibrate by, where ``calibration.folds`` (or
-            ``calibration.sites``) asks for them; without these they are learned, in the folder "folds" ("sites") of the
-            run.
+        folds: Finished runs on folds (or without one site or block each) to calibrate by, where ``calibration.folds``
+            (``sites``, ``block``) asks for them; without these they are learned, in the folder "folds" ("sites",
+            "block") of the run.
         tell: Called with what a person should know before the learning begins, a sentence at a time.
 
     Raises:
@@ -284,7 +284,7 @@ def _plans(manifest: Manifest, config: TrainConfig) -> dict[str, TrainConfig]:
         ConfigError: They cannot be.
     """
     plans = {f"folds/{number}": plan for number, plan in enumerate(fold_configs(config))}
-    return plans | {f"sites/{name}": plan for name, plan in site_configs(config, manifest).items()}
+    return plans | site_configs(config, manifest)
 
 
 def _parts(
@@ -317,7 +317,7 @@ def _calibrated(
         held_out = find_folds(runs)
         note["calibrated_out_of_fold"] = held_out.note
         return calibrate_out_of_fold(held_out, at_home.calibrator, images, config, progress=progress)
-    if config.calibration.sites:
+    if config.calibration.sites or config.calibration.block:
         note["calibrated_across_sites"] = {"runs": [read_bundle(RunFolder(run).bundle)[2] for run in runs]}
         return calibrate_by_left_out_sites(runs, at_home.calibrator, manifest.positive, config.calibration)
     return at_home

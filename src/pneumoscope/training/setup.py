@@ -222,32 +222,38 @@ def _pair(ages: tuple[float, ...]) -> tuple[float, float] | None:
 
 
 def site_configs(config: TrainConfig, manifest: Manifest) -> dict[str, TrainConfig]:
-    """By site, the run without it by which ``calibration.sites`` calibrates: the same recipe.
+    """The runs by which ``calibration.sites`` or ``calibration.block`` calibrates, by the folder in the run's.
+
+    They have the same recipe, and each leaves one site out, or a block of each.
 
     Raises:
         ConfigError: There are not two sites with films of both kinds, or the run leaves films out already.
     """
-    if not config.calibration.sites:
+    calibration, data = config.calibration, config.data
+    if not (calibration.sites or calibration.block):
         return {}
     sites = np.array([film.site for film in manifest.films])
     judges = [name for name in manifest.site_names if len(np.unique(manifest.finding[sites == name])) == 2]
-    data = config.data
-    if len(judges) < 2 or config.calibration.folds or data.folds or data.clusters or data.leave_out or data.leave_block:
+    others = calibration.folds or (calibration.sites and calibration.block)
+    if len(judges) < 2 or others or data.folds or data.clusters or data.leave_out or data.leave_block:
         raise ConfigError(
             "calibration across sites takes two sites or more with films of both kinds, and a run that leaves none out",
-            where="calibration.sites",
-            remedy="Give several sites; or set calibration.sites=false",
+            where="calibration.sites" if calibration.sites else "calibration.block",
+            remedy="Give several sites; or set calibration.sites=false and calibration.block=0",
         )
     change = msgspec.structs.replace
+    plans = {f"sites/{name}": (f"without {name}", {"leave_out": (name,)}) for name in judges}
+    if calibration.block:
+        plans = {"block": ("without the first block", {"leave_block": calibration.block})}
     return {
-        name: change(
+        folder: change(
             config,
-            name=f"{config.name} without {name}",
-            data=change(data, leave_out=(name,)),
-            optim=change(config.optim, epochs=config.calibration.fold_epochs or config.optim.epochs),
-            calibration=change(config.calibration, sites=False, fold_epochs=0),
+            name=f"{config.name} {words}",
+            data=change(data, **left),
+            optim=change(config.optim, epochs=calibration.fold_epochs or config.optim.epochs),
+            calibration=change(calibration, sites=False, block=0.0, fold_epochs=0),
         )
-        for name in judges
+        for folder, (words, left) in plans.items()
     }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pneumoscope.evaluation.report.context import ReportContext
-from pneumoscope.evaluation.report.engine import render_markdown, render_page
+from pneumoscope.evaluation.report.engine import Table, render_markdown, render_page
 from pneumoscope.evaluation.report.model_card import card_page
 from pneumoscope.evaluation.report.sites import draw_sites, expected_groups, sites_section
 from pneumoscope.evaluation.report.summary import report_page
@@ -93,3 +93,18 @@ def test_a_bundle_that_left_no_site_out_has_no_such_section(
     context = ReportContext(table, judgement, meta=tiny_meta)
     assert sites_section(context) is None
     assert expected_groups(context) == ()
+
+
+def test_blocks_of_the_training_hospitals_are_not_called_a_new_hospital(
+    facts: ReportContext, expected: ExpectedRates
+) -> None:
+    assert facts.meta is not None
+    meta = replace(facts.meta, expected=(replace(expected, basis="blocks"),))
+    known = ReportContext(facts.table, facts.judgement, meta=meta)
+    (group,) = expected_groups(known)
+    assert "same hospitals" in group.title
+    section = sites_section(known)
+    assert section is not None
+    assert "block" in section.title
+    tables = [block for block in section.blocks if isinstance(block, Table)]
+    assert [row.head for row in tables[0].rows][-1] == "Mean over sites"

@@ -1,4 +1,4 @@
-"""What to expect at a new hospital: the rates at sites that were left out of training in turn, and their summary."""
+"""What to expect elsewhere: the rates at sites, or of blocks of sites, that were left out of training, summarised."""
 
 from __future__ import annotations
 
@@ -15,46 +15,64 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_sites", "expected_groups", "sites_section"]
 
+_WHERE = {"sites": "at a new hospital", "blocks": "on other films of the same hospitals"}
+_HEADINGS = {"sites": "Leave-one-site-out validation", "blocks": "Left-out block validation"}
+_CAPTIONS = {"sites": "Sites left out of training", "blocks": "Films of the lowest numbers, left out of training"}
+_TEXTS = {
+    "sites": "Each site was left out of training in turn, and read by a network that had not learned from it, at a "
+    "threshold that the other sites chose. This, and not the performance on films of the training sites, is what a "
+    "hospital that the model does not know has to expect.",
+    "blocks": "The patients of the lowest numbers of each site were left out of training, and read by a network that "
+    "had learned from the other films of the same sites, at a threshold that the other sites' left-out films chose. "
+    "This is what the training hospitals have to expect of films of another time. A hospital that the model does not "
+    "know may see less: calibrate there (calibrate-site) before relying on a threshold.",
+}
+_CAPTION_TEXTS = {
+    "sites": "Each site as read by a network that had not learned from it. The dashed line is the mean over sites; the "
+    "last bar is where a further site's rate is to be expected.",
+    "blocks": "Films of the lowest numbers of each site, as read by a network that had not learned from them. The "
+    "dashed line is the mean over sites.",
+}
+
 
 def expected_groups(facts: ReportContext) -> tuple[KeyFigures, ...]:
-    """The headline where a bundle has been tried at sites that it had not learned from; empty where it has not.
+    """The headline where a bundle has been tried on sites, or blocks of them, that it had not learned from; else empty.
 
     The large figure is the mean over the sites; what one further site is to expect is the prediction interval.
     """
     return tuple(
         KeyFigures(
-            f"Expected at a new hospital, {one.preset}",
-            tuple(_expected(name, rate, len(one.sites)) for name, rate in _summaries(one)),
-            f"from {words.counted(len(one.sites), 'site')} left out of training in turn",
+            f"Expected {_WHERE[one.basis]}, {one.preset}",
+            tuple(_expected(name, rate, one) for name, rate in _summaries(one)),
+            f"from {words.counted(len(one.sites), 'site')} left out of training in turn"
+            if one.basis == "sites"
+            else f"from the lowest film numbers of {words.counted(len(one.sites), 'site')}, left out of training; a "
+            "new hospital may see less",
             f"Worst of these sites: {one.worst}.",
         )
         for one in _expected_rates(facts)
     )
 
 
-def _expected(name: str, rate: SiteSummary, sites: int) -> KeyFigure:
+def _expected(name: str, rate: SiteSummary, one: ExpectedRates) -> KeyFigure:
+    further = f"a new site: {_percent(rate.predicted_low)} to {_percent(rate.predicted_high)}\u00a0%"
     return KeyFigure(
         name,
         f"{100 * rate.value:.1f}\u00a0%",
-        f"a new site: {_percent(rate.predicted_low)} to {_percent(rate.predicted_high)}\u00a0%",
-        f"mean of {sites} sites: {_percent(rate.low)} to {_percent(rate.high)}\u00a0%",
+        further if one.basis == "sites" else "",
+        f"mean of {len(one.sites)} sites: {_percent(rate.low)} to {_percent(rate.high)}\u00a0%",
     )
 
 
 def sites_section(facts: ReportContext, figures: FigureSet | None = None) -> Section | None:
-    """Leave-one-site-out validation as the bundle declares it: each site, the worst, mean and prediction interval."""
+    """Validation on left-out sites or blocks as the bundle declares it: each, the worst, mean, prediction interval."""
     found = _expected_rates(facts)
     if not found:
         return None
-    blocks: list[Block] = [
-        Text(
-            "Each site was left out of training in turn, and read by a network that had not learned from it, at a "
-            "threshold that the other sites chose. This, and not the performance on films of the training sites, is "
-            "what a hospital that the model does not know has to expect."
-        )
-    ]
+    basis = found[0].basis
+    blocks: list[Block] = [Text(_TEXTS[basis])]
     few = min(len(one.sites) for one in found)
-    if few < 3:
+    if few < 3 and basis == "sites":
         blocks.append(
             Text(f"With {few} sites the prediction interval says next to nothing: more sites are needed.", "warn")
         )
@@ -76,15 +94,16 @@ def sites_section(facts: ReportContext, figures: FigureSet | None = None) -> Sec
             Row("Mean over sites", (Cell(""), *(_mean(rate) for _, rate in _summaries(one)), Cell("")),
                 "random effects, 95 % interval")
         )  # fmt: skip
-        rows.append(
-            Row("A new site", (Cell(""), *(_prediction(rate) for _, rate in _summaries(one)), Cell("")),
-                "95 % prediction interval")
-        )  # fmt: skip
+        if basis == "sites":
+            rows.append(
+                Row("A new site", (Cell(""), *(_prediction(rate) for _, rate in _summaries(one)), Cell("")),
+                    "95 % prediction interval")
+            )  # fmt: skip
         head = ("Site", "Films", "Recall (sensitivity)", "Specificity", "AUC")
-        blocks.append(Table(f"sites-{one.preset}", f"Sites left out of training, at {one.preset}", head, tuple(rows)))
+        blocks.append(Table(f"sites-{one.preset}", f"{_CAPTIONS[basis]}, at {one.preset}", head, tuple(rows)))
     return Section(
         "sites",
-        "Leave-one-site-out validation",
+        _HEADINGS[basis],
         (*blocks, *(figures.starting("sites-") if figures is not None else ())),
     )
 
@@ -104,26 +123,26 @@ def draw_sites(facts: ReportContext, figures: FigureSet) -> None:
             ))
             for site in one.sites
         ]  # fmt: skip
-        rows.append(
-            ForestRow(
-                "prediction interval",
-                "a new site",
-                0,
-                tuple(ForestCell(s.value, s.predicted_low, s.predicted_high) for s in summaries),
+        if one.basis == "sites":
+            rows.append(
+                ForestRow(
+                    "prediction interval",
+                    "a new site",
+                    0,
+                    tuple(ForestCell(s.value, s.predicted_low, s.predicted_high) for s in summaries),
+                )
             )
-        )
         files = forest_plot(
             rows,
             (f"recall ({one.preset})", f"specificity ({one.preset})"),
             figures.path(f"sites_{one.preset}"),
             number=number,
-            films="Sites left out of training",
+            films=_CAPTIONS[one.basis],
         )
         figures.keep(
             files,
-            f"Leave-one-site-out validation at {one.preset}",
-            "Each site as read by a network that had not learned from it. The dashed line is the mean over sites; the "
-            "last bar is where a further site's rate is to be expected.",
+            f"{_HEADINGS[one.basis]} at {one.preset}",
+            _CAPTION_TEXTS[one.basis],
             wide=True,
         )
 

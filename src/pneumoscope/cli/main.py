@@ -39,6 +39,7 @@ VERBS = {
     "bundles": "pneumoscope.cli.bundles:bundles",
     "read": "pneumoscope.cli.read:read",
     "serve": "pneumoscope.cli.server:serve",
+    "node": "pneumoscope.cli.node:node",
     "users": "pneumoscope.cli.server:users",
     "log": "pneumoscope.cli.server:log",
     "backup": "pneumoscope.cli.backup:backup",

@@ -24,7 +24,7 @@ _LOG = logging.getLogger(__name__)
 _KEY_BYTES = 32
 _OURS = (
     *("worklist.sqlite", "worklist.sqlite-wal", "worklist.sqlite-shm", "identity.key"),
-    *("films", "bundles", "thumbnails"),
+    *("films", "bundles", "thumbnails", "node"),
 )
 LOCAL_TOKEN = "local.token"  # noqa: S105 - the name of a file
 """Name of the file in the data folder that holds the local token."""

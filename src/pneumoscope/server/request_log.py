@@ -42,6 +42,7 @@ class JsonLines(logging.Formatter):
         """One line, whatever happened."""
         told: dict[str, Any] = {"time": _time(record), "level": record.levelname.lower(), "logger": record.name}
         told |= {name: getattr(record, name) for name in _FIELDS if hasattr(record, name)}
+        told |= {name: _json_value(value) for name, value in getattr(record, "fields", {}).items()}
         told["message"] = record.getMessage()
         if record.exc_info:
             told["traceback"] = self.formatException(record.exc_info)
@@ -100,6 +101,10 @@ class AccessLog:
         }
         words = "request={request} user={user} {method} {route} {status} {milliseconds} ms"
         _LOG.log(level, "%s", words.format(**values), extra=values)
+
+
+def _json_value(value: object) -> object:
+    return value if isinstance(value, int | float | bool | None) else str(value)
 
 
 def _plain(text: str) -> str:

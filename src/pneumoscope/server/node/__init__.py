@@ -1,0 +1,1 @@
+"""The DICOM node: films from modalities and the PACS in, results out."""

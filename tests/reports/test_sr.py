@@ -9,13 +9,13 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pytest
-from highdicom.sr import CodedConcept, EnhancedSR
+from highdicom.sr import CodedConcept, Comprehensive3DSR
 from hypothesis import given as drawn
 from hypothesis import settings
 from hypothesis import strategies as st
 from pydicom import dcmread
 
-from pneumoscope.reports.dicom import write
+from pneumoscope.reports.dicom.structured_report import write
 from pneumoscope.reports.summary import ReportContext
 from pneumoscope.settings import NOTICE
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pneumoscope.types.reading import Reading
 
 PNEUMONIA = CodedConcept("233604007", "SCT", "Pneumonia")
-ENHANCED_SR = "1.2.840.10008.5.1.4.1.1.88.22"
+COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
 
 
 def items(part: Dataset) -> Iterator[Dataset]:
@@ -73,11 +73,11 @@ def read_back(reading: Reading, given: ReportContext) -> Dataset:
 def test_it_is_a_preliminary_measurement_report(read_reading: Reading, given: ReportContext) -> None:
     report = read_back(read_reading, given)
 
-    assert report.SOPClassUID == ENHANCED_SR
+    assert report.SOPClassUID == COMPREHENSIVE_3D_SR
     assert report.ContentTemplateSequence[0].TemplateIdentifier == "1500"
     assert (report.PreliminaryFlag, report.VerificationFlag) == ("PRELIMINARY", "UNVERIFIED")
     assert (report.ContentDate, report.ContentTime) == ("20260301", "093000")
-    assert report.SeriesDescription == NOTICE
+    assert "research use only" in report.SeriesDescription
     assert (report.Manufacturer, report.SoftwareVersions) == ("pneumoscope", "0.1.0")
 
 
@@ -169,7 +169,7 @@ def test_the_same_reading_gives_the_same_bytes(read_reading: Reading, given: Rep
 
 
 def test_highdicom_reads_it_as_its_own(read_reading: Reading, given: ReportContext, dicom_film: bytes) -> None:
-    report = EnhancedSR.from_dataset(read_back(read_reading, replace(given, source=dicom_film)))
+    report = Comprehensive3DSR.from_dataset(read_back(read_reading, replace(given, source=dicom_film)))
 
     made = report.content.get_image_measurement_groups()
     assert [group.tracking_identifier for group in made][:2] == ["pneumonia", "probabilities of the classes"]
@@ -193,7 +193,7 @@ def test_a_stranger_sees_whether_the_finding_is_present(
     assert read_reading.finding is not None
     reading = replace(read_reading, finding=replace(read_reading.finding, call=call), forced=forced)
 
-    made = EnhancedSR.from_dataset(read_back(reading, given)).content.get_image_measurement_groups()
+    made = Comprehensive3DSR.from_dataset(read_back(reading, given)).content.get_image_measurement_groups()
 
     types = [group.finding_type.meaning for group in made if group.finding_type is not None]
     assert types == ([] if finding is None else [finding])
@@ -242,7 +242,7 @@ def test_dciodvfy_finds_no_error(
 
     told = (done.stdout + done.stderr).splitlines()
     assert [line for line in told if line.startswith("Error")] == []
-    assert "EnhancedSR" in told
+    assert "Comprehensive3DSR" in told
     assert done.returncode == 0
 
 
@@ -253,6 +253,6 @@ def test_any_reading_gives_a_report_that_can_be_read(readings: st.SearchStrategy
 
     report = read_back(reading, ReportContext())
 
-    assert report.SOPClassUID == ENHANCED_SR
+    assert report.SOPClassUID == COMPREHENSIVE_3D_SR
     wanted = 3 if reading.status == "read" else 1
     assert len([item for item in items(report) if item.ValueType == "CONTAINER" and name(item) == "125007"]) == wanted

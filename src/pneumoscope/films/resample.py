@@ -13,7 +13,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["resize", "resize_and_stretch", "rotate", "stretch_contrast", "triangle_weights"]
+__all__ = ["resize", "resize_and_stretch", "rotate", "rotated_size", "stretch_contrast", "triangle_weights"]
 
 _LEFT = 1.5  # times the size that is left when a large picture was reduced by cells
 _LARGEST_CELL = 5  # pixels a side; Pillow adds larger cells more slowly
@@ -59,6 +59,12 @@ def rotate(pixels: NDArray[np.uint8] | NDArray[np.uint16], degrees: float) -> ND
         return np.asarray(turned, dtype=np.uint8)
     fine: NDArray[np.uint16] = np.rint(np.asarray(turned)).astype(np.uint16)
     return fine
+
+
+def rotated_size(rows: int, columns: int, degrees: float) -> tuple[int, int]:
+    """(rows, columns) of what ``rotate`` gives."""
+    wide, tall = Image.new("1", (columns, rows)).rotate(-degrees, expand=True).size
+    return tall, wide
 
 
 @lru_cache(maxsize=64)

@@ -21,29 +21,35 @@ from pneumoscope.model.decide import (
     decide_finding,
     decide_pattern,
     operating_point,
+    summarize_operating_point,
 )
 from pneumoscope.model.evidence import finding_evidence
+from pneumoscope.model.geometry import stored_geometry
+from pneumoscope.model.population import bundle_population
 from pneumoscope.model.preprocess import prepare_film
 from pneumoscope.model.session import Session
 from pneumoscope.quality.checks import QualityResult, check_quality
 from pneumoscope.quality.corrections import apply_corrections
 from pneumoscope.quality.head import quality_head
-from pneumoscope.quality.metadata import pattern_age_warning
+from pneumoscope.quality.metadata import age_in_years, pattern_age_warning
 from pneumoscope.settings import Settings
 from pneumoscope.types.radiograph import FilmInfo
 from pneumoscope.types.reading import ModelRef, Reading, Refusal, Software
+from pneumoscope.types.report_context import ReportContext
 
 __all__ = ["Reader", "load"]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
+    from datetime import datetime
     from pathlib import Path
     from typing import TypeAlias
 
     import numpy as np
     from numpy.typing import NDArray
     from PIL.Image import Image
+    from pydicom.dataset import Dataset
 
     from pneumoscope.model.preprocess import PreprocessSpec
     from pneumoscope.model.schema import BundleMeta
@@ -148,8 +154,9 @@ class Reader:
         logits, maps = self._session.run(seen.pixels)  # float32 [C] and [C, h, w]
         probabilities = calibrated_probabilities(logits, meta.calibrator).tolist()
         finding = decide_finding(probabilities, meta, self.point)
-        if passed.forced:
-            finding = replace(finding, expected=None)  # what was seen on films that pass says nothing of this one
+        outside = bundle_population(meta, self.point.preset).covers(age_in_years(radiograph.facts)) is False
+        if passed.forced or outside:
+            finding = replace(finding, expected=None)  # what was seen on other films says nothing of this one
         return Reading(
             film=radiograph.info,
             status="read",
@@ -179,6 +186,44 @@ class Reader:
         conformal_level(self.meta, coverage)
         other.coverage, other.mend, other.force = coverage, mend, force
         return other
+
+    def report_context(
+        self,
+        reading: Reading,
+        film: Radiograph | None,
+        *,
+        source: bytes | None = None,
+        header: Dataset | None = None,
+        created: datetime | None = None,
+        lungs: bool = False,
+    ) -> ReportContext:
+        """What reports of a reading are given.
+
+        Args:
+            reading: Of this bundle, read or refused.
+            film: As it was read (``read_with_films``); None if it could not be decoded.
+            source: The film's file, where it is DICOM.
+            header: Its data set, where it is at hand; else it is read from the source.
+            created: When the film was read; now, without it.
+            lungs: Whether the lung fields are asked for, too; a refused film has none.
+        """
+        geometry = None
+        if reading.status == "read" and (header is not None or source is not None):
+            geometry = stored_geometry(reading.corrections, header=header, source=source)
+        fields = None
+        if lungs and film is not None and reading.status == "read":
+            found = lung_segmenter().find(film)
+            fields = found.mask if found.enough else None
+        return ReportContext(
+            film=film,
+            meaning=summarize_operating_point(self.point),
+            source=source,
+            created=created,
+            finding=self.meta.finding,
+            population=bundle_population(self.meta, self.point.preset),
+            geometry=geometry,
+            lungs=fields,
+        )
 
     def read_many(self, films: Iterable[FilmSource], *, batch: int | None = None) -> Iterator[Reading]:
         """Read films as a stream, in their order.

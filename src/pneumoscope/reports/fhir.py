@@ -11,14 +11,14 @@ from html import escape
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID, uuid5
 
-from pneumoscope.reports.dicom import dicom_source
+from pneumoscope.reports.dicom.source import dicom_source
 from pneumoscope.reports.json import to_json
 from pneumoscope.reports.summary import PATTERN_CAVEAT, PRELIMINARY_NOTE, percent, summarize
 from pneumoscope.types.codes import CODES, class_code, finding_codes, zone_code
 from pneumoscope.types.reading import INDETERMINATE
 
 if TYPE_CHECKING:
-    from pneumoscope.reports.dicom import DicomSource
+    from pneumoscope.reports.dicom.source import DicomSource
     from pneumoscope.reports.summary import ReportContext, Summary
     from pneumoscope.types.codes import Code
     from pneumoscope.types.evidence import Evidence

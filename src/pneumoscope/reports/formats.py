@@ -108,7 +108,7 @@ FORMATS: dict[str, Format] = {
             title="DICOM Structured Report",
             media_type="application/dicom",
             suffix=".dcm",
-            home="pneumoscope.reports.dicom:write",
+            home="pneumoscope.reports.dicom.structured_report:write",
             extra="sr",
             package="highdicom",
         ),

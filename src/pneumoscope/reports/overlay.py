@@ -16,6 +16,8 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from pneumoscope.types.evidence import Evidence
@@ -32,7 +34,10 @@ __all__ = [
     "legend_bar",
     "overlay",
     "overlay_png",
+    "refused_sheet",
+    "region_level",
     "report_images",
+    "resampled_map",
     "side_by_side",
     "side_by_side_jpeg",
     "thumbnail",
@@ -139,7 +144,7 @@ def evidence_layer(
         uint8 [rows, columns, 4]: red, green, blue, and opacity (not multiplied in).
     """
     limit = colour_scale_limit(evidence) if limit is None else limit
-    values = _resampled_map(evidence, size, scale)
+    values = resampled_map(evidence, size, scale)
     layer = evidence_colours(values, limit)
     layer[_leading_contour(values, limit)] = _CONTOUR
     return layer
@@ -205,7 +210,7 @@ def _display_values(film: Radiograph, size: tuple[int, int]) -> NDArray[np.float
     return grey.astype(np.float32)
 
 
-def _resampled_map(evidence: Evidence, size: tuple[int, int], scale: float) -> NDArray[np.float32]:
+def resampled_map(evidence: Evidence, size: tuple[int, int], scale: float) -> NDArray[np.float32]:
     """The map over the whole drawn film, 0 where the network did not look: float32 [H, W].
 
     Where what it looked at ends within the film, the map fades: the edge of the trim is no edge of evidence.
@@ -231,13 +236,23 @@ def _fade(length: int, *, before: bool, after: bool) -> NDArray[np.float32]:
     return weight
 
 
+def region_level(strongest: float, limit: float) -> float | None:
+    """The log-odds from which a place belongs to a region of evidence; None where hardly anything speaks for it.
+
+    Args:
+        strongest: The largest value of the map.
+        limit: The end of the colour scale.
+    """
+    return None if strongest < 2 * _TRANSPARENT_BELOW * limit else _CONTOUR_LEVEL * strongest
+
+
 def _leading_contour(values: NDArray[np.float32], limit: float) -> NDArray[np.bool_]:
     """The line round the place where most speaks for the finding: bool [H, W]; none where hardly anything does."""
-    strongest = float(values.max())
-    if strongest < 2 * _TRANSPARENT_BELOW * limit:
+    level = region_level(float(values.max()), limit)
+    if level is None:
         return np.zeros(values.shape, np.bool_)
     place = np.unravel_index(int(values.argmax()), values.shape)
-    inside = Image.fromarray((values >= _CONTOUR_LEVEL * strongest).astype(np.uint8)).copy()  # one that can be drawn on
+    inside = Image.fromarray((values >= level).astype(np.uint8)).copy()  # one that can be drawn on
     ImageDraw.floodfill(inside, (int(place[1]), int(place[0])), 2)
     leading = np.pad(np.asarray(inside) == 2, 1)
     core = leading[1:-1, 1:-1] & leading[:-2, 1:-1] & leading[2:, 1:-1] & leading[1:-1, :-2] & leading[1:-1, 2:]
@@ -312,12 +327,13 @@ def overlay_png(film: Radiograph, reading: Reading) -> bytes:
     return out.getvalue()
 
 
-def overlay(film: Radiograph, reading: Reading) -> Image.Image:
+def overlay(film: Radiograph, reading: Reading, remarks: Sequence[str] = ()) -> Image.Image:
     """The film with its evidence, a title, sides, a legend and the notice.
 
     Args:
         film: What was read, at its full size.
         reading: Its reading; not a refused one.
+        remarks: Sentences that stand under the notice: for whom the model was made, say.
 
     Returns:
         An RGB image.
@@ -329,14 +345,48 @@ def overlay(film: Radiograph, reading: Reading) -> Image.Image:
         raise ValueError("a refused reading has no evidence to draw")
     scale = float(np.clip(max(film.rows, film.columns), _SHEET_SHORTEST, _SHEET_LONGEST)) / max(film.rows, film.columns)
     size = (max(1, round(film.columns * scale)), max(1, round(film.rows * scale)))
-    return _frame(blend_evidence(film, reading.evidence, size), reading, colour_scale_limit(reading.evidence))
+    return _frame(blend_evidence(film, reading.evidence, size), reading, colour_scale_limit(reading.evidence), remarks)
 
 
-def _frame(picture: Image.Image, reading: Reading, limit: float) -> Image.Image:
+def refused_sheet(film: Radiograph | None, reading: Reading, remarks: Sequence[str] = ()) -> Image.Image:
+    """That no reading was made, why, and what to do; under it the film, if it could be decoded: an RGB image."""
+    big, small = ImageFont.load_default(size=20), ImageFont.load_default(size=14)
+    told = () if reading.refusal is None else (f"{reading.refusal.reason}.", reading.refusal.remedy)
+    size = (_SHEET_SHORTEST, 1)
+    if film is not None:
+        scale = _SHEET_SHORTEST / max(film.rows, film.columns)
+        size = (max(1, round(film.columns * scale)), max(1, round(film.rows * scale)))
+    width = _SHEET_SHORTEST
+    lines = [line for text in (*told, reading.notice, *remarks) for line in _wrapped(text, small, width - 24)]
+    above = 48 + 19 * len(lines)
+    sheet = Image.new("RGB", (width, above + size[1] + 12), _PAPER)
+    pen = ImageDraw.Draw(sheet)
+    pen.text((12, 10), "Refused: no reading was made", font=big, fill=_INK)
+    for number, line in enumerate(lines):
+        pen.text((12, 40 + 19 * number), line, font=small, fill=_INK)
+    if film is not None:
+        sheet.paste(display_image(film, size).convert("RGB"), ((width - size[0]) // 2, above))
+    return sheet
+
+
+def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
+    """A text in lines no wider than the sheet."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) > width and lines[-1]:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return [_fit(line, font, width) for line in lines if line]
+
+
+def _frame(picture: Image.Image, reading: Reading, limit: float, remarks: Sequence[str]) -> Image.Image:
     """Put the picture on a sheet with its title above and its legend below."""
     big, small = ImageFont.load_default(size=20), ImageFont.load_default(size=14)
     width = max(picture.width, _SHEET_SHORTEST)
-    above, below = 82, 94
+    more = [line for text in remarks for line in _wrapped(text, small, width - 24)]
+    above, below = 82, 94 + 19 * len(more)
     sheet = Image.new("RGB", (width, above + picture.height + below), _PAPER)
     left = (width - picture.width) // 2
     sheet.paste(picture, (left, above))
@@ -346,9 +396,11 @@ def _frame(picture: Image.Image, reading: Reading, limit: float) -> Image.Image:
         pen.text((12, 38 + 19 * line), _fit(text, small, width - 24), font=small, fill=_FAINT)
     _sides(pen, left, left + picture.width, above)
     _legend(sheet, above + picture.height + 12, limit, reading)
-    pen.text((12, sheet.height - 46), reading.notice, font=small, fill=_INK)
+    foot = above + picture.height + 48
+    pen.text((12, foot), reading.notice, font=small, fill=_INK)
     remark = _SIDES if reading.pattern is None else f"{_SIDES} {_IMPRESSION}"
-    pen.text((12, sheet.height - 26), _fit(remark, small, width - 24), font=small, fill=_FAINT)
+    for number, text in enumerate((_fit(remark, small, width - 24), *more)):
+        pen.text((12, foot + 20 + 19 * number), text, font=small, fill=_FAINT)
     return sheet
 
 

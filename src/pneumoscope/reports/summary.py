@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from pneumoscope.types.age import parse_age
 from pneumoscope.types.correction import Crop, Invert, Rotate, Straighten
 from pneumoscope.types.reading import INDETERMINATE
+from pneumoscope.types.report_context import ReportContext
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from pneumoscope.types.correction import Correction
     from pneumoscope.types.operating_point import OperatingPointSummary
+    from pneumoscope.types.population import Population
     from pneumoscope.types.proportion import Proportion
     from pneumoscope.types.radiograph import Radiograph
     from pneumoscope.types.reading import Finding, Pattern, Reading
@@ -31,38 +34,9 @@ __all__ = [
     "describe_operating_point",
     "percent",
     "plain",
+    "population_sentences",
     "summarize",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class ReportContext:
-    """Each part may be missing: the report is then made without it, and says so where it matters.
-
-    Attributes:
-        film: The picture as it was read (corrected: ``gate.apply_corrections``), for the formats that show it.
-        meaning: Of the operating point, in the words of a report (``reading.meaning``).
-        source: The film's file as it was kept. Where it is DICOM, reports refer to it and are filed in its study.
-        created: When the film was read, aware; now, without it.
-        finding: What a refused reading was about, which does not say so itself.
-    """
-
-    film: Radiograph | None = None
-    meaning: OperatingPointSummary | None = None
-    source: bytes | None = None
-    created: datetime | None = None
-    finding: str = "pneumonia"
-
-    def when(self) -> datetime:
-        """When the film was read, in UTC, to the second.
-
-        Raises:
-            ValueError: The time has no zone.
-        """
-        moment = datetime.now(UTC) if self.created is None else self.created
-        if moment.tzinfo is None:
-            raise ValueError("the time of a report needs a zone")
-        return moment.astimezone(UTC).replace(microsecond=0)
 
 
 PATTERN_CAVEAT = "A pattern is a radiographic impression, not microbiology: it does not name the germ."
@@ -87,7 +61,9 @@ class Summary:
         lead: One or two sentences under it: where the call was made, or why the film was refused.
         remedy: What to do about a refusal; empty if it was read.
         meaning: What the operating point means, sentence by sentence; empty if it is not known, or does not hold since
-            the reading was forced.
+            the reading was forced, or the patient is of an age that was not learned from.
+        population: For whom the model was made, the patient's age, and what to expect at a new site, sentence by
+            sentence; empty if it is not known.
         name: Of the finding; empty if refused.
         probability: Of the finding; None if refused.
         relation: Where the probability lies: "above the threshold of 30.4 %"; empty if refused.
@@ -110,6 +86,7 @@ class Summary:
     lead: str
     remedy: str
     meaning: tuple[str, ...]
+    population: tuple[str, ...]
     name: str
     probability: float | None
     relation: str
@@ -135,6 +112,8 @@ def summarize(reading: Reading, given: ReportContext) -> Summary:
     found, refusal = reading.finding, reading.refusal
     zones = {} if reading.evidence is None or _is_absent(found) else reading.evidence.zones
     forced, warnings = reading.forced, reading.warnings
+    facts = {} if given.film is None else given.film.facts
+    outside = given.population is not None and given.population.covers(_age(facts)) is False
     if refusal is not None or found is None:
         headline, lead = "Refused", f"No reading was made: {refusal.reason}." if refusal else "No reading was made."
     else:
@@ -146,7 +125,8 @@ def summarize(reading: Reading, given: ReportContext) -> Summary:
         tone=_tone(found, forced=forced),
         lead=plain(lead),
         remedy=plain(f"{refusal.remedy}.") if refusal and refusal.remedy else "",
-        meaning=() if forced else _operating_point_sentences(given.meaning, found),
+        meaning=() if forced or outside else _operating_point_sentences(given.meaning, found),
+        population=() if given.population is None else population_sentences(given.population, facts, found),
         name=found.name if found else "",
         probability=found.probability if found else None,
         relation=_relation(found) if found else "",
@@ -257,6 +237,61 @@ def describe_operating_point(meaning: OperatingPointSummary, name: str) -> tuple
     )
 
 
+def population_sentences(
+    population: Population, facts: Mapping[str, str], found: Finding | None = None
+) -> tuple[str, ...]:
+    """For whom a model was made, whether this patient is one of them, and what to expect at a new site.
+
+    Args:
+        population: Of the bundle.
+        facts: Of the film.
+        found: The decision; of a refused film no rates are said.
+    """
+    if not population.sites:
+        return ("For whom the model was made is not known.",)
+    sites = ", ".join(f"{site.name} ({site.patients} patients, {_ages(site.ages)})" for site in population.sites)
+    told = [f"Made from films of: {sites}."]
+    age, covered = _age_words(facts), population.covers(_age(facts))
+    if not age:
+        told.append("This film: age unknown, so whether the model was made for this patient is not known.")
+    elif covered is False:
+        told.append(f"This film: {age}, an age that the model has not learned from. No rates are known for it.")
+    else:
+        told.append(f"This film: {age}.")
+    if found is None or covered is False:
+        return tuple(plain(each) for each in told)
+    rates = population.new_site
+    if rates is None or rates.preset != found.preset:
+        told.append("At a hospital that it has not learned from, how often it is right is not known.")
+    else:
+        told.append(
+            f"At a hospital that it has not learned from ({rates.sites} were left out in turn): sensitivity "
+            f"{_expected_rate(rates.sensitivity)}, specificity {_expected_rate(rates.specificity)}."
+        )
+    return tuple(plain(each) for each in told)
+
+
+def _ages(ages: tuple[float, float] | None) -> str:
+    return "ages not known" if ages is None else f"ages {ages[0]:g} to {ages[1]:g}"
+
+
+def _expected_rate(rate: tuple[float, float, float]) -> str:
+    value, low, high = (100 * each for each in rate)
+    return f"{value:.0f} % (a further hospital's: {low:.0f} to {high:.0f} %)"
+
+
+def _age(facts: Mapping[str, str]) -> float | None:
+    return parse_age(facts.get("PatientAge", ""))
+
+
+def _age_words(facts: Mapping[str, str]) -> str:
+    """``45 years``, ``1 day``; empty where no age is told."""
+    age = facts.get("PatientAge", "")
+    if not (age[:3].isdecimal() and age[3:] in _AGE) or _age(facts) is None:
+        return ""
+    return f"{int(age[:3])} {_AGE[age[3:]]}{'' if int(age[:3]) == 1 else 's'}"
+
+
 def _natural_denominator(meaning: OperatingPointSummary) -> int:
     """Of 100 films, or of 1,000 where 100 would hide that some were missed or wrongly called."""
     hidden = any(
@@ -347,9 +382,8 @@ def _from_header(film: Radiograph) -> str:
     """View, age and sex, as DICOM tells them: what helps to see that it is the right film."""
     facts = film.facts
     told = [facts[key] for key in ("Modality", "ViewPosition") if facts.get(key)]
-    age = facts.get("PatientAge", "")
-    if age[:3].isdecimal() and age[3:] in _AGE:
-        told.append(f"{int(age[:3])} {_AGE[age[3:]]}{'' if int(age[:3]) == 1 else 's'}")
+    if age := _age_words(facts):
+        told.append(age)
     if facts.get("PatientSex") in _SEX:
         told.append(_SEX[facts["PatientSex"]])
     return ", ".join(told)

@@ -98,6 +98,13 @@ CODES: dict[str, Code] = {
     "class probabilities": Code("classes", CodingSystem.OURS, "Probabilities of the classes", _OURS),
     "threshold": Code("threshold", CodingSystem.OURS, "Threshold of the call", _OURS),
     "lower threshold": Code("lower-threshold", CodingSystem.OURS, "Threshold below which the finding is absent", _OURS),
+    "operating point": Code("operating-point", CodingSystem.OURS, "Operating point of the call", _OURS),
+    "expected sensitivity": Code("expected-sensitivity", CodingSystem.OURS, "Expected sensitivity of the call", _OURS),
+    "expected specificity": Code("expected-specificity", CodingSystem.OURS, "Expected specificity of the call", _OURS),
+    "peak of the evidence": Code("evidence-peak", CodingSystem.OURS, "Largest evidence in the region, log-odds", _OURS),
+    "level of the region": Code(
+        "evidence-level", CodingSystem.OURS, "Evidence from which a place is in the region, log-odds", _OURS
+    ),
     "pattern": Code("pattern", CodingSystem.OURS, "Radiographic pattern, not microbiology", _OURS),
     "bacterial": Code("bacterial", CodingSystem.OURS, "Bacterial pattern", _OURS),
     "viral": Code("viral", CodingSystem.OURS, "Viral pattern", _OURS),

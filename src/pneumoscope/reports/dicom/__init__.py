@@ -1,0 +1,1 @@
+"""A reading as DICOM objects: report, overlay, outline, segmentation, map, PDF, key objects."""

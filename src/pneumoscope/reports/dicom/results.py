@@ -1,0 +1,133 @@
+"""All that a reading gives in DICOM, by kind: the one function that the node, the command and the server call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from pneumoscope.errors import MissingExtra, UsageError
+from pneumoscope.quiet import capture_warnings
+from pneumoscope.reports.dicom.filing import Filing
+from pneumoscope.reports.dicom.source import source_of
+from pneumoscope.types.report_context import ReportContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pydicom.dataset import Dataset
+
+    from pneumoscope.types.reading import Reading
+
+__all__ = ["DEFAULT_KINDS", "RESULT_KINDS", "ResultKind", "dicom_results", "parse_kinds"]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultKind:
+    """One kind of result.
+
+    Attributes:
+        name: In options and configuration: "sr".
+        title: For people.
+        sop_class: UID of its SOP class.
+        maker: Module and function, "module:function".
+        extra: Extra of the package that brings what it needs beside the standard installation.
+        package: What that is, as it is imported.
+    """
+
+    name: str
+    title: str
+    sop_class: str
+    maker: str
+    extra: str = "sr"
+    package: str = "highdicom"
+
+
+RESULT_KINDS: dict[str, ResultKind] = {
+    each.name: each
+    for each in (
+        ResultKind(
+            "sr",
+            "Structured Report (TID 1500)",
+            "1.2.840.10008.5.1.4.1.1.88.34",
+            "pneumoscope.reports.dicom.structured_report:structured_report",
+        ),
+        ResultKind(
+            "sc",
+            "Secondary Capture with the evidence over the film",
+            "1.2.840.10008.5.1.4.1.1.7",
+            "pneumoscope.reports.dicom.secondary_capture:secondary_capture",
+        ),
+    )
+}
+"""By name."""
+
+DEFAULT_KINDS = ("sr", "sc")
+"""What a PACS of any age takes and shows."""
+
+
+def parse_kinds(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Kinds as a person names them, each once, in the order of the table.
+
+    Args:
+        names: With commas between, or one by one.
+
+    Raises:
+        UsageError: There is no such kind, or none was named.
+        MissingExtra: What one of them needs is not installed.
+    """
+    from importlib.util import find_spec  # noqa: PLC0415 - only where kinds are chosen
+
+    asked = names.replace(",", " ").split() if isinstance(names, str) else list(names)
+    unknown = [name for name in asked if name not in RESULT_KINDS]
+    if unknown or not asked:
+        what = f"there is no DICOM result {unknown[0]!r}" if unknown else "no DICOM result was named"
+        raise UsageError(what, remedy=f"There are: {', '.join(RESULT_KINDS)}")
+    wanted = tuple(name for name in RESULT_KINDS if name in asked)
+    for kind in (RESULT_KINDS[name] for name in wanted):
+        if find_spec(kind.package) is None:
+            raise MissingExtra.named(kind.package, extra=kind.extra, needed_for=f"the {kind.title}")
+    return wanted
+
+
+def dicom_results(
+    reading: Reading, source: Dataset, kinds: Iterable[str] = DEFAULT_KINDS, given: ReportContext | None = None
+) -> tuple[Dataset, ...]:
+    """The results of a reading as DICOM objects, each in a series of its own in the film's study, ready to be sent.
+
+    The UIDs are the same each time for the same film, bundle and operating point, so that a resend is a copy; nothing
+    has the UID of the film. What a reading has nothing for is left out: a refused film has no segmentation, one without
+    the finding no key object selection.
+
+    Args:
+        reading: Read or refused.
+        source: The film's data set, with or without its pixels. It is not changed.
+        kinds: Of ``RESULT_KINDS``.
+        given: What reports are given (``Reader.report_context``): without the film no picture is made, without the
+            geometry nothing that lies over the stored pixels. Set ``created``, or a resend tells another time.
+
+    Returns:
+        Data sets with file meta information (Explicit VR Little Endian), in the order of ``RESULT_KINDS``.
+
+    Raises:
+        UsageError: An unknown kind, or the film has no UIDs to refer to.
+        MissingExtra: What a kind needs is not installed.
+    """
+    wanted = parse_kinds(kinds)
+    with capture_warnings():  # a patient's data are taken as they stand, whatever the library thinks of them
+        film = source_of(source)
+        if film is None:
+            raise UsageError(
+                "the DICOM film has no valid UIDs, so that no result can refer to it",
+                where=reading.film.path,
+                remedy="Send it with Study, Series and SOP Instance UID and its SOP class",
+            )
+        filing = Filing.of(reading, ReportContext() if given is None else given, film)
+        made = [_made(RESULT_KINDS[name], filing) for name in wanted]
+    return tuple(each for each in made if each is not None)
+
+
+def _made(kind: ResultKind, filing: Filing) -> Dataset | None:
+    module, function = kind.maker.split(":")
+    make = cast("Callable[[Filing], Dataset | None]", getattr(import_module(module), function))
+    return make(filing)

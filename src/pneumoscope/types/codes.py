@@ -72,6 +72,12 @@ CODES: dict[str, Code] = {
     ),
     "imaging": Code("18748-4", CodingSystem.LOINC, "Diagnostic imaging study", f"LOINC; {_PS3_16} CID 7000"),
     "lung": Code("39607008", CodingSystem.SNOMED, "Lung structure", f"{_SNOMED_BROWSER}; {_PS3_16} CID 4"),
+    "anatomical structure": Code(
+        "123037004", CodingSystem.SNOMED, "Anatomical Structure", f"{_SNOMED_BROWSER}; {_PS3_16} CID 7150"
+    ),
+    "spatial concept": Code(
+        "309825002", CodingSystem.SNOMED, "Spatial and Relational Concept", f"{_SNOMED_BROWSER}; {_PS3_16} CID 7150"
+    ),
     # What was looked for, and what was found
     "pneumonia": Code("233604007", CodingSystem.SNOMED, "Pneumonia", _SNOMED_BROWSER),
     "pneumonia in RadLex": Code("RID5350", CodingSystem.RADLEX, "pneumonia", "RadLex"),
@@ -101,6 +107,7 @@ CODES: dict[str, Code] = {
     "operating point": Code("operating-point", CodingSystem.OURS, "Operating point of the call", _OURS),
     "expected sensitivity": Code("expected-sensitivity", CodingSystem.OURS, "Expected sensitivity of the call", _OURS),
     "expected specificity": Code("expected-specificity", CodingSystem.OURS, "Expected specificity of the call", _OURS),
+    "region of the evidence": Code("evidence-region", CodingSystem.OURS, "Evidence above a level", _OURS),
     "peak of the evidence": Code("evidence-peak", CodingSystem.OURS, "Largest evidence in the region, log-odds", _OURS),
     "level of the region": Code(
         "evidence-level", CodingSystem.OURS, "Evidence from which a place is in the region, log-odds", _OURS

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pneumoscope.reports.dicom.source import UNICODE, ResultUids, set_times, source_header
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from pneumoscope.types.reading import Reading
 
 __all__ = ["Filing"]
+
+_DISPLAY = (("RescaleSlope", "RescaleIntercept"), ("WindowCenter", "WindowWidth"))
+"""What belongs together of how values are shown; the first of several windows is taken."""
 
 _SERIES = 9801  # far from the numbers that modalities give
 _ORDER = ("sr", "sc", "gsps", "seg", "map", "pdf", "kos")
@@ -84,7 +90,48 @@ class Filing:
         set_times(made, when)
         made.SeriesDescription = f"{self.reading.software.name} {title}, {_RESEARCH}"[:64]
         made.SpecificCharacterSet = UNICODE
+        if made.Modality in {"OT", "PR"} and "Laterality" not in made:
+            made.Laterality = ""  # both lungs (PS3.3 C.7.3.1, type 2C)
         return made
+
+    def image_header(self, *, display: bool = False) -> Dataset:
+        """The film as an image that others refer to: no pixels.
+
+        Args:
+            display: With how its values are to be shown (rescaling and window), where it tells that.
+        """
+        header = deepcopy(self.header)
+        geometry, source = self.given.geometry, self.source
+        header.Modality = "OT" if source is None else source.modality
+        if geometry is not None:
+            header.Rows, header.Columns = geometry.rows, geometry.columns
+        header.SamplesPerPixel, header.PhotometricInterpretation = 1, "MONOCHROME2"
+        if source is not None and display:
+            for keywords in _DISPLAY:
+                values = [_numbers(source.header.get(keyword)) for keyword in keywords]
+                if all(values) and len({len(each) for each in values}) == 1:
+                    for keyword, value in zip(keywords, values, strict=True):
+                        setattr(header, keyword, value[0])
+            if "RescaleSlope" in header:
+                header.RescaleType = "US"
+        return header
+
+    def spacing(self) -> tuple[float, float] | None:
+        """Of the stored rows and columns in mm, where the film tells it."""
+        for keyword in ("ImagerPixelSpacing", "PixelSpacing", "NominalScannedPixelSpacing"):
+            told = () if self.source is None else _numbers(self.source.header.get(keyword))
+            if len(told) == 2 and min(told) > 0:
+                return told[0], told[1]
+        return None
+
+    def referred(self) -> Dataset:
+        """A reference to the film (PS3.3 table 10-11)."""
+        from pydicom.dataset import Dataset  # noqa: PLC0415 - slow to import
+
+        item = Dataset()
+        item.ReferencedSOPClassUID = self.header.SOPClassUID
+        item.ReferencedSOPInstanceUID = self.header.SOPInstanceUID
+        return item
 
     def regions(self) -> tuple[EvidenceRegion, ...]:
         """The regions of the evidence, where the film is at hand."""
@@ -103,3 +150,12 @@ class Filing:
             line = geometry.to_stored(np.vstack([region.outline, region.outline[:1]]))
             placed.append((region, np.clip(line, 0, (geometry.columns, geometry.rows))))
         return placed
+
+
+def _numbers(value: Any) -> tuple[float, ...]:
+    """The numbers of an attribute; none where one is no number."""
+    try:
+        numbers = tuple(float(each) for each in (value if isinstance(value, Iterable) else [value]))
+    except (TypeError, ValueError):
+        return ()
+    return numbers if all(isfinite(each) for each in numbers) else ()

@@ -31,16 +31,14 @@ class ResultKind:
         title: For people.
         sop_class: UID of its SOP class.
         maker: Module and function, "module:function".
-        extra: Extra of the package that brings what it needs beside the standard installation.
-        package: What that is, as it is imported.
+        packages: What it needs beside the standard installation, as it is imported, and the extra that brings it.
     """
 
     name: str
     title: str
     sop_class: str
     maker: str
-    extra: str = "sr"
-    package: str = "highdicom"
+    packages: tuple[tuple[str, str], ...] = (("highdicom", "sr"),)
 
 
 RESULT_KINDS: dict[str, ResultKind] = {
@@ -57,6 +55,37 @@ RESULT_KINDS: dict[str, ResultKind] = {
             "Secondary Capture with the evidence over the film",
             "1.2.840.10008.5.1.4.1.1.7",
             "pneumoscope.reports.dicom.secondary_capture:secondary_capture",
+        ),
+        ResultKind(
+            "gsps",
+            "Presentation State with the outline of the evidence",
+            "1.2.840.10008.5.1.4.1.1.11.1",
+            "pneumoscope.reports.dicom.presentation_state:presentation_state",
+        ),
+        ResultKind(
+            "seg",
+            "Segmentation of the lungs and of the evidence",
+            "1.2.840.10008.5.1.4.1.1.66.4",
+            "pneumoscope.reports.dicom.segmentation:segmentation",
+        ),
+        ResultKind(
+            "map",
+            "Parametric Map of the evidence",
+            "1.2.840.10008.5.1.4.1.1.30",
+            "pneumoscope.reports.dicom.parametric_map:parametric_map",
+        ),
+        ResultKind(
+            "pdf",
+            "Encapsulated PDF report",
+            "1.2.840.10008.5.1.4.1.1.104.1",
+            "pneumoscope.reports.dicom.encapsulated_pdf:encapsulated_pdf",
+            packages=(("highdicom", "sr"), ("fpdf", "pdf")),
+        ),
+        ResultKind(
+            "kos",
+            "Key Object Selection of a film that was called",
+            "1.2.840.10008.5.1.4.1.1.88.59",
+            "pneumoscope.reports.dicom.key_objects:key_object_selection",
         ),
     )
 }
@@ -85,8 +114,9 @@ def parse_kinds(names: str | Iterable[str]) -> tuple[str, ...]:
         raise UsageError(what, remedy=f"There are: {', '.join(RESULT_KINDS)}")
     wanted = tuple(name for name in RESULT_KINDS if name in asked)
     for kind in (RESULT_KINDS[name] for name in wanted):
-        if find_spec(kind.package) is None:
-            raise MissingExtra.named(kind.package, extra=kind.extra, needed_for=f"the {kind.title}")
+        for package, extra in kind.packages:
+            if find_spec(package) is None:
+                raise MissingExtra.named(package, extra=extra, needed_for=f"the {kind.title}")
     return wanted
 
 

@@ -54,18 +54,9 @@ def secondary_capture(filing: Filing) -> Dataset | None:
         specific_character_set=UNICODE,
         **filing.place("sc"),
     )
-    picture.Laterality = ""  # both lungs (type 2C)
     picture.BurnedInAnnotation = "YES"
     picture.ImageType = ["DERIVED", "SECONDARY"]
     picture.DerivationDescription = f"Film with the evidence of a program. {reading.notice}"
     if filing.source is not None:
-        picture.SourceImageSequence = [_referred(filing.source.sop_class, filing.source.instance)]
+        picture.SourceImageSequence = [filing.referred()]
     return filing.finish(picture, "overlay")
-
-
-def _referred(sop_class: str, instance: str) -> Dataset:
-    from pydicom.dataset import Dataset  # noqa: PLC0415 - as above
-
-    item = Dataset()
-    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class, instance
-    return item

@@ -21,7 +21,7 @@ def test_the_public_names_are_what_a_user_sees() -> None:
     assert dir(pneumoscope) == sorted(pneumoscope.__all__)
     for name in pneumoscope.__all__:
         assert getattr(pneumoscope, name).__doc__, name
-    functions = {"load", "read", "scan", "split", "train", "evaluate", "compare", "audit", "metrics"}
+    functions = {"load", "read", "scan", "split", "train", "evaluate", "compare", "audit", "metrics", "reader_study"}
     assert functions <= set(pneumoscope.__all__)
 
 

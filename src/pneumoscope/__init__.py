@@ -50,6 +50,7 @@ __all__ = [
     "load",
     "metrics",
     "read",
+    "reader_study",
     "scan",
     "split",
     "train",
@@ -59,7 +60,9 @@ __version__ = "0.4.0"
 
 _API = "pneumoscope.api"
 _HOMES = {
-    **dict.fromkeys(("audit", "compare", "evaluate", "load", "metrics", "read", "scan", "split", "train"), _API),
+    **dict.fromkeys(
+        ("audit", "compare", "evaluate", "load", "metrics", "read", "reader_study", "scan", "split", "train"), _API
+    ),
     "Audit": "pneumoscope.data.audit.run",
     "Comparison": "pneumoscope.evaluation.compare.result",
     "EvaluationResult": "pneumoscope.evaluation.result",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pneumoscope.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from pneumoscope.data.split import Split
     from pneumoscope.evaluation.compare.result import Comparison
     from pneumoscope.evaluation.predictions import PredictionTable
+    from pneumoscope.evaluation.reader_study.result import ReaderStudyResult
     from pneumoscope.evaluation.result import EvaluationResult
     from pneumoscope.model.reader import FilmSource, Reader
     from pneumoscope.stats.metrics import Metrics
     from pneumoscope.training.run import Run
     from pneumoscope.types.reading import Reading
 
-__all__ = ["audit", "compare", "evaluate", "load", "metrics", "read", "scan", "split", "train"]
+__all__ = ["audit", "compare", "evaluate", "load", "metrics", "read", "reader_study", "scan", "split", "train"]
 
 DataSet: TypeAlias = "str | PathLike[str] | Manifest"
 """A folder of labelled films, a table of them, a saved manifest, or a manifest."""
@@ -357,6 +358,53 @@ def compare(
 
         write_files(compared, Path(out))
     return compared.result
+
+
+def reader_study(
+    results: str | PathLike[str],
+    *,
+    reference: str | PathLike[str] | None = None,
+    positive: Sequence[str] = (),
+    cut: float | None = None,
+    margin: float | None = None,
+    detect: float = 0.05,
+    out: str | PathLike[str] | None = None,
+    films: str | PathLike[str] | None = None,
+    draws: int = 2000,
+    seed: int = 0,
+) -> ReaderStudyResult:
+    """Analyse a reader study: readers against the reference and the model, arms against each other, agreement, times.
+
+    Args:
+        results: Table of readings (.csv, .tsv, .parquet, .json), as the web application exports it or made elsewhere:
+            reader, film, label, and class or rating (higher is more suspicious).
+        reference: Table with film and label, in place of the column label.
+        positive: Classes that are the finding; by their names without it.
+        cut: Ratings at or above it are calls, in place of the classes.
+        margin: Of non-inferiority, stated before the study.
+        detect: Difference between two arms that the next study is to show.
+        out: Folder for the report, JSON, tables and figures; without it, nothing is written.
+        films: Folder of the films, for the gallery (needs ``out``).
+        draws: Bootstrap replicates of measures of agreement.
+        seed: Random seed.
+
+    Raises:
+        DatasetError: The table cannot be understood, or its labelled films are of one kind.
+        UsageError: A margin or a difference that is not above 0.
+        MissingExtra: The extra ``evaluate`` is not installed.
+    """
+    from pneumoscope.evaluation.reader_study.analysis import analyse_reader_study
+    from pneumoscope.evaluation.reader_study.readings import read_reader_study
+
+    if films is not None and out is None:
+        raise UsageError("the gallery of films is part of the report", remedy="Give out, a folder")
+    readings = read_reader_study(results, reference=reference, positive=positive, cut=cut)
+    found = analyse_reader_study(readings, margin=margin, detect=detect, draws=draws, seed=seed)
+    if out is not None:
+        from pneumoscope.evaluation.reader_study.report import write_reader_study
+
+        write_reader_study(found, readings, Path(out), films=None if films is None else Path(films))
+    return found
 
 
 def metrics(

@@ -15,6 +15,8 @@ from pneumoscope.server.api.films import router as films_router
 from pneumoscope.server.api.openapi import install_openapi
 from pneumoscope.server.api.openapi import router as reference_router
 from pneumoscope.server.api.read import router as read_router
+from pneumoscope.server.api.reader_studies import router as reader_studies_router
+from pneumoscope.server.api.reader_study_reading import router as reader_study_reading_router
 from pneumoscope.server.api.reports import router as reports_router
 from pneumoscope.server.api.studies import router as studies_router
 from pneumoscope.server.api.system import events_router, health_router, usage_router
@@ -33,6 +35,7 @@ from pneumoscope.server.pages.login import router as login_router
 from pneumoscope.server.pages.models import router as models_page_router
 from pneumoscope.server.pages.read import router as read_page_router
 from pneumoscope.server.pages.read import viewer_router
+from pneumoscope.server.pages.reader_studies import router as reader_studies_page_router
 from pneumoscope.server.pages.render import assets_router
 from pneumoscope.server.pages.study import router as study_page_router
 from pneumoscope.server.pages.worklist import router as worklist_page_router
@@ -55,6 +58,8 @@ _ROUTERS = (
     studies_router,
     films_router,
     reports_router,
+    reader_studies_router,
+    reader_study_reading_router,
     bundles_router,
     usage_router,
     events_router,
@@ -67,6 +72,7 @@ _ROUTERS = (
     viewer_router,
     worklist_page_router,
     study_page_router,
+    reader_studies_page_router,
     models_page_router,
     dashboard_router,
     account_page_router,

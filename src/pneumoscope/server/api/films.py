@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pneumoscope.server.store.records import FilmRow, ReadingRow
     from pneumoscope.types.correction import Correction
 
-__all__ = ["router"]
+__all__ = ["evidence_response", "pixels_response", "router"]
 
 router = APIRouter(prefix="/api/v1", tags=["pictures"])
 
@@ -100,15 +100,7 @@ async def pixels(request: Request, here: Here, _: Reader, reading: str) -> Respo
     and ``X-Spacing-Mm`` (rows, columns) say what white is, and how large a pixel.
     """
     row = await to_thread.run_sync(here.worklist.studies.reading, reading)
-
-    def draw() -> tuple[bytes, dict[str, str]]:
-        film = as_read(_kept(here, row.film), _corrections(row), max_pixels=here.config.max_pixels)
-        headers = {"X-White": str(film.white)}
-        if film.spacing_mm is not None:
-            headers["X-Spacing-Mm"] = f"{film.spacing_mm[0]:.6g}, {film.spacing_mm[1]:.6g}"
-        return pixels_png(film), headers
-
-    return await _picture(request, here, f"{row.id}-pixels", "image/png", draw)
+    return await pixels_response(request, here, row)
 
 
 @router.get(
@@ -123,6 +115,28 @@ async def evidence(request: Request, here: Here, _: Reader, reading: str) -> Res
     The header ``X-Limit`` is the end of the colour scale in natural log-odds.
     """
     row = await to_thread.run_sync(here.worklist.studies.reading, reading)
+    return await evidence_response(request, here, row)
+
+
+async def pixels_response(request: Request, here: Context, row: ReadingRow) -> Response:
+    """Every pixel of a film as its reading saw it, PNG, with its white and spacing in the headers."""
+
+    def draw() -> tuple[bytes, dict[str, str]]:
+        film = as_read(_kept(here, row.film), _corrections(row), max_pixels=here.config.max_pixels)
+        headers = {"X-White": str(film.white)}
+        if film.spacing_mm is not None:
+            headers["X-Spacing-Mm"] = f"{film.spacing_mm[0]:.6g}, {film.spacing_mm[1]:.6g}"
+        return pixels_png(film), headers
+
+    return await _picture(request, here, f"{row.id}-pixels", "image/png", draw)
+
+
+async def evidence_response(request: Request, here: Context, row: ReadingRow) -> Response:
+    """The evidence of a reading as a layer, PNG.
+
+    Raises:
+        NotFound: A refused film has none.
+    """
     if row.evidence is None:
         raise NotFound("a refused film has no evidence")
     found = row.evidence.evidence()

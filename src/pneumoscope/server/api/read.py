@@ -14,9 +14,9 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from pneumoscope import __version__
-from pneumoscope.errors import PneumoscopeError
+from pneumoscope.errors import Conflict, PneumoscopeError
 from pneumoscope.reports.json import to_dict
-from pneumoscope.server.auth.identity import Identity, Writer
+from pneumoscope.server.auth.identity import Identity, Writer, blind_reader
 from pneumoscope.server.context import Context, Here
 from pneumoscope.server.engine.job import Choice, Film
 from pneumoscope.server.engine.queue import QueueFull
@@ -36,6 +36,7 @@ __all__ = ["Chosen", "choice", "router", "sender_of"]
 router = APIRouter(prefix="/api/v1", tags=["read"])
 
 _NDJSON = "application/x-ndjson"
+_BLINDED = "this film belongs to a reader study in which you read"
 _FILM_TYPES = ("application/octet-stream", "image/jpeg", "image/png", "image/tiff", "image/bmp", "application/dicom")
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _FORM = {
@@ -109,7 +110,7 @@ async def read(  # noqa: PLR0917 - FastAPI gives them by name
     if store:
         await run_in_threadpool(here.worklist.disk.check)
     await run_in_threadpool(here.engine.reader, chosen)  # says no to an unknown bundle or preset before the bytes come
-    desk = _Desk(here, chosen, sender_of(request, who), store=store)
+    desk = _Desk(here, chosen, sender_of(request, who), store=store, blind=blind_reader(who))
     if is_multipart(request):
         return await _answer_many(request, desk.read_all(request, None))
     upload = await one_body(request, here.config, name)
@@ -158,13 +159,17 @@ def sender_of(request: Request, who: Identity) -> Sender:
 class _Desk:
     """Reads and files the films of one request."""
 
-    def __init__(self, here: Context, chosen: Choice, sender: Sender, *, store: bool) -> None:
-        self.here, self.chosen, self.sender, self.store = here, chosen, sender, store
+    def __init__(self, here: Context, chosen: Choice, sender: Sender, *, store: bool, blind: str = "") -> None:
+        self.here, self.chosen, self.sender, self.store, self.blind = here, chosen, sender, store, blind
 
     async def read(self, film: GivenFilm, *, wait: bool) -> tuple[dict[str, Any], StoredReading | None, float]:
         """One film: its reading, where it was filed, and the seconds that reading took."""
         if film.error is not None:
             return _not_taken(film.name, film.error), None, 0.0
+        if self.blind:  # neither from the worklist nor anew: the reader study's readers are not to see it
+            hides = self.here.worklist.reader_studies.blinding.hides
+            if await run_in_threadpool(lambda: hides(self.blind, film=film.sha256)):
+                raise Conflict(_BLINDED, where=film.name, remedy="It is read here when the reader study is closed")
         if self.store:
             filed = await run_in_threadpool(find_stored, self.here, film.sha256, self.chosen)
             if filed is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,7 +14,7 @@ from pneumoscope.errors import Conflict, NotFound
 from pneumoscope.server.api.read import Chosen
 from pneumoscope.server.api.schemas import Action, Done, NewVerdict, Note, StudyPage
 from pneumoscope.server.auth.audit import record_view
-from pneumoscope.server.auth.identity import Admin, Denied, Reader, Writer
+from pneumoscope.server.auth.identity import Admin, Denied, Identity, Reader, Writer, blind_reader
 from pneumoscope.server.context import Context, Here
 from pneumoscope.server.engine.job import Choice, Film
 from pneumoscope.server.intake.filing import find_stored, new_reading
@@ -66,21 +67,24 @@ Asked = Annotated[Wanted, Depends(wanted)]
 
 
 @router.get("", summary="List studies")
-def studies(here: Here, _: Reader, query: Asked) -> StudyPage:
-    """Newest first or by urgency, filtered; ``next`` is the cursor of the page that follows."""
-    page = here.worklist.studies.page(query)
+def studies(here: Here, who: Reader, query: Asked) -> StudyPage:
+    """Newest first or by urgency, filtered; ``next`` is the cursor of the page that follows.
+
+    Films of a running reader study are left out for its readers.
+    """
+    page = here.worklist.studies.page(replace(query, blind=blind_reader(who)))
     return StudyPage(items=list(page.items), next=page.next)
 
 
 @router.get("/table", summary="The worklist as a table", response_class=StreamingResponse)
 def table(
     here: Here,
-    _: Reader,
+    who: Reader,
     query: Asked,
     form: Annotated[Literal["csv", "json", "parquet"], Query(alias="format", description="Of the table")] = "csv",
 ) -> StreamingResponse:
     """All or the filtered studies, one row each with its reading, operating point, bundle, refusal and verdict."""
-    return table_response(here, query, form)
+    return table_response(here, replace(query, blind=blind_reader(who)), form)
 
 
 def table_response(here: Context, query: Wanted, form: str) -> StreamingResponse:
@@ -100,7 +104,7 @@ def act(here: Here, who: Writer, action: Action) -> Done:
         if not who.may("admin"):
             raise Denied.scope("admin", by_token=who.via == "token")
         return Done(done=delete_studies(here, action.ids, who.name))
-    given = agree_with(here, action.ids, who.name)
+    given = agree_with(here, action.ids, who)
     return Done(done=len(given), verdicts=given)
 
 
@@ -113,9 +117,9 @@ def detail(here: Here, who: Reader, study: str) -> StudyDetail:
 
 
 @router.get("/{study}/previous", summary="Earlier films of the same patient")
-def previous(here: Here, _: Reader, study: str) -> list[Study]:
+def previous(here: Here, who: Reader, study: str) -> list[Study]:
     """Other studies of the patient, newest first; none where the films told no patient."""
-    return list(here.worklist.studies.previous(study))
+    return list(here.worklist.studies.previous(study, blind=blind_reader(who)))
 
 
 @router.patch("/{study}", summary="Write the note of a study")
@@ -132,12 +136,12 @@ def delete(here: Here, who: Admin, study: str) -> Response:
     return Response(status_code=204)
 
 
-def agree_with(here: Context, ids: list[str], by: str) -> dict[str, str]:
+def agree_with(here: Context, ids: list[str], who: Identity) -> dict[str, str]:
     """Agree with the calls of studies; the verdicts' ids by study, without those that have no call to agree with."""
     given: dict[str, str] = {}
-    for row in here.worklist.studies.get_many(list(dict.fromkeys(ids))):
+    for row in here.worklist.studies.get_many(list(dict.fromkeys(ids)), blind=blind_reader(who)):
         if row.status == "read":
-            given[row.id] = here.worklist.verdicts.give(row.id, "agree", by=by).id
+            given[row.id] = here.worklist.verdicts.give(row.id, "agree", by=who.name).id
     return given
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "Role",
     "Scope",
     "Writer",
+    "blind_reader",
     "require_person",
     "scopes_of",
 ]
@@ -78,6 +79,16 @@ class Denied(HTTPException):
         if by_token:
             return cls(403, "scope", f"this token does not have the scope {scope}", "Use a token that has it")
         return cls(403, "role", "your role does not allow this", "Ask an administrator of this reading room")
+
+    @classmethod
+    def blinded(cls) -> Denied:
+        """The film is read in a reader study, and its reader must not see what else is known of it."""
+        return cls(
+            403,
+            "blinded",
+            "this film belongs to a reader study in which you read",
+            "It is shown here when the reader study is closed",
+        )
 
     @classmethod
     def too_many(cls, seconds: float) -> Denied:
@@ -133,6 +144,11 @@ LOCAL_IDENTITY = Identity(name="local", role="admin", scopes=ROLES["admin"], via
 """The person who holds the local token."""
 
 
+def blind_reader(who: Identity) -> str:
+    """The name under which films of running reader studies are left out of lists; empty for administrators."""
+    return "" if who.role == "admin" else who.name
+
+
 def scopes_of(role: str) -> frozenset[str]:
     """What a role may do; nothing if it is unknown."""
     return ROLES.get(role, frozenset())
@@ -154,7 +170,25 @@ def _identity(connection: HTTPConnection, scope: Scope) -> Identity:
         raise Denied.unknown()
     if not found.may(scope):
         raise Denied.scope(scope, by_token=found.via == "token")
+    _check_blinding(connection, found)
     return found
+
+
+def _check_blinding(connection: HTTPConnection, who: Identity) -> None:
+    """Keep a reader of a running reader study from what the worklist knows of its films.
+
+    Asked here, so that no route that names a study, a film or a reading can forget it.
+
+    Raises:
+        Denied: The film is of such a study.
+    """
+    named = connection.path_params
+    if who.role == "admin" or not named.keys() & {"study", "sha256", "reading"}:
+        return
+    blinding = connection.app.state.context.worklist.reader_studies.blinding
+    names = {key: str(named.get(name, "")) for key, name in (("study", "study"), ("film", "sha256"))}
+    if blinding.hides(who.name, **names, reading=str(named.get("reading", ""))):
+        raise Denied.blinded()
 
 
 # It checks nothing: it tells the API's description that a token may stand in the header.

@@ -43,6 +43,7 @@ class NavigationEntry:
 NAVIGATION = (
     NavigationEntry("read", "/", "Read"),
     NavigationEntry("worklist", "/worklist", "Worklist"),
+    NavigationEntry("reader-studies", "/reader-studies", "Readers"),
     NavigationEntry("models", "/models", "Models"),
     NavigationEntry("dashboard", "/dashboard", "Dashboard"),
     NavigationEntry("admin", "/admin", "Admin", admin=True),

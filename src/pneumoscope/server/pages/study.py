@@ -5,7 +5,7 @@ The Read page shows the very card that the Study page shows: it fetches it when 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlencode
 
@@ -21,7 +21,7 @@ from pneumoscope.reports.json import from_dict
 from pneumoscope.reports.summary import ReportContext, capitalize_first, summarize
 from pneumoscope.server.api.studies import delete_studies, read_again
 from pneumoscope.server.auth.audit import record_view
-from pneumoscope.server.auth.identity import Admin, Reader, Writer
+from pneumoscope.server.auth.identity import Admin, Reader, Writer, blind_reader
 from pneumoscope.server.context import Here
 from pneumoscope.server.engine.job import Choice
 from pneumoscope.server.pages import wording as words
@@ -219,7 +219,7 @@ def show(
         in_use=here.bundles.in_use,
         reports=tuple(FORMATS.values()),
         history=tuple(describe_entries(entry) for entry in reversed(detail.history)),
-        neighbours=here.worklist.studies.neighbours(study, filters.query()),
+        neighbours=here.worklist.studies.neighbours(study, replace(filters.query(), blind=blind_reader(who))),
         filters=filters,
         can_delete=who.may("admin"),
         say=words,

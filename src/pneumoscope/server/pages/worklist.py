@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from pneumoscope.errors import UsageError
 from pneumoscope.quality.refusals import REFUSAL_REASONS
 from pneumoscope.server.api.studies import agree_with, delete_studies, table_response
-from pneumoscope.server.auth.identity import Admin, Reader, Writer
+from pneumoscope.server.auth.identity import Admin, Identity, Reader, Writer, blind_reader
 from pneumoscope.server.context import Here
 from pneumoscope.server.pages import wording as words
 from pneumoscope.server.pages.errors import PageRoute
@@ -207,7 +207,7 @@ def worklist(request: Request, here: Here, who: Reader, done: str = "", n: int =
         who,
         "worklist",
         filters=filters,
-        shown=_shown(here.worklist, filters),
+        shown=_shown(here.worklist, filters, who),
         views=views(),
         choices={"order": ORDERS, "call": CALLS, "verdict": VERDICTS, "source": SOURCES, "refusal": REFUSALS},
         told=_result_message(done, n),
@@ -225,7 +225,7 @@ def results(request: Request, here: Here, who: Reader) -> HTMLResponse:
         who,
         "worklist_results",
         filters=filters,
-        shown=_shown(here.worklist, filters),
+        shown=_shown(here.worklist, filters, who),
         can_delete=who.may("admin"),
         say=words,
     )
@@ -234,8 +234,8 @@ def results(request: Request, here: Here, who: Reader) -> HTMLResponse:
 @router.get("/worklist/table.{form}", response_model=None)
 def table(request: Request, here: Here, who: Reader, form: Literal["csv", "json", "parquet"]) -> StreamingResponse:
     """All studies of the filters, as a file to save."""
-    del who
-    return table_response(here, Filters.of(request.query_params).query(), form)
+    query = replace(Filters.of(request.query_params).query(), blind=blind_reader(who))
+    return table_response(here, query, form)
 
 
 @router.get("/worklist/rows")
@@ -248,7 +248,7 @@ def rows(
         who,
         "worklist_rows",
         filters=Filters.of(request.query_params),
-        rows=here.worklist.studies.get_many(ids),
+        rows=here.worklist.studies.get_many(ids, blind=blind_reader(who)),
         say=words,
     )
 
@@ -256,7 +256,7 @@ def rows(
 @router.post("/worklist/agree")
 def agree(request: Request, here: Here, who: Writer, ids: Ids) -> RedirectResponse:
     """Agree with all that were selected (without a script)."""
-    return _back(request, "agree", len(agree_with(here, ids, who.name)))
+    return _back(request, "agree", len(agree_with(here, ids, who)))
 
 
 @router.post("/worklist/delete", response_model=None)
@@ -282,16 +282,17 @@ def delete(
     )
 
 
-def _shown(worklist: Worklist, filters: Filters) -> Shown:
-    query = filters.query(_LIMIT)
+def _shown(worklist: Worklist, filters: Filters, who: Identity) -> Shown:
+    blind = blind_reader(who)
+    query = replace(filters.query(_LIMIT), blind=blind)
     try:
         found = worklist.studies.page(query)
     except UsageError:  # a cursor of another order, or an old one: the first page is what is meant
-        query = Filters.of({**_plain(filters), "cursor": ""}).query(_LIMIT)
+        query = replace(Filters.of({**_plain(filters), "cursor": ""}).query(_LIMIT), blind=blind)
         found = worklist.studies.page(query)
     count = worklist.studies.count(query, cap=_COUNTED)
     words = f"{_COUNTED:,} or more studies" if count >= _COUNTED else f"{count:,} stud{'y' if count == 1 else 'ies'}"
-    anything = bool(count) or bool(worklist.studies.page(Filters().query(1)).items)
+    anything = bool(count) or bool(worklist.studies.page(replace(Filters().query(1), blind=blind)).items)
     return Shown(found.items, found.next, words, anything)
 
 

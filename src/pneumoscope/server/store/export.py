@@ -94,15 +94,21 @@ def table_rows(database: Database, query: Query) -> Iterator[dict[str, Any]]:
         cursor = page.next
 
 
-def table_bytes(rows: Iterator[dict[str, Any]], form: str) -> Iterator[bytes]:
+def table_bytes(rows: Iterator[dict[str, Any]], form: str, columns: dict[str, type] | None = None) -> Iterator[bytes]:
     """The table in one form: "csv" with a head, "json" (a list of objects) or "parquet".
+
+    Args:
+        rows: With the same columns.
+        form: One of ``MEDIA_TYPES``.
+        columns: Their names and what they hold; those of the worklist if not given.
 
     Raises:
         MissingExtra: Parquet, and pyarrow is not installed; before the first byte.
     """
+    columns = COLUMNS if columns is None else columns
     if form == "parquet":
-        return _parquet(rows)
-    return _csv(rows) if form == "csv" else _json(rows)
+        return _parquet(rows, columns)
+    return _csv(rows, columns) if form == "csv" else _json(rows)
 
 
 def _rows(connection: Connection, studies: Sequence[Study]) -> list[dict[str, Any]]:
@@ -172,9 +178,9 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _csv(rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
+def _csv(rows: Iterator[dict[str, Any]], columns: dict[str, type]) -> Iterator[bytes]:
     """RFC 4180, UTF-8; cells that a spreadsheet would run as a formula are guarded."""
-    yield csv_text([COLUMNS], line_end="\r\n").encode()
+    yield csv_text([columns], line_end="\r\n").encode()
     for some in _batched(rows, _PAGE):
         yield csv_text(([_plain(value) for value in row.values()] for row in some), line_end="\r\n").encode()
 
@@ -191,7 +197,7 @@ def _json(rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
     yield ("".join(parts) + "\n]\n").encode()
 
 
-def _parquet(rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
+def _parquet(rows: Iterator[dict[str, Any]], columns: dict[str, type]) -> Iterator[bytes]:
     """Row groups of 5,000 studies."""
     try:
         import pyarrow as pa  # noqa: PLC0415 - an extra
@@ -200,7 +206,7 @@ def _parquet(rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
         raise MissingExtra.named("pyarrow", extra="evaluate", needed_for="the worklist as Parquet") from error
     kinds = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
     kinds[datetime] = pa.timestamp("us", "UTC")
-    schema = pa.schema([(name, kinds[kind]) for name, kind in COLUMNS.items()])
+    schema = pa.schema([(name, kinds[kind]) for name, kind in columns.items()])
 
     def pieces() -> Iterator[bytes]:
         sink = _Pieces()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from sqlalchemy import and_, exists, func, select, tuple_
 
 from pneumoscope.errors import UsageError
+from pneumoscope.server.store.reader_studies.blinding import blinded_studies
 from pneumoscope.server.store.records import Neighbours, Page, to_study
 from pneumoscope.server.store.tables import study, study_word, to_microseconds
 from pneumoscope.server.store.text import LAST, not_found, terms_of
@@ -155,6 +156,8 @@ def _conditions(connection: Connection, query: Query) -> list[ColumnElement[bool
         found.append(study.c.received >= query.since)
     if query.until is not None:
         found.append(study.c.received < query.until)
+    if query.blind:
+        found.append(study.c.id.not_in(blinded_studies(query.blind)))
     if query.text.strip():
         found.append(_search(connection, query.text))
     return found

@@ -294,6 +294,7 @@ class Query:
             film's sha256.
         limit: Rows a page, 1 to 500.
         cursor: ``Page.next`` of the page before.
+        blind: A reader: what this reader must not see, while a reader study runs, is left out.
     """
 
     order: Literal["newest", "urgency"] = "newest"
@@ -307,6 +308,7 @@ class Query:
     text: str = ""
     limit: int = 50
     cursor: str | None = None
+    blind: str = ""
 
 
 # Rows of SQLAlchemy Core carry no types; each value is what its column in tables.py says.

@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 
 from pneumoscope.errors import UsageError
 from pneumoscope.server.store.garbage import collect_garbage, forget_collected, mark_unreferenced
+from pneumoscope.server.store.reader_studies.blinding import studies_in_running_reader_studies
 from pneumoscope.server.store.tables import deleted_study, film, study
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def apply_retention(worklist: Worklist, keep_days: float, *, by: str = "retentio
     now = worklist.database.now()
     if keep_days:
         old = select(study.c.id).where(study.c.received < now - timedelta(days=keep_days)).order_by(study.c.received)
+        old = old.where(study.c.id.not_in(studies_in_running_reader_studies()))  # they go when it is closed
         while True:
             with worklist.database.read() as connection:
                 ids = connection.execute(old.limit(_BATCH)).scalars().all()

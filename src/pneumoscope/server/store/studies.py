@@ -14,6 +14,7 @@ from pneumoscope.server.store.audit_log import append_entry
 from pneumoscope.server.store.garbage import collect_garbage, mark_unreferenced, unmark_referenced
 from pneumoscope.server.store.integrity import DIGESTS_PER_ENTRY, digests_of_readings, digests_of_verdicts
 from pneumoscope.server.store.paging import new_id
+from pneumoscope.server.store.reader_studies.blinding import blinded_studies, films_in_running_studies
 from pneumoscope.server.store.records import (
     Examination,
     FilmRow,
@@ -279,10 +280,11 @@ class Studies:
         with self._database.read() as connection:
             return study_row(connection, study)
 
-    def get_many(self, ids: Sequence[str]) -> tuple[Study, ...]:
-        """Those that are there, in the order of ``ids``."""
+    def get_many(self, ids: Sequence[str], *, blind: str = "") -> tuple[Study, ...]:
+        """Those that are there and that the reader ``blind`` may see now, in the order of ``ids``."""
         with self._database.read() as connection:
-            return study_rows(connection, ids)
+            hidden = set(connection.execute(blinded_studies(blind)).scalars()) if blind else set()
+            return study_rows(connection, [ident for ident in ids if ident not in hidden])
 
     def detail(self, study: str) -> StudyRecord:
         """All that is known of a study.
@@ -350,9 +352,20 @@ class Studies:
 
         Returns:
             How many were there.
+
+        Raises:
+            Conflict: A film of one is read in a reader study that runs; then nothing is deleted.
         """
         some = list(dict.fromkeys(ids))
         count = 0
+        with self._database.read() as connection:
+            held = films_in_running_studies(connection, some)
+        if held:
+            raise Conflict(
+                f"the films of {len(held)} of the studies are read in a reader study",
+                where=f"study {held[0]}",
+                remedy="Close the reader study first",
+            )
         for start in range(0, len(some), _DELETE_BATCH):
             count += self._delete(some[start : start + _DELETE_BATCH], by)
         if count:
@@ -383,8 +396,13 @@ class Studies:
                 )
         return len(held)
 
-    def previous(self, study: str, *, limit: int = 20) -> tuple[Study, ...]:
+    def previous(self, study: str, *, limit: int = 20, blind: str = "") -> tuple[Study, ...]:
         """Other studies of the same patient, newest first; none where the patient is not known.
+
+        Args:
+            study: Its id.
+            limit: At most so many.
+            blind: A reader: what this reader must not see now is left out.
 
         Raises:
             NotFound: There is no such study.
@@ -393,6 +411,8 @@ class Studies:
             study_row(connection, study)
             whose = select(tables.study.c.patient).where(tables.study.c.id == study).scalar_subquery()
             chosen = select(tables.study).where(tables.study.c.patient == whose, tables.study.c.id != study)
+            if blind:
+                chosen = chosen.where(tables.study.c.id.not_in(blinded_studies(blind)))
             chosen = chosen.order_by(tables.study.c.received.desc(), tables.study.c.id.desc()).limit(limit)
             return tuple(to_study(row) for row in connection.execute(chosen))
 

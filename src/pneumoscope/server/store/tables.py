@@ -40,6 +40,11 @@ __all__ = [
     "film",
     "login_failure",
     "metadata",
+    "reader_study",
+    "reader_study_film",
+    "reader_study_item",
+    "reader_study_reader",
+    "reader_study_reading",
     "reading",
     "reading_body",
     "session",
@@ -331,4 +336,87 @@ unreferenced_blob = Table(
     Column("address", _Key, primary_key=True),
     Column("at", Instant, nullable=False),
     Column("done", Boolean, nullable=False),
+)
+
+# A reader study: films that persons read without seeing what the model said. What was read outlives the films, so that
+# nothing of it refers to the worklist by a foreign key.
+reader_study = Table(
+    "reader_study",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("series", _Key, nullable=False),  # the id of its first version
+    Column("version", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("status", _Key, nullable=False, index=True),  # "draft", "running", "closed"
+    Column("design", Json, nullable=False),
+    Column("sampling", Json, nullable=False),  # how the films were chosen, and what was left out
+    Column("digest", Text, nullable=False),  # sha256 of design and films, when it was started
+    Column("created", Instant, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("started", Instant),
+    Column("closed", Instant),
+    Index(None, "series", "version", unique=True),
+)
+
+reader_study_film = Table(
+    "reader_study_film",
+    metadata,
+    Column("reader_study", _Key, _reference_to("reader_study"), primary_key=True),
+    Column("film", _Key, primary_key=True),
+    Column("study", _Key, nullable=False, index=True),
+    Column("reading", _Key, nullable=False, index=True),
+    Column("patient", _Key, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("positive", Boolean),
+    Column("training", Boolean, nullable=False),
+    Column("probability", Double),
+    Column("threshold", Double),
+    Column("model_positive", Boolean),
+    Column("bundle", Text, nullable=False),
+    Index(None, "film"),
+)
+
+reader_study_reader = Table(
+    "reader_study_reader",
+    metadata,
+    Column("reader_study", _Key, _reference_to("reader_study"), primary_key=True),
+    Column("reader", _Key, primary_key=True),
+    Column("arms", Json, nullable=False),  # in the order of reading
+    Column("left", Instant),
+    Index(None, "reader"),
+)
+
+reader_study_item = Table(
+    "reader_study_item",
+    metadata,
+    Column("reader_study", _Key, _reference_to("reader_study"), primary_key=True),
+    Column("reader", _Key, primary_key=True),
+    Column("arm", _Key, primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("film", _Key, nullable=False),
+    Column("opened", Instant),
+    Column("draft", Json, nullable=False),
+)
+
+reader_study_reading = Table(
+    "reader_study_reading",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("reader_study", _Key, _reference_to("reader_study"), nullable=False),
+    Column("reader", _Key, nullable=False),
+    Column("arm", _Key, nullable=False),
+    Column("film", _Key, nullable=False),
+    Column("key", _Key, nullable=False),  # of the request: sent twice, it counts once
+    Column("class", Text, nullable=False),
+    Column("rating", Double, nullable=False),
+    Column("boxes", Json, nullable=False),
+    Column("zones", Json, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("seconds", Double),
+    Column("started", Instant),
+    Column("finished", Instant, nullable=False),
+    Column("training", Boolean, nullable=False),
+    Column("source", _Key, nullable=False),  # "web" or "import"
+    Index(None, "reader_study", "reader", "arm", "film", unique=True),
+    Index(None, "reader_study", "key", unique=True),
 )

@@ -10,6 +10,8 @@ from pneumoscope.server.store.database import Database, utc_now
 from pneumoscope.server.store.disk_space import DiskSpace
 from pneumoscope.server.store.garbage import collect_garbage
 from pneumoscope.server.store.integrity import migrate_and_record
+from pneumoscope.server.store.reader_studies.readings import ReaderReadings
+from pneumoscope.server.store.reader_studies.studies import ReaderStudies
 from pneumoscope.server.store.studies import Studies, Verdicts
 from pneumoscope.server.store.usage import UsageStatistics
 from pneumoscope.server.store.users import Sessions, Tokens, Users
@@ -36,6 +38,8 @@ class Worklist:
         settings: Set while the room runs.
         numbers: For the dashboard.
         bundles: Imported ones.
+        reader_studies: Films that persons read blind.
+        reader_readings: What they read.
         blobs: The bytes of films.
         disk: How much room there is, and how much of it is kept.
         database: For upkeep; whoever writes through it writes past the log.
@@ -54,6 +58,8 @@ class Worklist:
         self.settings = StoredSettings(database)
         self.numbers = UsageStatistics(database)
         self.bundles = Bundles(database)
+        self.reader_studies = ReaderStudies(database)
+        self.reader_readings = ReaderReadings(database)
 
     def ping(self) -> None:
         """Ask the database for a sign of life.

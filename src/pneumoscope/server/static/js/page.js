@@ -6,6 +6,7 @@ import { bind, listen, sheet } from "./keys.js";
 const PLACES = [
   ["r", "/", "Read"],
   ["w", "/worklist", "Worklist"],
+  ["s", "/reader-studies", "Readers"],
   ["m", "/models", "Models"],
   ["d", "/dashboard", "Dashboard"],
 ];

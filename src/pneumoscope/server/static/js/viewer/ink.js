@@ -20,6 +20,7 @@ export function drawInk(viewer, ratio) {
     pen.translate(pane.left, pane.top);
     sides(pen, viewer, film, pane);
     if (ruler) measure(pen, viewer, film, pane);
+    viewer.boxes.forEach((box, number) => frame(pen, viewer, pane, box, number + 1));
     pen.restore();
   }
   if (panes.length > 1) {
@@ -79,6 +80,27 @@ function measure(pen, viewer, film, pane) {
   });
   const lying = Math.abs(to.x - from.x) > Math.abs(to.y - from.y);
   label(pen, viewer.measured(), (from.x + to.x) / 2 + (lying ? 0 : 14), (from.y + to.y) / 2 - (lying ? 16 : 0), lying ? "center" : "left", 14);
+}
+
+/** A box with its number; it turns with the film. */
+function frame(pen, { view, film, tool, boxes }, pane, box, number) {
+  const corners = [box.from, { x: box.to.x, y: box.from.y }, box.to, { x: box.from.x, y: box.to.y }];
+  const [first, ...rest] = corners.map((corner) => toPane(view, film, pane, corner));
+  outlined(pen, 2, () => {
+    pen.beginPath();
+    pen.moveTo(first.x, first.y);
+    for (const corner of rest) pen.lineTo(corner.x, corner.y);
+    pen.closePath();
+    pen.stroke();
+    if (tool !== "box" || number !== boxes.length) return;
+    const end = toPane(view, film, pane, box[box.active]);
+    pen.beginPath();
+    pen.arc(end.x, end.y, END, 0, 2 * Math.PI);
+    pen.stroke();
+  });
+  const top = Math.min(first.y, ...rest.map((corner) => corner.y));
+  const left = Math.min(first.x, ...rest.map((corner) => corner.x));
+  label(pen, String(number), left + 4, Math.max(10, top - 10), "left", 13);
 }
 
 /** A light line with a dark rim is seen on black and on white. */

@@ -5,6 +5,7 @@
 import { el, icon } from "../dom.js";
 import { listenToPointer } from "./pointer.js";
 import { bindKeys, makeToolbar } from "./toolbar.js";
+import { START } from "./view.js";
 import { Viewer } from "./viewer.js";
 
 let last = null; // the viewer that a person touched last has the keys
@@ -39,8 +40,19 @@ export function mountViewer(root) {
   root.addEventListener("focusin", () => (last = viewer));
   listenToPointer(viewer);
   tell(viewer, stage.querySelector(".viewer-told"));
-  open(viewer, reading, withEvidence, stage.querySelector(".viewer-message"));
+  if (reading) open(viewer, reading, withEvidence, stage.querySelector(".viewer-message"));
   return viewer;
+}
+
+/** Show another film in a viewer: of a reading's id, or of a path below /api/v1. Done when it is drawn. */
+export async function showFilm(viewer, reading, { evidence = false } = {}) {
+  const message = viewer.root.querySelector(".viewer-message");
+  message.textContent = "The film is loaded…";
+  message.hidden = false;
+  viewer.root.dataset.state = "busy";
+  viewer.evidence.there = false;
+  viewer.set({ boxes: [], ruler: null, lens: null, invert: false, view: START });
+  await open(viewer, reading, evidence, message);
 }
 
 async function open(viewer, reading, evidence, message) {

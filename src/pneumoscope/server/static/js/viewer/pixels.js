@@ -2,6 +2,17 @@
 
 import { address, logIn, problemOf, unreachable } from "../api.js";
 
+/** Where pixels and evidence are, below /api/v1: of a reading's id, or of a path that begins with a stroke. */
+function source(reading) {
+  return reading.startsWith("/") ? reading : `/readings/${encodeURIComponent(reading)}`;
+}
+
+/** Let the browser load a film before it is shown. */
+export async function prefetchPixels(reading) {
+  const answer = await fetch(address(`${source(reading)}/pixels`));
+  if (answer.ok) await answer.blob();
+}
+
 /**
  * The pixels of a reading, as it saw them: { width, height, white, spacing: [row, column] in mm or null, levels }.
  * A level is { width, height, data }; each is half the size of the one before.
@@ -9,7 +20,7 @@ import { address, logIn, problemOf, unreachable } from "../api.js";
 export async function loadPixels(reading, signal) {
   let answer;
   try {
-    answer = await fetch(address(`/readings/${encodeURIComponent(reading)}/pixels`), { signal });
+    answer = await fetch(address(`${source(reading)}/pixels`), { signal });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw unreachable();
@@ -30,7 +41,7 @@ export async function loadPixels(reading, signal) {
 
 /** The evidence as a picture that can be drawn; null where there is none. */
 export async function loadEvidence(reading, signal) {
-  const answer = await fetch(address(`/readings/${encodeURIComponent(reading)}/evidence`), { signal });
+  const answer = await fetch(address(`${source(reading)}/evidence`), { signal });
   if (!answer.ok) return null;
   return createImageBitmap(await answer.blob(), { colorSpaceConversion: "none", premultiplyAlpha: "premultiply" });
 }

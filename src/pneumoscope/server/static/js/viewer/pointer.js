@@ -2,6 +2,7 @@
 
 import { dragged } from "./window.js";
 
+const LEAST = 6; // CSS pixels of a box's side
 const NEAR = 22; // CSS pixels within which a ruler's end is taken hold of
 
 export function listenToPointer(viewer) {
@@ -53,6 +54,7 @@ export function listenToPointer(viewer) {
   const up = (event) => {
     down.delete(event.pointerId);
     if (drag?.kind === "magnify" && event.pointerType !== "mouse") viewer.set({ lens: null });
+    if (drag?.kind === "box") finishBox(viewer);
     drag = null;
   };
   surface.addEventListener("pointerup", up);
@@ -75,7 +77,7 @@ export function listenToPointer(viewer) {
   );
 
   surface.addEventListener("dblclick", (event) => {
-    if (!viewer.film || viewer.tool === "ruler") return;
+    if (!viewer.film || ["ruler", "box"].includes(viewer.tool)) return;
     if (viewer.fitting) viewer.zoom(Math.max(2, 1 / devicePixelRatio / viewer.view.scale), point(event));
     else viewer.fit();
   });
@@ -92,6 +94,10 @@ function start(viewer, kind, at) {
     const held = hold(viewer, at);
     if (held) viewer.set({ ruler: { ...viewer.ruler, active: held } });
     else viewer.set({ ruler: { from: film, to: film, active: "to" } });
+  }
+  if (kind === "box") {
+    const corner = within(viewer, viewer.onFilm(at));
+    viewer.set({ boxes: [...viewer.boxes, { from: corner, to: corner, active: "to" }] });
   }
   if (kind === "magnify") viewer.set({ lens: at });
   return { kind, at, window: viewer.window };
@@ -116,11 +122,29 @@ function go(viewer, drag, before, at) {
     case "ruler":
       viewer.set({ ruler: { ...viewer.ruler, [viewer.ruler.active]: viewer.onFilm(at) } });
       break;
+    case "box":
+      viewer.set({ boxes: [...viewer.boxes.slice(0, -1), { ...viewer.boxes.at(-1), to: within(viewer, viewer.onFilm(at)) }] });
+      break;
     case "magnify":
       viewer.set({ lens: at });
       break;
     default:
   }
+}
+
+/** A point, held on the film. */
+function within({ film }, { x, y }) {
+  return { x: Math.min(film.width, Math.max(0, x)), y: Math.min(film.height, Math.max(0, y)) };
+}
+
+/** A click is no box. */
+function finishBox(viewer) {
+  const box = viewer.boxes.at(-1);
+  const small = LEAST / viewer.view.scale;
+  if (box && (Math.abs(box.to.x - box.from.x) < small || Math.abs(box.to.y - box.from.y) < small)) {
+    viewer.set({ boxes: viewer.boxes.slice(0, -1) });
+  }
+  viewer.dispatchEvent(new Event("boxes"));
 }
 
 function hover(viewer, at, type) {

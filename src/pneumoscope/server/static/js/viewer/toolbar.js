@@ -118,8 +118,8 @@ export function bindKeys(viewer, active, { evidence = true } = {}) {
   const groups = {
     "Viewer: tools": [
       ...TOOLS.map(([tool, , key, label]) => ({ keys: [key], say: label.split(":")[0], run: () => pick(viewer, tool, true) })),
-      { keys: ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"], say: "Move the film, the ruler's end or the magnifier (Shift: farther)", run: arrow },
-      { keys: ["Enter"], say: "The ruler's other end", run: () => swap(viewer) },
+      { keys: ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"], say: "Move the film, the ruler's end, a box's corner or the magnifier (Shift: farther)", run: arrow },
+      { keys: ["Enter"], say: "The other end of the ruler, or corner of the box", run: () => swap(viewer) },
       { keys: ["Escape"], say: "Put ruler and magnifier away", run: () => viewer.set({ ruler: null, lens: null, tool: "window" }) },
     ],
     "Viewer: gray": [
@@ -153,13 +153,44 @@ function fade(viewer, by) {
 }
 
 function swap(viewer) {
+  if (viewer.tool === "box" && viewer.boxes.length) {
+    const box = viewer.boxes.at(-1);
+    viewer.set({ boxes: [...viewer.boxes.slice(0, -1), { ...box, active: box.active === "from" ? "to" : "from" }] });
+    return true;
+  }
   if (!viewer.ruler) return false;
   viewer.set({ ruler: { ...viewer.ruler, active: viewer.ruler.active === "from" ? "to" : "from" } });
   return true;
 }
 
+/** Choose the box tool by key: a box in the middle, whose corners the arrows move. */
+export function drawBox(viewer) {
+  const { width, height } = viewer.film;
+  const at = (share) => ({ x: share * width, y: share * height });
+  viewer.set({ tool: "box", lens: null, boxes: [...viewer.boxes, { from: at(0.4), to: at(0.6), active: "to" }] });
+  viewer.ink.dataset.tool = "box";
+  viewer.ink.focus();
+  viewer.dispatchEvent(new Event("boxes"));
+}
+
+function moveCorner(viewer, dx, dy) {
+  const { film, boxes } = viewer;
+  const box = boxes.at(-1);
+  const other = box[box.active === "to" ? "from" : "to"];
+  const hold = (value, step, side, beside) => {
+    const moved = Math.min(side, Math.max(0, value + (step * side) / 100));
+    return moved === beside ? value : moved; // a box keeps its area
+  };
+  const end = box[box.active];
+  const corner = { x: hold(end.x, dx, film.width, other.x), y: hold(end.y, dy, film.height, other.y) };
+  viewer.set({ boxes: [...boxes.slice(0, -1), { ...box, [box.active]: corner }] });
+  viewer.dispatchEvent(new Event("boxes"));
+}
+
 function move(viewer, dx, dy) {
-  if (viewer.tool === "magnify" && viewer.lens) {
+  if (viewer.tool === "box" && viewer.boxes.length) {
+    moveCorner(viewer, dx, dy);
+  } else if (viewer.tool === "magnify" && viewer.lens) {
     viewer.set({ lens: { x: viewer.lens.x + dx * 10, y: viewer.lens.y + dy * 10 } });
   } else if (viewer.tool === "ruler" && viewer.ruler) {
     const { active } = viewer.ruler;

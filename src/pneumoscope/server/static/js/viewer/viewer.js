@@ -26,6 +26,7 @@ export class Viewer extends EventTarget {
     this.side = false;
     this.tool = "window";
     this.ruler = null; // { from, to } in film pixels
+    this.boxes = []; // { from, to, active } in film pixels; the last one is worked on
     this.lens = null; // a point of the pane, in CSS pixels
     this.frame = 0;
     this.watch = new ResizeObserver(() => this.resized());

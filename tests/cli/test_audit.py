@@ -57,6 +57,30 @@ def test_without_a_folder_nothing_is_written_where_one_stands(
     assert list(here.iterdir()) == []
 
 
+def test_several_data_sets_are_several_sites(drawn: Path, tmp_path: Path, run: Run) -> None:
+    write_phantoms(tmp_path / "second", count=36, seed=9, size=128)
+    shutil.rmtree(tmp_path / "second" / "masks")
+    (tmp_path / "second" / "phantoms.csv").unlink()
+
+    ran = run(
+        "audit", f"home={drawn}", tmp_path / "second", "--folds", 3, "--labels", "binary", "--out", tmp_path / "a"
+    )
+
+    assert ran.code == 0, ran.err
+    report = msgspec.json.decode((tmp_path / "a" / "audit.json").read_bytes(), type=AuditReport)
+    assert {site.site: site.films for site in report.sites} == {"home": 60, "second": 36}
+    assert report.classes == ["normal", "pneumonia"]
+
+
+def test_saved_labels_are_joined_where_binary_ones_are_asked_for(drawn: Path, tmp_path: Path, run: Run) -> None:
+    scan(drawn).save(tmp_path / "all.parquet")
+
+    ran = run("audit", tmp_path / "all.parquet", "--folds", 3, "--labels", "binary", "--out", tmp_path / "a")
+
+    assert ran.code == 0, ran.err
+    assert json.loads((tmp_path / "a" / "audit.json").read_text())["classes"] == ["normal", "pneumonia"]
+
+
 def test_a_leak_ends_with_4_and_stands_on_the_page(drawn: Path, tmp_path: Path, run: Run) -> None:
     import pyarrow.parquet as pq
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from pneumoscope.data.scan import scan
 from pneumoscope.errors import FilmError
 from pneumoscope.model.bundle import read_bundle, write_bundle
+from pneumoscope.model.learned_films import learned_films
 from pneumoscope.model.reader import Reader
 from pneumoscope.phantom.draw import KINDS, draw_phantom
 from pneumoscope.quality.spec import shipped_quality_spec
@@ -78,6 +80,24 @@ def test_a_bundle_for_the_site_is_written_and_read_with(
     card = run("bundles", out).out
     assert "Ward 3" in card
     assert "Dr Lee" in card
+
+
+def test_films_that_the_bundle_learned_from_are_told(
+    run: Run, site: Callable[..., Path], tiny_bundle: Path, tmp_path: Path
+) -> None:
+    table = site(0.3)
+    digests = [film.sha256 for film in scan(table).films]
+    graph, meta, _ = read_bundle(tiny_bundle)
+    known = (learned_films("train", digests[:30], "salt"), learned_films("val", digests[30:40], "salt"))
+    write_bundle(tmp_path / "knows.onnx", graph, replace(meta, learned_films=known))
+
+    ran = run("calibrate-site", tmp_path / "knows.onnx", table, "--out", tmp_path / "ours.onnx", "--site", "Ward 3")
+
+    assert ran.code == 0, ran.err
+    assert "30 of the 120 films" in " ".join(ran.out.split())
+    told = " ".join(read_bundle(tmp_path / "ours.onnx")[1].sites[0].remarks)
+    assert "30 of the 120 films" in told
+    assert "10 of the 120 films" in told
 
 
 def test_labels_that_tell_only_pneumonia_are_enough(

@@ -63,6 +63,13 @@ def test_a_bundle_and_a_folder(run: Any, data: Path, tiny_bundle: Path, tmp_path
 
 
 @pytest.mark.usefixtures("no_report")
+def test_binary_labels_judge_the_finding_alone(run: Any, data: Path, tiny_bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    ran = run("evaluate", tiny_bundle, data, "--out", out, "--labels", "binary", "--no-stress", "--no-sanity")
+    assert ran.code == 0, ran.err
+    assert json.loads((out / "judgement.json").read_text())["classes"] == ["normal", "pneumonia"]
+
+
 def test_refused_films_are_listed_and_told(run: Any, data: Path, tiny_bundle: Path, tmp_path: Path) -> None:
     (data / "viral" / "broken.png").write_bytes(b"")
     done = run("evaluate", tiny_bundle, data, "--out", tmp_path / "out", *QUICK)

@@ -69,6 +69,22 @@ def test_one_sigmoid_is_two_classes(tmp_path: Path) -> None:
     assert OnnxSystem(file, spec).probabilities(film) == pytest.approx((1 - p, p), abs=5e-3)
 
 
+@pytest.mark.parametrize("classes", [("normal", "pneumonia"), ("pneumonia", "normal")])
+def test_a_model_that_gives_the_chance_of_normal_is_not_judged_upside_down(
+    tmp_path: Path, classes: tuple[str, str]
+) -> None:
+    """Labels that tell patterns are joined into two classes: the columns are taken by their names, not their places."""
+    for number in range(3):
+        flat_film(tmp_path / "set" / "NORMAL" / f"IM-{number}-0001.png", 150 + number)
+        flat_film(tmp_path / "set" / "PNEUMONIA" / f"person{number}_bacteria_1.png", 60 + number)
+    spec = OnnxSpec(classes=classes, size=8, channels=1, activation="none")
+    system = OnnxSystem(graph(tmp_path / "m.onnx", outputs=1), spec)  # gives how bright the film is
+    table = predict(system, evaluation_films(tmp_path / "set", part="all"))
+    assert table.classes == ("normal", "pneumonia")
+    bright = np.array([0.6 if "NORMAL" in path else 0.24 for path in table.paths])
+    assert table.score == pytest.approx(bright if classes[1] == "pneumonia" else 1 - bright, abs=0.02)
+
+
 def test_fits_keep_or_change_the_aspect(tmp_path: Path) -> None:
     """A film twice as wide as high, dark but for its middle half."""
     pixels = np.zeros((40, 80), np.uint8)

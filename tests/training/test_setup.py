@@ -16,7 +16,7 @@ from pneumoscope.training.baselines import finished_runs, plan_runs
 from pneumoscope.training.config import TrainConfig
 from pneumoscope.training.folder import RunFolder
 from pneumoscope.training.learner import _recall_at_90, find_loss, register_loss
-from pneumoscope.training.setup import finding_for, manifest_for
+from pneumoscope.training.setup import finding_for, manifest_for, reference_class_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +61,17 @@ def test_the_class_without_the_finding_can_be_named(tmp_path: Path) -> None:
         manifest_for(films("cancer", "clean lungs"), TrainConfig())
     with pytest.raises(DatasetError, match="cancer"):
         manifest_for(films("cancer", "normal"), TrainConfig.load(None, ["data.negative=clear lungs"]))
+
+
+def test_several_classes_without_a_healthy_one_are_told_from_each_other() -> None:
+    diseases = films("viral", "bacterial", "tuberculosis", "edema", "effusion")
+    assert reference_class_for(diseases, TrainConfig()) == "bacterial"
+    manifest = manifest_for(diseases, TrainConfig())
+    assert manifest.classes[0] == "bacterial"
+    assert manifest.positive == (False, True, True, True, True)
+    assert finding_for(TrainConfig(), manifest) == "a class other than bacterial"
+    assert reference_class_for(diseases, TrainConfig.load(None, ["data.negative=edema"])) == ""
+    assert reference_class_for(films("normal", "a", "b"), TrainConfig()) == ""
 
 
 def test_a_saved_manifest_gets_the_labels_that_the_configuration_asks_for() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumoscope.cli.data import LabelScheme
+from pneumoscope.cli.options import Labels, LabelScheme
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,9 +37,7 @@ def baselines(  # noqa: PLR0917 - typer makes them options
     change: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one key, like data.labels=binary.")
     ] = None,
-    labels: Annotated[
-        LabelScheme | None, typer.Option(help="Keep all classes, or take bacterial and viral for pneumonia.")
-    ] = None,
+    labels: Labels = None,
     estimate: Annotated[bool, typer.Option("--estimate", help="Estimate the time it will take, and stop.")] = False,
 ) -> None:
     """Train the classic small networks and the default network under one protocol, and compare them.

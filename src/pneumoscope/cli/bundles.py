@@ -152,7 +152,7 @@ def _summary(meta: BundleMeta, sha256: str, path: str, size: int) -> dict[str, s
         "conformal sets": levels,
         "gate": _gate(meta),
         "reference": _reference(meta),
-        "intended use": meta.intended_use or "not said",
+        "intended use": " ".join(filter(None, [meta.intended_use, meta.reference_note])) or "not said",
     }
 
 

@@ -361,7 +361,7 @@ def _load_manifest(films: Path, labels: LabelScheme, *, quiet: bool) -> Manifest
     from pneumoscope.errors import DatasetError
 
     if films.is_file() and films.suffix == ".parquet" and is_manifest(films):
-        return Manifest.load(films)
+        return Manifest.load(films).with_task("binary" if labels is LabelScheme.binary else "pattern")
     if labels is LabelScheme.auto:
         try:
             manifest = scan(films, progress=not quiet)

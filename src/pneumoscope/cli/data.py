@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the signature at run time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pneumoscope.cli.console import progress
+from pneumoscope.cli.options import LabelScheme
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,13 +46,6 @@ def phantom(
     kinds = ", ".join(f"{number} {kind}" for kind, number in Counter(film.kind for film in films).items())
     patients = len({film.patient for film in films})
     typer.echo(f"{out}: {len(films)} films of {patients} patients ({kinds})")
-
-
-class LabelScheme(StrEnum):
-    """What is told apart."""
-
-    pattern = "pattern"
-    binary = "binary"
 
 
 def manifest(
@@ -114,9 +107,10 @@ _LEAK = 4
 
 def audit(  # noqa: PLR0917 - typer makes them options
     data: Annotated[
-        Path | None,
+        list[str] | None,
         typer.Argument(
-            help="A folder of labelled films, a table of them, a .npz file, or a saved manifest (.parquet)."
+            help="A folder of labelled films, a table of them, a .npz file, or a saved manifest (.parquet). Several "
+            "are several sites, each called as its folder, or as NAME=PATH says."
         ),
     ] = None,
     out: Annotated[
@@ -141,8 +135,8 @@ def audit(  # noqa: PLR0917 - typer makes them options
     ] = None,
     source: Annotated[str | None, typer.Option(help="Layout of the data set; detected without it.")] = None,
     labels: Annotated[
-        str, typer.Option(help="pattern keeps all classes; binary takes bacterial and viral for pneumonia.")
-    ] = "pattern",
+        LabelScheme, typer.Option(help="Keep all classes, or take bacterial and viral for pneumonia.")
+    ] = LabelScheme.pattern,
     clusters: Annotated[
         int | None, typer.Option(min=1, help="Number of acquisition clusters; chosen without this.")
     ] = None,
@@ -168,7 +162,7 @@ def audit(  # noqa: PLR0917 - typer makes them options
         _print_schema()
         return
     require_packages("sklearn", "cleanlab", "jinja2", "pyarrow", "scipy", needed_for="an audit", extra="audit")
-    if data is None:
+    if not data:
         raise UsageError("no data was given", remedy="Give a folder of labelled films")
     if predictions and model:
         raise UsageError("predictions and a bundle were given", remedy="Give --predictions or --model")
@@ -211,16 +205,10 @@ def _print_schema() -> None:
     typer.echo(json.dumps(report_schema(), indent=2))
 
 
-def _load_manifest(data: Path, source: str | None, labels: str) -> Manifest:
-    from pneumoscope.data.manifest import Manifest, is_manifest
-    from pneumoscope.data.scan import scan
-    from pneumoscope.errors import UsageError
+def _load_manifest(data: Sequence[str], source: str | None, labels: LabelScheme) -> Manifest:
+    from pneumoscope.data.sites import scan_sites, site_arguments
 
-    if labels not in {"pattern", "binary"}:
-        raise UsageError(f"there are no labels {labels!r}", remedy="Give --labels pattern or --labels binary")
-    if data.is_file() and is_manifest(data):
-        return Manifest.load(data)
-    return scan(data, source=source, labels="binary" if labels == "binary" else "pattern", progress=True)
+    return scan_sites(site_arguments(data), source=source, labels=labels.value, progress=True)
 
 
 def _split(path: Path | None, manifest: Manifest) -> Split | None:
@@ -231,7 +219,8 @@ def _split(path: Path | None, manifest: Manifest) -> Split | None:
 
 def _only(manifest: Manifest, parts: Sequence[str], wanted: list[str]) -> tuple[Manifest, tuple[str, ...]]:
     """The films of some parts."""
-    from pneumoscope.data.manifest import Manifest
+    from dataclasses import replace
+
     from pneumoscope.errors import UsageError
 
     if not wanted:
@@ -245,7 +234,7 @@ def _only(manifest: Manifest, parts: Sequence[str], wanted: list[str]) -> tuple[
         )
     places = [place for place, part in enumerate(parts) if part in wanted]
     films = tuple(manifest.films[place] for place in places)
-    return Manifest(films, manifest.root, manifest.problems), tuple(parts[place] for place in places)
+    return replace(manifest, films=films), tuple(parts[place] for place in places)
 
 
 def _predictions(tables: list[Path], model: str | None, manifest: Manifest) -> OutOfFoldPredictions | None:

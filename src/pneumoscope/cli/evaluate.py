@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pneumoscope.cli.options import Labels  # noqa: TC001 - typer reads the annotations
+
 if TYPE_CHECKING:
     from pneumoscope.evaluation.compare.compare import ComparisonOutput
     from pneumoscope.evaluation.compare.systems import Judge
@@ -32,6 +34,7 @@ def compare(  # noqa: PLR0917 - typer makes them options
         str | None,
         typer.Option(help="Part of runs, tables and --data: test, val or all; of a run its test films without it."),
     ] = None,
+    labels: Labels = None,
     preset: Annotated[str, typer.Option(help="Operating point of the calls.")] = "balanced",
     sort: Annotated[str, typer.Option(help="Figure that orders the rows: AUC, recall, films a second, ...")] = "AUC",
     reference: Annotated[
@@ -57,7 +60,7 @@ def compare(  # noqa: PLR0917 - typer makes them options
     from pneumoscope.evaluation.compare.systems import open_systems
 
     with silence_libraries():
-        opened = open_systems(systems, judge=None if data is None else _predictor(data, part, out), part=part)
+        opened = open_systems(systems, judge=None if data is None else _predictor(data, part, out, labels), part=part)
     compared = compare_systems(
         opened, preset=preset, sort=sort, reference=reference, draws=draws, seed=seed, progress=True
     )
@@ -82,13 +85,14 @@ def print_comparison(
     output().print(f"\n{compared.result.notice}", markup=False)
 
 
-def _predictor(data: Path, part: str | None, out: Path | None) -> Judge:
+def _predictor(data: Path, part: str | None, out: Path | None, labels: Labels = None) -> Judge:
     """Reads the films of ``data`` with a bundle, or with any ONNX classifier that has its spec beside it.
 
     With a folder to write to, each answer is kept as it comes: after a kill only what is missing is read.
     """
     from hashlib import sha256
 
+    from pneumoscope.cli.options import binary_renames
     from pneumoscope.evaluation.dataset import evaluation_films
     from pneumoscope.evaluation.inference import predict
     from pneumoscope.evaluation.systems import BundleSystem, OnnxSpec, OnnxSystem
@@ -99,7 +103,7 @@ def _predictor(data: Path, part: str | None, out: Path | None) -> Judge:
         system = BundleSystem(model) if spec is None else OnnxSystem(model, OnnxSpec.load(spec))
         key = sha256(str(model.resolve()).encode()).hexdigest()[:12]
         parts = None if out is None else out / "parts" / f"{model.stem}-{key}.jsonl"
-        return predict(system, films, parts=parts, progress=True)
+        return predict(system, films, parts=parts, renames=binary_renames(labels), progress=True)
 
     return judge
 
@@ -129,6 +133,7 @@ def evaluate(  # noqa: PLR0917 - typer makes them options
         list[str] | None,
         typer.Option("--label", metavar="LABEL=CLASS", help="Map a label to a class; LABEL= leaves its films out."),
     ] = None,
+    labels: Labels = None,
     positive: Annotated[list[str] | None, typer.Option(metavar="CLASS", help="Of a table: a positive class.")] = None,
     finding: Annotated[str | None, typer.Option(help="Of a table: name of the finding.")] = None,
     threshold: Annotated[
@@ -166,6 +171,7 @@ def evaluate(  # noqa: PLR0917 - typer makes them options
     from pneumoscope.errors import UsageError
 
     require_packages("pyarrow", "scipy", "matplotlib", "jinja2", needed_for="evaluating", extra="evaluate")
+    from pneumoscope.cli.options import binary_renames
     from pneumoscope.evaluation.dataset import parse_label_map
     from pneumoscope.evaluation.evaluate import evaluate as run_evaluation
     from pneumoscope.evaluation.inputs import EvaluationRequest, gather_predictions
@@ -178,7 +184,7 @@ def evaluate(  # noqa: PLR0917 - typer makes them options
         table=table,
         part=part,
         spec=spec,
-        labels=parse_label_map(label or []),
+        labels=binary_renames(labels) | parse_label_map(label or []),
         positive=positive,
         finding=finding,
         thresholds=_thresholds(threshold or []),
@@ -244,6 +250,8 @@ def _print_result(done: EvaluationOutput) -> None:
     rows = [("", row) for row in judgement.overall]
     for point in judgement.points:
         rows += [(f"{point.preset} ({point.threshold:.3g})", row) for row in point.metrics]
+    if judgement.over_classes is not None:
+        rows += [("all classes", row) for row in judgement.over_classes.metrics]
     last = None
     for at, row in rows:
         value = "cannot be computed" if row.value is None else f"{row.value:.3f}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pneumoscope.cli.data import LabelScheme  # noqa: TC001 - typer reads the annotations
+from pneumoscope.cli.options import Changes, Labels, RandomSeed  # noqa: TC001 - typer reads the annotations
 
 if TYPE_CHECKING:
     from pneumoscope.training.search.record import SearchRecord
@@ -60,13 +60,9 @@ def search(  # noqa: PLR0917 - typer makes them options
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A TOML file to start from, as for train.")
     ] = None,
-    change: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one key, like optim.epochs=10.")
-    ] = None,
-    labels: Annotated[
-        LabelScheme | None, typer.Option(help="Keep all classes, or take bacterial and viral for pneumonia.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
+    change: Changes = None,
+    labels: Labels = None,
+    seed: RandomSeed = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw away an earlier search in DIR.")] = False,
     show_space: Annotated[bool, typer.Option("--show-space", help="Print the plan and the space, and stop.")] = False,
 ) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumoscope.cli.data import LabelScheme  # noqa: TC001 - typer reads the annotations
+from pneumoscope.cli.options import Changes, ConfigFile, Labels, LabelScheme, RandomSeed  # noqa: TC001 - typer reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ def networks(
 def augment(  # noqa: PLR0917 - typer makes them options
     data: Annotated[Path, typer.Argument(help="Labelled films, as for train.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The PNG to write.")] = Path("augment.png"),
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML file with the keys that differ.")] = None,
+    config: ConfigFile = None,
     change: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one key, like augment.gamma=0.")
     ] = None,
@@ -98,11 +98,9 @@ def train(  # noqa: PLR0917 - typer makes them options
         str | None,
         typer.Option(help="A shipped configuration: shipped, guangzhou, residual, guests."),
     ] = None,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML file with the keys that differ.")] = None,
-    change: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one key, like optim.epochs=10.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
+    config: ConfigFile = None,
+    change: Changes = None,
+    seed: RandomSeed = None,
     leave_out: Annotated[
         list[str] | None,
         typer.Option("--leave-out", metavar="SITE", help="Leave this site out of training, and test on it."),
@@ -111,9 +109,7 @@ def train(  # noqa: PLR0917 - typer makes them options
         bool,
         typer.Option("--resplit", help="Pool the train, val and test parts that the films come in, and split anew."),
     ] = False,
-    labels: Annotated[
-        LabelScheme | None, typer.Option(help="Keep all classes, or take bacterial and viral for pneumonia.")
-    ] = None,
+    labels: Labels = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw away an earlier run in RUN.")] = False,
     show_config: Annotated[
         bool,

@@ -64,7 +64,7 @@ def scan_sites(
     found = {}
     for name, path in given.items():
         if path.suffix.lower() == ".parquet" and path.is_file() and is_manifest(path):
-            found[name] = Manifest.load(path)
+            found[name] = Manifest.load(path).with_task(labels)
         else:
             least = 1 if len(given) > 1 else 2
             found[name] = scan(

@@ -192,7 +192,10 @@ def _prediction_table(
         first = f" (the first: {refused[0].path}: {refused[0].reason})" if refused else ""
         raise DatasetError(f"none of the {len(kept)} films could be read{first}", where=films.root, remedy="Check them")
     p = np.array([answer.probabilities for _, _, answer in read], dtype=np.float64)
-    if len(fitted.classes) != p.shape[1]:
+    if fitted.joined and p.shape[1] == 2:
+        # The system may name the finding first: its columns are taken by what they mean.
+        p = p[:, [1 - facts.positive[0], facts.positive[0]]]
+    elif fitted.joined:
         score = np.clip(p[:, list(facts.positive)].sum(axis=1), 0, 1)
         p = np.stack([1 - score, score], axis=1)
     inside = np.array([np.nan if a.inside_lungs is None else a.inside_lungs for _, _, a in read])
@@ -214,7 +217,12 @@ def _prediction_table(
         refused=refused,
         root=str(films.root),
         band=facts.band,
-        notes=(*films.notes, *fitted.notes, *overlap_notes(facts.learned, [a.sha256 or "" for _, _, a in read])),
+        notes=(
+            *facts.notes,
+            *films.notes,
+            *fitted.notes,
+            *overlap_notes(facts.learned, [a.sha256 or "" for _, _, a in read]),
+        ),
     )
 
 

@@ -36,6 +36,7 @@ __all__ = [
     "positive_classes",
     "prediction_columns",
     "read_predictions",
+    "reference_notes",
     "score_column",
     "write_predictions_csv",
     "write_predictions_parquet",
@@ -97,6 +98,8 @@ def prediction_columns(
             wanted = [classes[number] for number in about["positive"]]
         found = positive_classes(classes, wanted, path)
         name = finding or about.get("finding") or finding_name(classes[number] for number in found)
+        if name == finding_name(()) and reference_notes(classes, found, name, named=wanted is not None):
+            name = f"a class other than {classes[0]}"
         truth = _class_numbers(labels, written, classes, path, unknown={name, *_parents(labels, classes, found)})
         return PredictionColumns(classes, found, name, truth, p)
     return _score_columns(columns, labels, path, wanted, finding)
@@ -149,6 +152,9 @@ def _score_columns(
 def positive_classes(classes: Sequence[str], wanted: Sequence[str] | None, path: Path) -> tuple[int, ...]:
     """Which classes are the finding: the wanted ones, or those that are not named like a negative one.
 
+    Of three classes or more of which none is so named, all but the first: that is the reference class of the two-way
+    figures, and the figures over all classes judge the system.
+
     Raises:
         DatasetError: A wanted one is no class, or all or none would be the finding.
     """
@@ -157,6 +163,8 @@ def positive_classes(classes: Sequence[str], wanted: Sequence[str] | None, path:
             f"there is no class {unknown[0]!r}", where=path, remedy=f"The classes are: {', '.join(classes)}"
         )
     chosen = [name for name in classes if (name in wanted if wanted is not None else not is_negative(name, classes))]
+    if wanted is None and len(chosen) == len(classes) > 2:
+        chosen = list(classes[1:])
     if not chosen or len(chosen) == len(classes):
         raise DatasetError(
             f"it cannot be told which of the classes {', '.join(classes)} are the finding",
@@ -172,6 +180,24 @@ def finding_name(positives: Iterable[str]) -> str:
     if len(names) == 1 and names[0] not in _BITS | {"bacterial", "viral"}:
         return names[0]
     return "pneumonia" if names and set(names) <= {"bacterial", "viral", "pneumonia"} else "finding"
+
+
+def reference_notes(classes: Sequence[str], positive: Sequence[int], finding: str, *, named: bool) -> tuple[str, ...]:
+    """What must be said where the class without the finding is only the first of several; nothing where it is one.
+
+    Args:
+        classes: Of the system.
+        positive: Numbers of those that are the finding.
+        finding: Its name.
+        named: Whether a person or a file has said which classes are the finding.
+    """
+    others = [name for number, name in enumerate(classes) if number not in positive]
+    if named or len(others) != 1 or is_negative(others[0], classes):
+        return ()
+    return (
+        f"No class is named like a normal one: the two-way figures tell the others ({finding}) from {others[0]}, and say "
+        "nothing of healthy films; the figures over all classes judge the system.",
+    )
 
 
 def score_column(names: Iterable[str]) -> str | None:
@@ -339,7 +365,8 @@ def read_predictions(
         refused=tuple(RefusedFilm(*film) for film in about.get("refused", ())),
         root=about.get("root", ""),
         band=None if about.get("band") is None or thresholds is not None else (about["band"][0], about["band"][1]),
-        notes=tuple(about.get("notes", ())),
+        notes=tuple(about.get("notes", ()))
+        or reference_notes(said.classes, said.positive, said.finding, named=positive is not None or bool(about)),
     )
 
 

@@ -15,7 +15,7 @@ from pneumoscope.data.manifest import Manifest
 from pneumoscope.data.pixels import open_film
 from pneumoscope.data.split import Split
 from pneumoscope.errors import ConfigError, FilmError, NotABundle
-from pneumoscope.evaluation.prediction_files import finding_name, positive_classes
+from pneumoscope.evaluation.prediction_files import finding_name, positive_classes, reference_notes
 from pneumoscope.films.resample import resize
 from pneumoscope.model.learned_films import LearnedFilms, learned_films
 from pneumoscope.model.reader import Reader
@@ -38,6 +38,7 @@ class SystemDescription:
 
     Attributes:
         learned: The films that it learned from or was chosen by, as far as they are known.
+        notes: What a reader of its figures must know, each a sentence.
     """
 
     name: str
@@ -49,6 +50,7 @@ class SystemDescription:
     chosen: dict[str, str] = field(default_factory=dict)
     band: tuple[float, float] | None = None
     learned: tuple[LearnedFilms, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,7 @@ def describe_bundle(meta: BundleMeta, sha256: str = "") -> SystemDescription:
         chosen=chosen,
         band=None if meta.band is None else (meta.band.lower, meta.band.upper),
         learned=meta.learned_films,
+        notes=(meta.reference_note,) if meta.reference_note else (),
     )
 
 
@@ -198,7 +201,7 @@ class OnnxSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a foreign classifier wants its films, and what it gives.
 
     Attributes:
-        classes: In the order of its outputs; with one output, the negative class and the finding.
+        classes: In the order of its outputs. One output alone is the probability of the second class.
         name: In words; without it, the file's name.
         size: Of the input in pixels: one number for a square, or rows and columns.
         channels: 1, or 3 (the gray film three times).
@@ -318,6 +321,7 @@ class OnnxSystem:
             finding=canonical_label(spec.finding) or finding_name(classes[number] for number in positive),
             thresholds=dict(spec.thresholds),
             chosen=dict(spec.chosen),
+            notes=reference_notes(classes, positive, "the finding", named=bool(spec.positive)),
         )
 
     @property

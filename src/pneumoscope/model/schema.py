@@ -348,6 +348,8 @@ class BundleMeta:
         pattern_ages: Years, from and to, of the patients whose patterns (the classes of the finding) were learned; the
             patterns of others are not to be relied on. None if nothing is said.
         provenance: Where it came from.
+        reference_class: The class that the others are told from, where no class is without a finding ("": one is): the
+            finding is then any of the others, and its absence is no sign of health.
         learned_films: Hashes of the films that it learned from or was chosen by; none in bundles of before.
         figures: Headline figures by name, on the films named in ``figures_on``.
         figures_on: Which films those were.
@@ -380,6 +382,7 @@ class BundleMeta:
     figures: dict[str, BundleMetric] = field(default_factory=dict)
     figures_on: str = ""
     learned_films: tuple[LearnedFilms, ...] = ()
+    reference_class: str = ""
     intended_use: str = ""
     graph_sha256: str = ""
     graph_bytes: int = 0
@@ -398,6 +401,17 @@ class BundleMeta:
             raise ValueError(f"evidence_bias, calibrator.bias and conformal.quantiles need {count} values, one a class")
         if not self.operating_points:
             raise ValueError("a bundle has at least one operating point")
+
+    @property
+    def reference_note(self) -> str:
+        """What a reader of calls and two-way figures must know where no class is without a finding; else ""."""
+        if not self.reference_class:
+            return ""
+        return (
+            f"No class is without a finding: {self.reference_class} is the reference class. A call and the two-way "
+            f"figures tell {self.finding} from {self.reference_class}, and say nothing of a healthy film; the figures "
+            "over all classes judge the model."
+        )
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -47,13 +48,14 @@ from pneumoscope.training.setup import (
     network_for,
     preprocess_spec_for,
     quality_spec_for,
+    reference_class_for,
     site_configs,
     split_for,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from os import PathLike
 
     from numpy.typing import NDArray
 
@@ -92,7 +94,7 @@ class Run:
 
 def train(
     manifest: Manifest,
-    out: Path,
+    out: str | PathLike[str],
     config: TrainConfig,
     *,
     fresh: bool = False,
@@ -121,7 +123,8 @@ def train(
         TrainingError: Learning failed, or ``out`` holds another run.
         StorageError: The disk is full; the run can be gone on with.
     """
-    folder = RunFolder(out)
+    folder = RunFolder(Path(out))
+    reference = reference_class_for(manifest, config)
     manifest = manifest_for(manifest, config)
     spec = preprocess_spec_for(config)
     network = network_for(config, manifest, spec)
@@ -142,6 +145,7 @@ def train(
             config,
             spec=spec,
             network=network,
+            reference=reference,
             split=split,
             guests=guests,
             progress=progress,
@@ -158,6 +162,7 @@ def _train(
     *,
     spec: PreprocessSpec,
     network: Network,
+    reference: str,
     split: Split,
     guests: UnlabelledFilms | None,
     progress: bool,
@@ -172,6 +177,11 @@ def _train(
     split.save(folder.split)
     if tell and split.notes:
         tell("\n".join(split.notes))
+    if tell and reference:
+        tell(
+            f"No class is named like a normal one: {len(manifest.classes)} classes are told from each other, and the "
+            f"two-way figures from {reference} (data.negative names a class without the finding)"
+        )
     parts, images, labels = _parts(manifest, split, spec, guests, progress=progress)
     started = time.monotonic()
     fitted = engine.fit(network, parts, manifest.positive, config, out)
@@ -249,6 +259,7 @@ def _train(
         figures_on=f"{len(groups)} {'held-out test' if judged == 'test' else 'validation'} films of "
         f"{len(set(groups))} patients"
         + ("" if judged == "test" else " (the epoch and the thresholds were chosen on these)"),
+        reference_class=reference,
         intended_use=_INTENDED,
         learned_films=tuple(
             learned_films(part, (manifest.films[int(row)].sha256 for row in split.parts[part]), manifest.sha256[:16])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from pneumoscope.data.labels import binary_label
+from pneumoscope.data.labels import binary_label, is_negative
 from pneumoscope.data.manifest import Site
 from pneumoscope.data.split import first_block, k_folds, leave_out, make_split
 from pneumoscope.errors import ConfigError, DatasetError
@@ -39,6 +39,7 @@ __all__ = [
     "network_for",
     "preprocess_spec_for",
     "quality_spec_for",
+    "reference_class_for",
     "site_configs",
     "split_for",
 ]
@@ -49,10 +50,14 @@ _NAMED = 3  # positive classes that a finding is named after
 def manifest_for(manifest: Manifest, config: TrainConfig) -> Manifest:
     """The films with the labels that the configuration asks for, and the class without the finding known.
 
+    Three classes or more of which none is without a finding are told from each other: the first is then the reference
+    class of the two-way figures (``reference_class_for``).
+
     Raises:
-        DatasetError: The labels cannot be so, or no class is without the finding.
+        DatasetError: The labels cannot be so, or none of two classes is without the finding.
     """
-    manifest = manifest.with_task(config.data.labels, config.data.negative)
+    reference = reference_class_for(manifest, config)
+    manifest = manifest.with_task(config.data.labels, config.data.negative or reference)
     if not any(manifest.positive) or all(manifest.positive):
         raise DatasetError(
             f"of the classes {', '.join(manifest.classes)} none is named like a normal one",
@@ -61,6 +66,16 @@ def manifest_for(manifest: Manifest, config: TrainConfig) -> Manifest:
             "finding are known)",
         )
     return manifest
+
+
+def reference_class_for(manifest: Manifest, config: TrainConfig) -> str:
+    """The class that the others are told from where no class is without a finding; "" where one is, or is named.
+
+    It is the first in the order of the classes. With two classes a guess could turn every figure round: there is none.
+    """
+    manifest = manifest.with_task(config.data.labels)
+    plain = not config.data.negative and all(manifest.positive) and len(manifest.classes) > 2
+    return manifest.classes[0] if plain else ""
 
 
 def finding_for(config: TrainConfig, manifest: Manifest) -> str:
@@ -72,7 +87,11 @@ def finding_for(config: TrainConfig, manifest: Manifest) -> str:
         return "pneumonia"
     if len(names) == 1:
         return "finding" if names[0].isdecimal() else names[0]
-    return " or ".join(names) if len(names) <= _NAMED else "abnormality"
+    if len(names) <= _NAMED:
+        return " or ".join(names)
+    # A class that was named with data.negative is healthy in some language; one that was not is only another class.
+    named = config.data.negative or is_negative(manifest.classes[0], manifest.classes)
+    return "abnormality" if named else f"a class other than {manifest.classes[0]}"
 
 
 def preprocess_spec_for(config: TrainConfig) -> PreprocessSpec:

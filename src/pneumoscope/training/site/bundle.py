@@ -12,6 +12,7 @@ import numpy as np
 from pneumoscope import __version__
 from pneumoscope.errors import SiteError
 from pneumoscope.model.decide import calibrated_probabilities
+from pneumoscope.model.learned_films import overlap_notes
 from pneumoscope.model.schema import SCHEMA_VERSION, BundleMetric, Calibrator, SiteCalibration
 from pneumoscope.stats.proportions import films_needed
 from pneumoscope.stats.roc import delong
@@ -137,6 +138,7 @@ def remarks(
         options: As asked.
     """
     return (
+        *overlap_notes(meta.learned_films, films.sha256),
         *_too_few_for_precision(films, precision, meta.finding, options),
         *_too_few_for_promises(meta, films, fitted, options),
         *_labels(meta, films, options),

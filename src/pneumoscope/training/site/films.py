@@ -232,6 +232,7 @@ class SiteFilms:
         unused: Films whose label is none of the bundle's, by label.
         gate: The gate for the site; None if the bundle has none, or is to keep its own.
         measured: What the films are like, for those that will come later; None if that is not known.
+        sha256: Of each film, [N]; empty if not known.
     """
 
     probabilities: NDArray[np.float64]
@@ -244,6 +245,7 @@ class SiteFilms:
     unused: dict[str, int] = field(default_factory=dict)
     gate: SiteQualityLimits | None = None
     measured: FilmStatistics | None = None
+    sha256: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.probabilities)
@@ -265,6 +267,7 @@ class SiteFilms:
             probabilities=self.probabilities[rows],
             admitted=self.admitted[rows],
             patients=self.patients[rows],
+            sha256=tuple(self.sha256[row] for row in rows.tolist()) if self.sha256 else (),
         )
 
 
@@ -348,6 +351,7 @@ def read_site_films(
         unused=dict(unused),
         gate=gate,
         measured=film_statistics(manifest, kept, progress=progress),
+        sha256=tuple(row.sha256 for row in kept),
     )
 
 

@@ -195,8 +195,8 @@ def reference_notes(classes: Sequence[str], positive: Sequence[int], finding: st
     if named or len(others) != 1 or is_negative(others[0], classes):
         return ()
     return (
-        f"No class is named like a normal one: the two-way figures tell the others ({finding}) from {others[0]}, and say "
-        "nothing of healthy films; the figures over all classes judge the system.",
+        f"No class is named like a normal one: the two-way figures tell the others ({finding}) from {others[0]}, and "
+        "say nothing of healthy films; the figures over all classes judge the system.",
     )
 
 

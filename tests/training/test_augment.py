@@ -38,7 +38,7 @@ def test_everything_off_changes_nothing(films: torch.Tensor) -> None:
 
 
 # These need more than the films themselves, and have modules and tests of their own.
-APART = {"outside", "guests", "extra"}
+APART = {"background_swap", "unlabelled", "extra"}
 KINDS = [name for name in AugmentConfig.__struct_fields__ if not name.endswith("probability") and name not in APART]
 
 

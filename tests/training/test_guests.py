@@ -44,7 +44,7 @@ def films_alone(path: Path, seed: int) -> Path:
 def learner(guests: UnlabelledFilms | None, **changes: Any) -> Learner:
     config = TrainConfig(**changes)
     network = build("residual", classes=3, size=64, options={"width": 8}, seed=0)
-    step = Learner(network, config, (False, True, True), guests=guests)
+    step = Learner(network, config, (False, True, True), unlabelled=guests)
     step.trainer = type("Trainer", (), {"global_step": 0})()  # all that a step asks of it
     return step
 
@@ -112,7 +112,7 @@ def test_no_film_or_a_damaged_one_is_said(tmp_path: Path, folder: Path) -> None:
 
 def test_they_are_not_mixed_into_labelled_films(folder: Path) -> None:
     base = TrainConfig()
-    data = msgspec.structs.replace(base.data, guests=str(folder))
+    data = msgspec.structs.replace(base.data, unlabelled=str(folder))
     config = msgspec.structs.replace(base, data=data, augment=msgspec.structs.replace(base.augment, mixup=0.3))
     with pytest.raises(ConfigError, match="mixed"):
         unlabelled_films_for(config, SPEC, first=0, progress=False)
@@ -125,7 +125,7 @@ def test_a_recipe_with_guests_does_not_begin_without_them(
     """It would say in its provenance that they were there; and the folder stays free for the right command."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DatasetError, match="there is no film"):
-        train(scan(phantoms), tmp_path / "run", TrainConfig.load(find_recipe("guests")), progress=False)
+        train(scan(phantoms), tmp_path / "run", TrainConfig.load(find_recipe("unlabelled")), progress=False)
     assert not (tmp_path / "run").exists()
 
 
@@ -138,10 +138,10 @@ def test_a_run_says_who_sat_in_it(
     change = msgspec.structs.replace
     config = change(
         light_config,
-        data=change(light_config.data, guests=str(folder)),
-        augment=change(light_config.augment, outside=0.5),
+        data=change(light_config.data, unlabelled=str(folder)),
+        augment=change(light_config.augment, background_swap=0.5),
         optim=change(light_config.optim, epochs=1),
     )
     run = train(scan(phantoms), tmp_path / "run", config, progress=False)
-    said = read_bundle(run.folder.bundle)[1].provenance.config["guests"]
+    said = read_bundle(run.folder.bundle)[1].provenance.config["unlabelled"]
     assert said == {"films": 12, "sha256": read_unlabelled_films(folder, SPEC, 1, first=0, progress=False).sha256}

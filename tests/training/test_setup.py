@@ -13,7 +13,7 @@ from pneumoscope.networks import registry
 from pneumoscope.networks.registry import Family, build, default_size, families, register_network
 from pneumoscope.networks.residual import Residual, ResidualOptions
 from pneumoscope.training.baselines import finished_runs, plan_runs
-from pneumoscope.training.config import TrainConfig
+from pneumoscope.training.config import TrainConfig, find_recipe
 from pneumoscope.training.folder import RunFolder
 from pneumoscope.training.learner import _recall_at_90, find_loss, register_loss
 from pneumoscope.training.setup import finding_for, manifest_for, reference_class_for
@@ -135,3 +135,13 @@ def test_other_settings_are_another_run_beside_the_first(tmp_path: Path) -> None
         RunFolder(first.folder).claimed(second.config, manifest, fresh=False),
     ):
         pass
+
+
+def test_keys_by_their_old_names_are_read_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[data]\nguests = "adults"\n[augment]\noutside = 0.5\n')
+    config = TrainConfig.load(file, ["augment.guests=0.5"])
+    assert (config.data.unlabelled, config.augment.background_swap, config.augment.unlabelled) == ("adults", 0.5, 0.5)
+    assert "augment.background_swap" in caplog.text
+    assert "guests" not in config.to_toml()
+    assert TrainConfig.load(find_recipe("guests")).augment.background_swap == 0.5

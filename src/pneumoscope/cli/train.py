@@ -96,7 +96,7 @@ def train(  # noqa: PLR0917 - typer makes them options
     network: Annotated[str | None, typer.Option(help="Network family; `pneumoscope networks` lists them.")] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help="A shipped configuration: shipped, guangzhou, residual, guests."),
+        typer.Option(help="A shipped configuration: shipped, guangzhou, residual, unlabelled."),
     ] = None,
     config: ConfigFile = None,
     change: Changes = None,

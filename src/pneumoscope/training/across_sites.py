@@ -18,7 +18,6 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-import msgspec
 import numpy as np
 import pyarrow.parquet as pq
 
@@ -418,7 +417,7 @@ def calibrate_across_sites(bundle: Path, runs: Sequence[Path], out: Path, *, ver
     """
     graph, meta, sha256 = read_bundle(bundle)
     own = {name: value for name, value in meta.provenance.config.items() if name in TrainConfig.__struct_fields__}
-    config = msgspec.convert(own, TrainConfig)
+    config = TrainConfig.from_dict(own)
     if any(Manifest.load(RunFolder(run).manifest).classes != meta.class_names for run in runs):
         raise TrainingError(
             "the runs do not tell the bundle's classes apart", where=bundle, remedy="Give runs by the bundle's recipe"

@@ -427,7 +427,7 @@ def augmentation_grid(manifest: Manifest, config: TrainConfig, out: Path, *, fil
     batch = torch.from_numpy(plain)[:, None].float() / 255
     generator = torch.Generator().manual_seed(seed)
     numbers = np.arange(len(rows), dtype=np.int64)
-    outside = BackgroundSwap(plain, numbers, config.augment.outside, progress=False)
+    outside = BackgroundSwap(plain, numbers, config.augment.background_swap, progress=False)
     columns = [batch]
     for _ in range(looks):
         drawn = draw_parameters(config.augment, len(rows), generator)

@@ -217,9 +217,9 @@ def read_unlabelled_films(
     root = Path(folder).expanduser()
     paths = sorted(path for path in root.rglob("*") if path.is_file() and looks_like_film(path))
     if not paths:
-        raise DatasetError("there is no film", where=root, remedy="Give a folder of films as data.guests")
+        raise DatasetError("there is no film", where=root, remedy="Give a folder of films as data.unlabelled")
     images, hashes = [], sha256()
-    for path in track_progress(paths, total=len(paths), title="Reading guests", show=progress):
+    for path in track_progress(paths, total=len(paths), title="Reading films without labels", show=progress):
         try:
             film = load(path)
         except FilmError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import math
 import re
 import textwrap
@@ -15,7 +16,7 @@ import msgspec
 from pneumoscope.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from os import PathLike
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
     "check_range",
     "find_recipe",
 ]
+
+_LOG = logging.getLogger(__name__)
 
 
 _ANY = float("inf")
@@ -125,7 +128,7 @@ class DataConfig(Section, frozen=True):
         high: Percentile that becomes white.
         balance: How unequal classes are met: "none", "weights" (in the loss), "sampling" (of films), or "site-class"
             (of films: each site as often as each other, half of its films with the finding, its labels alike).
-        guests: Folder of films without labels that sit in each batch (``training/batches.py``); "" for none.
+        unlabelled: Folder of films without labels that sit in each batch (``training/batches.py``); "" for none.
         split_seed: Of the split by ``fractions`` and ``folds``; apart from the run's seed, so that runs with
             different seeds learn from and are judged on the same patients.
         description: What the films are, and whose; it goes into the bundle.
@@ -157,7 +160,7 @@ class DataConfig(Section, frozen=True):
     low: float = 0.5
     high: float = 99.5
     balance: Literal["none", "weights", "sampling", "site-class"] = "weights"
-    guests: str = ""
+    unlabelled: str = ""
     split_seed: int = 0
     description: str = ""
     licence: str = ""
@@ -318,8 +321,8 @@ class CalibrationConfig(Section, frozen=True):
 _AUGMENT_RANGES = {
     "flip": (0.0, 1.0),
     "crop": (0.0, 0.9),
-    "outside": (0.0, 1.0),
-    "guests": (0.0, 4.0),
+    "background_swap": (0.0, 1.0),
+    "unlabelled": (0.0, 4.0),
     "mixup": (0.0, 0.5),
     "jpeg": (0.0, 100.0),
 }
@@ -358,9 +361,9 @@ class AugmentConfig(Section, frozen=True):
         marker_probability: Of that.
         border: Largest width of a painted collimation edge, likewise.
         border_probability: Of that.
-        outside: Share of the films that get another film's surroundings, laid by the lungs
+        background_swap: Share of the films that get another film's surroundings, laid by the lungs
             (``training/background_swap.py``).
-        guests: How many sit in a batch, as a share of its films (``data.guests``).
+        unlabelled: How many sit in a batch, as a share of its films (``data.unlabelled``).
         mixup: Largest share of another film that is mixed in, up to 0.5.
         mixup_probability: Of that.
         extra: Names of own augmentations, applied last and in this order (``register_augmentation``, or entry points of
@@ -396,8 +399,8 @@ class AugmentConfig(Section, frozen=True):
     marker_probability: float = 0.3
     border: float = 0.1
     border_probability: float = 0.2
-    outside: float = 0.0
-    guests: float = 0.25
+    background_swap: float = 0.0
+    unlabelled: float = 0.25
     mixup: float = 0.0
     mixup_probability: float = 0.5
     extra: tuple[str, ...] = ()
@@ -431,6 +434,14 @@ class AugmentConfig(Section, frozen=True):
             elif name not in {"flip", "extra"} and not name.endswith("probability"):
                 changed[name] = min(value * share, limits.get(name, float("inf")))
         return msgspec.structs.replace(self, **changed)
+
+
+_OLD_KEYS = {
+    ("data", "guests"): "unlabelled",
+    ("augment", "guests"): "unlabelled",
+    ("augment", "outside"): "background_swap",
+}
+"""Section and key of before 0.5, and what the key is called now."""
 
 
 class TrainConfig(Section, frozen=True):
@@ -472,7 +483,7 @@ class TrainConfig(Section, frozen=True):
                 data = msgspec.toml.decode(Path(path).read_bytes())
             for change in changes or []:
                 _change(data, change)
-            return msgspec.convert(data, cls)
+            return cls.from_dict(data, tell=_LOG.warning)
         except OSError as error:
             raise ConfigError(f"cannot be read ({error.strerror})", where=where, remedy="Check the path") from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -481,6 +492,26 @@ class TrainConfig(Section, frozen=True):
                 where=where,
                 remedy="`pneumoscope train --show-config` prints every key with its default",
             ) from error
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, tell: Callable[[str], None] = lambda _: None) -> TrainConfig:
+        """Plain values as a configuration; keys by their names of before 0.5 are taken, too.
+
+        Args:
+            data: As in a bundle's provenance, or read from TOML.
+            tell: Told of each old name.
+
+        Raises:
+            msgspec.ValidationError: A key is unknown, or a value is of the wrong kind.
+        """
+        plain = {name: dict(value) if isinstance(value, dict) else value for name, value in data.items()}
+        for (section, old), new in _OLD_KEYS.items():
+            values = plain.get(section)
+            if isinstance(values, dict) and old in values:
+                tell(f"{section}.{old} is called {section}.{new} now; the old name is read until 0.6")
+                values.setdefault(new, values[old])
+                del values[old]
+        return msgspec.convert(plain, cls)
 
     def changed(self, changes: Sequence[str]) -> TrainConfig:
         """The same with ``section.key=value`` changes.
@@ -492,7 +523,7 @@ class TrainConfig(Section, frozen=True):
         for change in changes:
             _change(data, change)
         try:
-            return msgspec.convert(data, TrainConfig)
+            return TrainConfig.from_dict(data, tell=_LOG.warning)
         except msgspec.ValidationError as error:
             raise ConfigError(
                 _explained(error),
@@ -606,6 +637,7 @@ def _change(data: dict[str, Any], change: str) -> None:
     data[last] = value
 
 
+_OLD_RECIPES = {"guests": "unlabelled"}
 _RECIPES = Path(str(files("pneumoscope"))) / "training" / "recipes"
 
 
@@ -615,6 +647,7 @@ def find_recipe(name: str) -> Path:
     Raises:
         UsageError: There is none of that name.
     """
+    name = _OLD_RECIPES.get(name, name)
     recipes = {path.stem: path for path in sorted(_RECIPES.glob("*.toml"))}
     if name not in recipes:
         raise UsageError(f"there is no recipe {name!r}", remedy=f"The recipes are: {', '.join(recipes) or '(none)'}")

@@ -123,7 +123,7 @@ class _LoadedMembers:
 
 
 def _member_note(config: TrainConfig, first: TrainConfig, folder: RunFolder) -> dict[str, Any]:
-    """What the provenance says of a member: its seed, time, epochs and guests, and what differs from the first one."""
+    """What the provenance says of a member: its seed, time, epochs, films without labels, and what differs from the first one."""
     own, base = msgspec.to_builtins(config), msgspec.to_builtins(first)
     differs = {
         f"{section}.{key}": value
@@ -135,8 +135,9 @@ def _member_note(config: TrainConfig, first: TrainConfig, folder: RunFolder) -> 
     history = read_history(folder.history)
     minutes = sum(float(row["seconds"]) for row in history) / 60
     note = {"seed": config.seed, "minutes": round(minutes, 2), "epochs": len(history), "differs": differs}
-    guests = read_bundle(folder.bundle)[1].provenance.config.get("guests")
-    return note if guests is None else {**note, "guests": guests}
+    known = read_bundle(folder.bundle)[1].provenance.config
+    unlabelled = known.get("unlabelled", known.get("guests"))  # as it was called before 0.5
+    return note if unlabelled is None else {**note, "unlabelled": unlabelled}
 
 
 def _joined_texts(texts: Sequence[str]) -> str:

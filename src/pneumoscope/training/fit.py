@@ -196,7 +196,7 @@ class TrainingData:
         train: int64, rows to learn from.
         val: int64, rows to choose by.
         read: uint8 [M, S, S], as they are read, and so validated; None: as they are learned from.
-        guests: Films without labels that sit in each batch, or None.
+        unlabelled: Films without labels that sit in each batch, or None.
         sites: int64 [M], the number of each film's site; None: all are of one.
     """
 
@@ -205,7 +205,7 @@ class TrainingData:
     train: NDArray[np.int64]
     val: NDArray[np.int64]
     read: NDArray[np.uint8] | None = None
-    guests: UnlabelledFilms | None = None
+    unlabelled: UnlabelledFilms | None = None
     sites: NDArray[np.int64] | None = None
 
 
@@ -254,8 +254,8 @@ def fit(
     allowed = allowed_classes(parts.labels[parts.train], len(positive))
     weights = class_weights(allowed, len(positive))
     in_loss = torch.tensor(weights, dtype=torch.float32) if config.data.balance == "weights" else None
-    outside = _background_swap(parts, config.augment.outside, progress=watchers is None)
-    learner = Learner(network, config, positive, in_loss, outside=outside, guests=parts.guests)
+    outside = _background_swap(parts, config.augment.background_swap, progress=watchers is None)
+    learner = Learner(network, config, positive, in_loss, background_swap=outside, unlabelled=parts.unlabelled)
     films = FilmBatches(parts.images, parts.labels)
     drawn = None
     if config.data.balance == "sampling":
@@ -308,8 +308,8 @@ def fit(
             remedy="Lower optim.learning_rate, or check the films with `pneumoscope manifest`",
         )
     kept, epoch = _load_checkpoint(learner, best)
-    guests = parts.guests
-    note = {} if guests is None else {"guests": {"films": len(guests.images), "sha256": guests.sha256}}
+    unlabelled = parts.unlabelled
+    note = {} if unlabelled is None else {"unlabelled": {"films": len(unlabelled.images), "sha256": unlabelled.sha256}}
     return FitResult(network=kept, epoch=epoch, epochs=trainer.current_epoch, note=note)
 
 
@@ -335,12 +335,12 @@ def load_chosen_network(network: Network, positive: tuple[bool, ...], config: Tr
 
 
 def _background_swap(parts: TrainingData, share: float, *, progress: bool) -> BackgroundSwap | None:
-    """What swaps surroundings, those of guests among them; None where nothing is swapped."""
+    """What swaps surroundings, those of films without labels among them; None where nothing is swapped."""
     if not share:
         return None
     images, rows = parts.images, parts.train
-    if parts.guests is not None:
-        strangers = parts.guests.images
+    if parts.unlabelled is not None:
+        strangers = parts.unlabelled.images
         images = np.concatenate([images, strangers])
         rows = np.concatenate([rows, np.arange(len(images) - len(strangers), len(images))])
     return BackgroundSwap(images, rows, share, progress=progress)

@@ -214,8 +214,8 @@ class Learner(lightning.LightningModule):
         config: The whole run's.
         positive: One bool a class.
         weights: Class weights for the loss, float [C], or None.
-        outside: Swaps what surrounds the lungs, or None.
-        guests: Films without labels that sit in each batch, or None.
+        background_swap: Swaps what surrounds the lungs, or None.
+        unlabelled: Films without labels that sit in each batch, or None.
     """
 
     def __init__(
@@ -225,12 +225,12 @@ class Learner(lightning.LightningModule):
         positive: Sequence[bool],
         weights: Tensor | None = None,
         *,
-        outside: BackgroundSwap | None = None,
-        guests: UnlabelledFilms | None = None,
+        background_swap: BackgroundSwap | None = None,
+        unlabelled: UnlabelledFilms | None = None,
     ) -> None:
         super().__init__()
-        self.outside = outside
-        self.guests = guests
+        self.background_swap = background_swap
+        self.unlabelled = unlabelled
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
         self.average = (
             AveragedModel(network, avg_fn=_ema(config.optim.ema), use_buffers=True) if config.optim.ema else None
@@ -264,19 +264,19 @@ class Learner(lightning.LightningModule):
         seed = self.config.seed * 1_000_003 + self.global_step
         generator = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)  # dropout draws from the global generator; ``fit`` gives it back as it was
-        if self.guests is not None:
-            strangers, numbers = self.guests.drawn(len(films), generator)
+        if self.unlabelled is not None:
+            strangers, numbers = self.unlabelled.drawn(len(films), generator)
             films, rows = torch.cat([films, strangers.to(films)]), torch.cat([rows, numbers.to(rows)])
         drawn = draw_parameters(self.config.augment, len(films), generator)
         plain = films.float() / 255
-        if self.outside is not None:
-            plain = self.outside.swap(plain, rows, generator)
+        if self.background_swap is not None:
+            plain = self.background_swap.swap(plain, rows, generator)
         seen = apply_augmentation(plain, drawn)
         for own in self.extra:
             seen = own(seen, generator)
         seen = seen * 255
         logits = self.network(normalize(seen, self.network).contiguous(memory_format=torch.channels_last)).float()
-        logits = logits[: len(labels)]  # guests have no label
+        logits = logits[: len(labels)]  # the others have no label
         loss = self.objective(logits, labels)
         if self.config.augment.mixup > 0:
             share = drawn.weight.to(loss.device)

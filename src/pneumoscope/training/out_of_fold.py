@@ -371,7 +371,7 @@ def _training_run_of(meta: BundleMeta, folds: Folds, bundle: Path) -> tuple[Trai
             remedy="Give the bundle that it was made from",
         )
     known = {name: value for name, value in meta.provenance.config.items() if name in TrainConfig.__struct_fields__}
-    config = msgspec.convert(known, TrainConfig)
+    config = TrainConfig.from_dict(known)
     split = split_for(folds.manifest, config)
     if split.sha256 != meta.provenance.split_sha256 or meta.class_names != folds.manifest.classes:
         raise TrainingError(

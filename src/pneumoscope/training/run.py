@@ -134,7 +134,7 @@ def train(
     split = split_for(manifest, config)
     _plans(manifest, config)  # refused now, and not after the first network
     finished = folder.summary.exists() and not fresh
-    guests = None if finished else unlabelled_films_for(config, spec, first=len(manifest), progress=progress)
+    unlabelled = None if finished else unlabelled_films_for(config, spec, first=len(manifest), progress=progress)
     # Only now, when nothing is wrong with what was asked, is the folder claimed.
     with folder.claimed(config, manifest, fresh=fresh) as resumed:
         if resumed and folder.summary.exists():
@@ -147,7 +147,7 @@ def train(
             network=network,
             reference=reference,
             split=split,
-            guests=guests,
+            unlabelled=unlabelled,
             progress=progress,
             engine=engine,
             folds=folds,
@@ -164,7 +164,7 @@ def _train(
     network: Network,
     reference: str,
     split: Split,
-    guests: UnlabelledFilms | None,
+    unlabelled: UnlabelledFilms | None,
     progress: bool,
     engine: Engine,
     folds: Sequence[Path],
@@ -182,7 +182,7 @@ def _train(
             f"No class is named like a normal one: {len(manifest.classes)} classes are told from each other, and the "
             f"two-way figures from {reference} (data.negative names a class without the finding)"
         )
-    parts, images, labels = _parts(manifest, split, spec, guests, progress=progress)
+    parts, images, labels = _parts(manifest, split, spec, unlabelled, progress=progress)
     started = time.monotonic()
     fitted = engine.fit(network, parts, manifest.positive, config, out)
     minutes = (time.monotonic() - started) / 60
@@ -299,7 +299,7 @@ def _plans(manifest: Manifest, config: TrainConfig) -> dict[str, TrainConfig]:
 
 
 def _parts(
-    manifest: Manifest, split: Split, spec: PreprocessSpec, guests: UnlabelledFilms | None, *, progress: bool
+    manifest: Manifest, split: Split, spec: PreprocessSpec, unlabelled: UnlabelledFilms | None, *, progress: bool
 ) -> tuple[TrainingData, NDArray[np.uint8], NDArray[np.int64] | NDArray[np.bool_]]:
     """The films to learn from and to choose by, the films as they are read, and their labels."""
     folder = Settings.from_environment().cache.expanduser()
@@ -308,7 +308,7 @@ def _parts(
     labels = manifest.labels
     sites = np.searchsorted(manifest.site_names, [film.site for film in manifest.films])
     train, val = split.parts["train"], split.parts["val"]
-    return TrainingData(learned, labels, train, val, read=images, guests=guests, sites=sites), images, labels
+    return TrainingData(learned, labels, train, val, read=images, unlabelled=unlabelled, sites=sites), images, labels
 
 
 def _calibrated(
@@ -356,14 +356,14 @@ def unlabelled_films_for(
         ConfigError: They cannot sit in a batch whose films are mixed with each other.
         DatasetError: They cannot be read.
     """
-    if not (config.data.guests and config.augment.guests):
+    if not (config.data.unlabelled and config.augment.unlabelled):
         return None
     if config.augment.mixup:
         raise ConfigError(
             "films without labels cannot be mixed into labelled ones",
             where="augment.mixup",
-            remedy="Set augment.mixup=0, or leave data.guests out",
+            remedy="Set augment.mixup=0, or leave data.unlabelled out",
         )
     return read_unlabelled_films(
-        config.data.guests, replace(spec, trim=0.0), config.augment.guests, first=first, progress=progress
+        config.data.unlabelled, replace(spec, trim=0.0), config.augment.unlabelled, first=first, progress=progress
     )

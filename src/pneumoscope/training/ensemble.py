@@ -123,7 +123,7 @@ class _LoadedMembers:
 
 
 def _member_note(config: TrainConfig, first: TrainConfig, folder: RunFolder) -> dict[str, Any]:
-    """What the provenance says of a member: seed, time, epochs, films without labels, and what differs from the first."""
+    """What the provenance says of a member: seed, time, epochs, unlabelled films, and what differs from the first."""
     own, base = msgspec.to_builtins(config), msgspec.to_builtins(first)
     differs = {
         f"{section}.{key}": value

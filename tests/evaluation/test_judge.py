@@ -360,3 +360,20 @@ def test_a_subgroup_that_is_worse_is_found() -> None:
     assert by_name["c"]["AUC"].p_adjusted < 1e-6
     assert by_name["c"]["AUC"].difference < -0.2
     assert by_name["a"]["recall (half)"].method == "Fisher"
+
+
+def test_a_judgement_of_version_1_is_read_with_the_names_of_today(tmp_path: Path, whole: EvaluationResult) -> None:
+    document = json.loads(whole.to_json())
+    document["schema_version"] = 1
+    document["reliability"] = [
+        {{"mean_predicted": "said", "observed_fraction": "so"}.get(key, key): value for key, value in bins.items()}
+        for bins in document["reliability"]
+    ]
+    del document["across_sites"]
+    if document["three_way"]:
+        for metric in document["three_way"]["metrics"]:
+            metric["name"] = metric["name"].replace("indeterminate rate", "left open")
+    (tmp_path / "old.json").write_text(json.dumps(document))
+    old = EvaluationResult.load(tmp_path / "old.json")
+    assert old.reliability == whole.reliability
+    assert old.three_way == whole.three_way

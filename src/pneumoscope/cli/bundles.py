@@ -216,7 +216,7 @@ def _band(band: ThreeWayPoint) -> Table:
             "thresholds": f"absent below {band.lower:.4g}, called from {band.upper:.4g}, indeterminate between",
             "missed": _rate(band.missed),
             "false calls": _rate(band.false_calls),
-            "left open": _rate(band.between),
+            "indeterminate rate": _rate(band.between),
             "of those called": f"sensitivity {_rate(band.sensitivity)}, specificity {_rate(band.specificity)}",
             "rule": band.rule,
             "chosen on": band.chosen_on,

@@ -148,7 +148,7 @@ def _three_way(old: BundleMeta, made: Recalibrated) -> Table:
     names = {
         "missed": f"{old.finding} said to be absent",
         "false_calls": f"called without {old.finding}",
-        "between": "left open (indeterminate)",
+        "between": "indeterminate",
     }
     for key, name in names.items():
         before = "-" if made.before.band is None else _rate(getattr(made.before.band, key))

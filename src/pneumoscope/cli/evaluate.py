@@ -260,6 +260,10 @@ def _print_result(done: EvaluationOutput) -> None:
         shown.add_row("" if at == last else at, row.name, value, interval, films)
         last = at
     show(shown)
+    if judgement.across_sites:
+        from pneumoscope.cli.train import show_sites
+
+        show_sites(judgement.across_sites, "By site, at the system's own thresholds")
     for limit in judgement.limits:
         output().print(f"- {limit}", markup=False, soft_wrap=True)
     if done.files:

@@ -17,11 +17,21 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from pneumoscope.data.manifest import FilmRow, Manifest
-    from pneumoscope.model.schema import BundleMeta
+    from pneumoscope.model.schema import BundleMeta, ExpectedRates
     from pneumoscope.training.config import TrainConfig
     from pneumoscope.training.out_of_fold import OutOfFoldCalibration
 
-__all__ = ["augment", "cross_calibrate", "ensemble", "load_config", "load_manifest", "networks", "print_run", "train"]
+__all__ = [
+    "augment",
+    "cross_calibrate",
+    "ensemble",
+    "load_config",
+    "load_manifest",
+    "networks",
+    "print_run",
+    "show_sites",
+    "train",
+]
 
 
 def networks(
@@ -318,10 +328,6 @@ def cross_calibrate(
 
 def show_expected(meta: BundleMeta) -> None:
     """What to expect elsewhere: each left-out site or block, and over the sites."""
-    from rich.table import Table
-
-    from pneumoscope.cli.console import show
-
     blocks = any(expected.basis == "blocks" for expected in meta.expected)
     title = (
         "On films of the lowest numbers of each hospital, which were not learned from, by thresholds that the other "
@@ -329,8 +335,17 @@ def show_expected(meta: BundleMeta) -> None:
         if blocks
         else "At hospitals that were not learned from, by thresholds that other hospitals chose"
     )
+    show_sites(meta.expected, title)
+
+
+def show_sites(summaries: Sequence[ExpectedRates], title: str) -> None:
+    """Each site, the mean over them, and, of whole sites, a further one: by preset."""
+    from rich.table import Table
+
+    from pneumoscope.cli.console import show
+
     table = Table("preset", "site", "films", "sensitivity", "specificity", "AUC", title=title, title_justify="left")
-    for expected in meta.expected:
+    for expected in summaries:
         for site in expected.sites:
             worst = " (worst)" if site.site == expected.worst else ""
             area = "" if site.auc is None else f"{site.auc.value:.3f}"
@@ -351,7 +366,7 @@ def show_expected(meta: BundleMeta) -> None:
             "",
             *(f"{mean.value:.3f} ({mean.low:.3f} to {mean.high:.3f})" for mean in means),
         )
-        if not blocks:
+        if expected.basis == "sites":
             table.add_row(
                 expected.preset,
                 "a further site",
@@ -377,7 +392,7 @@ def _chosen(made: OutOfFoldCalibration) -> Table:
         table.add_row(f"threshold, {point.preset}", threshold, f"{point.threshold:.4f}")
     if new.band is not None:
         before = "" if old.band is None else f"{old.band.lower:.4f} to {old.band.upper:.4f}"
-        table.add_row("left open", before, f"{new.band.lower:.4f} to {new.band.upper:.4f}")
+        table.add_row("indeterminate", before, f"{new.band.lower:.4f} to {new.band.upper:.4f}")
     for level in new.conformal:
         was_level = next((each for each in old.conformal if each.coverage == level.coverage), None)
         for index, name in enumerate(new.class_names):

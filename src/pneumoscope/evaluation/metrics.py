@@ -24,6 +24,7 @@ from pneumoscope.evaluation.result import (
     ReliabilityBins,
     ThreeWayMetrics,
 )
+from pneumoscope.evaluation.site_metrics import site_metrics
 from pneumoscope.evaluation.subgroups import MAX_GROUPS, subgroup_metrics
 from pneumoscope.model.schema import THREE_WAY
 from pneumoscope.stats import confusion
@@ -134,6 +135,7 @@ def compute_metrics(
         fixed=fixed,
         decision=decision,
         subgroups=groups,
+        across_sites=site_metrics(table),
         refused=table.refused,
         draws=draws,
         seed=seed,
@@ -193,9 +195,9 @@ def three_way_metrics(table: PredictionTable, calculator: MetricCalculator) -> T
             calculator.proportion("false calls", called, ~truth),
             calculator.proportion("recall of the decided", called, truth & decided),
             calculator.proportion("specificity of the decided", cleared, ~truth & decided),
-            calculator.proportion("left open", ~decided),
-            calculator.proportion("left open with", ~decided, truth),
-            calculator.proportion("left open without", ~decided, ~truth),
+            calculator.proportion("indeterminate rate", ~decided),
+            calculator.proportion("indeterminate rate with", ~decided, truth),
+            calculator.proportion("indeterminate rate without", ~decided, ~truth),
         ),
     )
 
@@ -250,8 +252,8 @@ def reliability_bins(table: PredictionTable) -> tuple[ReliabilityBins, ...]:
         found.append(
             ReliabilityBins(
                 of=name,
-                said=tuple(bins.mean_probability.tolist()),
-                so=tuple(one.value for one in bins.observed),
+                mean_predicted=tuple(bins.mean_probability.tolist()),
+                observed_fraction=tuple(one.value for one in bins.observed),
                 low=tuple(one.low for one in bins.observed),
                 high=tuple(one.high for one in bins.observed),
                 films=tuple(one.n for one in bins.observed),

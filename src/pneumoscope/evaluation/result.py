@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pneumoscope.evaluation.predictions import RefusedFilm  # noqa: TC001 - msgspec reads the annotations
 from pneumoscope.evaluation.serialization import json_schema, read_document, to_json, write_document
+from pneumoscope.model.schema import ExpectedRates  # noqa: TC001 - likewise
 from pneumoscope.settings import NOTICE
 from pneumoscope.stats.metrics import Metric, frame_of, html_table
 
@@ -55,20 +56,20 @@ class RocPoints:
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBins:
-    """What was said and what was so, in bins of equal width; empty ones are left out.
+    """Predicted probability and observed frequency, in bins of equal width; empty ones are left out.
 
     Attributes:
         of: The finding, or a class.
-        said: Mean probability.
-        so: Share of the films for which it is true.
+        mean_predicted: Mean probability.
+        observed_fraction: Share of the films for which it is true.
         low: Wilson's interval.
         high: Likewise.
         films: In the bin.
     """
 
     of: str
-    said: tuple[float, ...]
-    so: tuple[float, ...]
+    mean_predicted: tuple[float, ...]
+    observed_fraction: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
     films: tuple[int, ...]
@@ -135,7 +136,7 @@ class DecisionCurve:
     act_on_all: tuple[float, ...]
 
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +199,8 @@ class ThreeWayMetrics:
         upper: At or above it the finding is called.
         chosen: How and on which films they were chosen, in words.
         metrics: "missed" (of the films with the finding, those below), "false calls" (of those without, those at or
-            above), "recall of the decided", "specificity of the decided", "left open", "left open with", "left open
-            without", each with its 95 % interval.
+            above), "recall of the decided", "specificity of the decided", "indeterminate rate", "indeterminate rate
+            with", "indeterminate rate without", each with its 95 % interval.
     """
 
     lower: float
@@ -304,6 +305,8 @@ class EvaluationResult:
         fixed: Recall at fixed specificities, then the reverse.
         decision: Net benefit.
         subgroups: Those that the table knows.
+        across_sites: Where the films are of several sites: by operating point each site, and what a further one is to
+            expect.
         refused: The films without a probability.
         limits: What these figures cannot say, each a sentence.
         draws: Of the bootstrap.
@@ -333,6 +336,7 @@ class EvaluationResult:
     fixed: tuple[FixedRateMetric, ...] = ()
     decision: DecisionCurve | None = None
     subgroups: tuple[Subgroup, ...] = ()
+    across_sites: tuple[ExpectedRates, ...] = ()
     refused: tuple[RefusedFilm, ...] = ()
     limits: tuple[str, ...] = ()
     draws: int = 2000
@@ -391,7 +395,26 @@ class EvaluationResult:
         Raises:
             DatasetError: The file is missing, no judgement, or of a newer pneumoscope.
         """
-        return read_document(path, cls, what="judgement", newest=SCHEMA_VERSION)
+        return read_document(path, cls, what="judgement", newest=SCHEMA_VERSION, upgrade=_upgraded)
+
+
+_SINCE_2 = {"said": "mean_predicted", "so": "observed_fraction"}
+
+
+def _upgraded(document: Any) -> Any:
+    """A document of version 1 with the names of version 2: of the reliability bins and the three-way call."""
+    if not isinstance(document, dict) or document.get("schema_version") != 1:
+        return document
+    found = dict(document)
+    found["reliability"] = [
+        {_SINCE_2.get(key, key): value for key, value in bins.items()} for bins in found.get("reliability", [])
+    ]
+    if three := found.get("three_way"):
+        metrics = [
+            {**metric, "name": metric["name"].replace("left open", "indeterminate rate")} for metric in three["metrics"]
+        ]
+        found["three_way"] = {**three, "metrics": metrics}
+    return found
 
 
 def schema() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pneumoscope.errors import DatasetError
 from pneumoscope.storage import write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from os import PathLike
 
 __all__ = ["json_schema", "read_document", "to_json", "write_document"]
@@ -37,7 +38,14 @@ def write_document(document: object, path: str | PathLike[str]) -> None:
     write_atomically(path, to_json(document))
 
 
-def read_document(path: str | PathLike[str], kind: type[T], *, what: str, newest: int | None = None) -> T:
+def read_document(
+    path: str | PathLike[str],
+    kind: type[T],
+    *,
+    what: str,
+    newest: int | None = None,
+    upgrade: Callable[[Any], Any] | None = None,
+) -> T:
     """Read what ``write_document`` wrote.
 
     Args:
@@ -45,6 +53,7 @@ def read_document(path: str | PathLike[str], kind: type[T], *, what: str, newest
         kind: The dataclass.
         what: It is, in words: "judgement".
         newest: The highest ``schema_version`` that is understood; None where the document has none.
+        upgrade: Gives a document of an older version the names of today.
 
     Raises:
         DatasetError: The file is missing, no such document, or of a newer pneumoscope.
@@ -58,6 +67,8 @@ def read_document(path: str | PathLike[str], kind: type[T], *, what: str, newest
                 where=path,
                 remedy="Upgrade with: pip install --upgrade pneumoscope",
             )
+        if upgrade is not None:
+            return msgspec.convert(upgrade(msgspec.json.decode(data)), kind)
         return msgspec.json.decode(data, type=kind)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()

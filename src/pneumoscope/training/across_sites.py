@@ -26,9 +26,8 @@ from pneumoscope.data.manifest import Manifest
 from pneumoscope.errors import TrainingError, UsageError
 from pneumoscope.model.bundle import read_bundle, write_bundle
 from pneumoscope.model.decide import calibrated_probabilities
-from pneumoscope.model.schema import BundleMetric, Calibrator, ExpectedRates, SiteRates, SiteSummary
+from pneumoscope.model.schema import BundleMetric, Calibrator, ExpectedRates, SiteRates
 from pneumoscope.stats.calibration import fit_temperature_and_bias
-from pneumoscope.stats.meta_analysis import pool_proportions
 from pneumoscope.stats.metrics import metrics
 from pneumoscope.stats.proportions import Proportion, clustered_rate
 from pneumoscope.stats.roc import delong
@@ -161,7 +160,7 @@ def choose_across_sites(
     points, expected = [], []
     for preset, threshold in chosen.items():
         rates = tuple(_rates(site, side, *elsewhere[site.name][preset]) for site in sites)
-        pooled = _expected(preset, rates, basis)
+        pooled = ExpectedRates.over(preset, rates, basis)
         expected.append(pooled)
         point = operating_point_of(preset, threshold, threshold.sensitivity, threshold.specificity, films)
         points.append(
@@ -258,24 +257,6 @@ def _rates(site: LeftOutSite, side: NDArray[np.bool_], correction: Calibrator, t
         specificity=clustered_rate(~called[~truth], site.patients[~truth]),
         auc=BundleMetric(value=area.value, n=len(truth), low=area.low, high=area.high),
     )
-
-
-def _expected(preset: str, rates: tuple[SiteRates, ...], basis: Literal["sites", "blocks"]) -> ExpectedRates:
-    summaries = []
-    for which in ("sensitivity", "specificity"):
-        pooled = pool_proportions([getattr(rate, which) for rate in rates])
-        summaries.append(
-            SiteSummary(
-                value=pooled.value,
-                low=pooled.low,
-                high=pooled.high,
-                predicted_low=pooled.predicted_low,
-                predicted_high=pooled.predicted_high,
-                tau2=pooled.tau2,
-            )
-        )
-    worst = min(rates, key=lambda rate: rate.sensitivity.value + rate.specificity.value)
-    return ExpectedRates(preset, rates, summaries[0], summaries[1], worst.site, basis)
 
 
 def _stated(summary: SiteSummary, rates: Sequence[Proportion]) -> Proportion:

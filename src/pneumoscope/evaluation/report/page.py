@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pneumoscope.evaluation.report.context import ReportContext
 from pneumoscope.evaluation.report.engine import render_markdown, render_page, report_environment
-from pneumoscope.evaluation.report.sites import draw_sites, sites_section
+from pneumoscope.evaluation.report.sites import draw_sites, judged_sites_section, sites_section
 from pneumoscope.evaluation.report.summary import limitations_section, methods_section, report_page
 from pneumoscope.evaluation.report.svg import FigureSet
 from pneumoscope.model.bundle import read_bundle
@@ -110,6 +110,7 @@ def _report(facts: ReportContext, target: Path, step: Callable[[str], None]) -> 
     sections = (
         *([sites] if sites is not None else []),
         *performance_sections(facts, album),
+        *([judged] if (judged := judged_sites_section(facts)) is not None else []),
         robustness_section(facts, album),
         explanation_section(facts, album),
         failures,

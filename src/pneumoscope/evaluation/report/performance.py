@@ -90,7 +90,7 @@ def _operating_points(facts: ReportContext, album: FigureSet) -> Section:
     if three is not None:
         rows = []
         for metric in three.metrics:
-            name = metric.name.replace("left open", "indeterminate rate")  # as results before 0.4 call it
+            name = metric.name
             title, what = _THREE_WAY.get(name, (name, ""))
             said = what.format(finding=facts.finding)
             rows.append(Row(title.format(finding=facts.finding), (words.cell(metric),), said))

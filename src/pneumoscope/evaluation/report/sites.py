@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pneumoscope.model.schema import BundleMetric, ExpectedRates, SiteSummary
     from pneumoscope.types.proportion import Proportion
 
-__all__ = ["draw_sites", "expected_groups", "sites_section"]
+__all__ = ["draw_sites", "expected_groups", "judged_sites_section", "sites_section"]
 
 _WHERE = {"sites": "at a new hospital", "blocks": "on other films of the same hospitals"}
 _HEADINGS = {"sites": "Leave-one-site-out validation", "blocks": "Left-out block validation"}
@@ -76,36 +76,60 @@ def sites_section(facts: ReportContext, figures: FigureSet | None = None) -> Sec
         blocks.append(
             Text(f"With {few} sites the prediction interval says next to nothing: more sites are needed.", "warn")
         )
-    for one in found:
-        rows = [
-            Row(
-                site.site,
-                (
-                    Cell(f"{site.films:,}"),
-                    _rate(site.sensitivity),
-                    _rate(site.specificity),
-                    Cell("not computed", faint=True) if site.auc is None else _metric(site.auc),
-                ),
-                "worst site" if site.site == one.worst else "",
-            )
-            for site in one.sites
-        ]
-        rows.append(
-            Row("Mean over sites", (Cell(""), *(_mean(rate) for _, rate in _summaries(one)), Cell("")),
-                "random effects, 95 % interval")
-        )  # fmt: skip
-        if basis == "sites":
-            rows.append(
-                Row("A new site", (Cell(""), *(_prediction(rate) for _, rate in _summaries(one)), Cell("")),
-                    "95 % prediction interval")
-            )  # fmt: skip
-        head = ("Site", "Films", "Recall (sensitivity)", "Specificity", "AUC")
-        blocks.append(Table(f"sites-{one.preset}", f"{_CAPTIONS[basis]}, at {one.preset}", head, tuple(rows)))
+    blocks += [_site_table(one, f"sites-{one.preset}", f"{_CAPTIONS[basis]}, at {one.preset}") for one in found]
     return Section(
         "sites",
         _HEADINGS[basis],
         (*blocks, *(figures.starting("sites-") if figures is not None else ())),
     )
+
+
+def judged_sites_section(facts: ReportContext) -> Section | None:
+    """The sites that the judged films are of: each, the worst, the mean, a further one; None where they are of one."""
+    found = facts.judgement.across_sites
+    if not found:
+        return None
+    blocks: list[Block] = [
+        Text(
+            "The films are of several sites. A pooled figure hides a site that fares badly: each is judged by itself, at "
+            "the system's own threshold. The mean is that of a random-effects model, and the prediction interval says "
+            "where the rate of a further site of this kind is to be expected."
+        )
+    ]
+    if len(found[0].sites) < 3:
+        blocks.append(Text(f"With {len(found[0].sites)} sites the prediction interval says next to nothing.", "warn"))
+    blocks += [
+        _site_table(one, f"judged-sites-{one.preset}", f"Sites of these films, at {one.preset}") for one in found
+    ]
+    return Section("judged-sites", "Performance by site", tuple(blocks))
+
+
+def _site_table(one: ExpectedRates, key: str, caption: str) -> Table:
+    """Each site, the mean over them, and, of whole sites, a further one."""
+    rows = [
+        Row(
+            site.site,
+            (
+                Cell(f"{site.films:,}"),
+                _rate(site.sensitivity),
+                _rate(site.specificity),
+                Cell("not computed", faint=True) if site.auc is None else _metric(site.auc),
+            ),
+            "worst site" if site.site == one.worst else "",
+        )
+        for site in one.sites
+    ]
+    rows.append(
+        Row("Mean over sites", (Cell(""), *(_mean(rate) for _, rate in _summaries(one)), Cell("")),
+            "random effects, 95 % interval")
+    )  # fmt: skip
+    if one.basis == "sites":
+        rows.append(
+            Row("A new site", (Cell(""), *(_prediction(rate) for _, rate in _summaries(one)), Cell("")),
+                "95 % prediction interval")
+        )  # fmt: skip
+    head = ("Site", "Films", "Recall (sensitivity)", "Specificity", "AUC")
+    return Table(key, caption, head, tuple(rows))
 
 
 def draw_sites(facts: ReportContext, figures: FigureSet) -> None:

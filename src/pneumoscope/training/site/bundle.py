@@ -350,7 +350,7 @@ def _figures(auc: Auc, after: SiteMetrics, gate: SiteQualityLimits | None) -> di
     if after.band is not None:
         found["missed (three-way)"] = _figure(after.band.missed)
         found["false calls (three-way)"] = _figure(after.band.false_calls)
-        found["left open (three-way)"] = _figure(after.band.between)
+        found["indeterminate rate (three-way)"] = _figure(after.band.between)
     for level, by_class in after.coverage.items():
         for name, rate in by_class.items():
             found[f"{100 * level:g} % sets hold {name}"] = _figure(rate)

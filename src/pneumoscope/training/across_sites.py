@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pneumoscope.model.schema import BundleMeta, Conformal, OperatingPoint, ThreeWayPoint
+    from pneumoscope.model.schema import BundleMeta, Conformal, OperatingPoint, SiteSummary, ThreeWayPoint
     from pneumoscope.training.config import CalibrationConfig
 
 __all__ = [

@@ -91,7 +91,7 @@ def judged_sites_section(facts: ReportContext) -> Section | None:
         return None
     blocks: list[Block] = [
         Text(
-            "The films are of several sites. A pooled figure hides a site that fares badly: each is judged by itself, at "
+            "The films are of several sites. A pooled figure hides a site that fares badly: each is judged alone, at "
             "the system's own threshold. The mean is that of a random-effects model, and the prediction interval says "
             "where the rate of a further site of this kind is to be expected."
         )

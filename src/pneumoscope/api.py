@@ -6,7 +6,6 @@ is imported before it is used, and no torch before a training begins.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from os import PathLike, fspath
 from pathlib import Path
@@ -267,28 +266,35 @@ def evaluate(
         BundleError: The bundle cannot be used.
         MissingExtra: The extra ``evaluate`` is not installed.
     """
+    from pneumoscope.data.manifest import Manifest
+    from pneumoscope.evaluation.evaluate import EvaluationInput
     from pneumoscope.evaluation.evaluate import evaluate as run_evaluation
+    from pneumoscope.evaluation.inputs import EvaluationRequest, gather_predictions, with_thresholds
     from pneumoscope.evaluation.metrics import compute_metrics
     from pneumoscope.evaluation.predictions import PredictionTable
 
     if (robustness or explanation) and out is None:
         raise UsageError("robustness and explanation checks write their results", remedy="Give out, a folder")
-    bundle = None
     if isinstance(system, PredictionTable):
-        table = system
+        found = EvaluationInput(system if not thresholds else with_thresholds(system, thresholds))
     else:
-        table, bundle = _predictions(system, data, part=part, limit=limit, out=out, progress=progress)
-    if thresholds:
-        words = dict.fromkeys(thresholds, _GIVEN)
-        table = replace(table, thresholds=dict(thresholds), chosen=words, band=None)
+        found = gather_predictions(
+            EvaluationRequest(
+                system=_system_path(system),
+                data=data if data is None or isinstance(data, Manifest) else Path(data),
+                part=part,
+                thresholds=thresholds or {},
+                limit=limit,
+                journal=None if out is None else Path(out),
+                fresh=fresh,
+            ),
+            progress=progress,
+        )
     if out is None:
-        return compute_metrics(table, draws=draws, seed=seed)
-    reader = None if bundle is None else load(bundle)
+        return compute_metrics(found.table, draws=draws, seed=seed)
     return run_evaluation(
-        table,
+        found,
         out,
-        reader=reader,
-        bundle=bundle,
         draws=draws,
         seed=seed,
         stress_films=100 if robustness else 0,
@@ -457,31 +463,3 @@ def _setting(value: object) -> str:
 def _system_path(system: str | PathLike[str] | Run) -> str:
     """The path or name of a system; of a run, its folder."""
     return fspath(system) if isinstance(system, str | PathLike) else fspath(system.folder.path)
-
-
-def _predictions(
-    system: str | PathLike[str] | Run,
-    data: DataSet | None,
-    *,
-    part: str | None,
-    limit: int | None,
-    out: str | PathLike[str] | None,
-    progress: bool,
-) -> tuple[PredictionTable, Path | None]:
-    """What a system says of films; and its bundle, if it has one."""
-    from pneumoscope.evaluation.evaluate import JOURNAL_FILE
-    from pneumoscope.evaluation.inference import predict
-    from pneumoscope.evaluation.prediction_files import is_predictions, read_predictions
-    from pneumoscope.evaluation.systems import BundleSystem
-    from pneumoscope.model.bundle import find_bundle
-
-    given = _system_path(system)
-    if is_predictions(given):
-        return read_predictions(given, part=None if part == "all" else part, every_part=part == "all"), None
-    run = Path(given) if Path(given).is_dir() else None
-    if run is None and data is None:
-        raise UsageError("a bundle is evaluated on films", where=given, remedy="Give data, labelled films")
-    bundle = find_bundle(given if run is None else str(run / "bundle.onnx"))
-    films = _films(data if data is not None else str(run), part=part, limit=limit)
-    parts = None if out is None else Path(out) / JOURNAL_FILE
-    return predict(BundleSystem(bundle), films, parts=parts, progress=progress), bundle

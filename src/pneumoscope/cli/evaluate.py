@@ -199,17 +199,13 @@ def evaluate(  # noqa: PLR0917 - typer makes them options
         persons = () if readers is None else reader_points(readers, judged.table)
         with current_step(bars=("stress", "evidence")) as step:
             done = run_evaluation(
-                judged.table,
+                judged,
                 out,
-                reader=judged.reader,
-                bundle=judged.bundle,
-                run=judged.run,
                 readers=persons,
                 draws=draws,
                 seed=seed,
                 stress_films=stress_films if stress else 0,
                 sanity=sanity,
-                boxes=judged.boxes,
                 fresh=fresh,
                 progress=True,
                 step=step,

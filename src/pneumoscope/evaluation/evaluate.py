@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pneumoscope.evaluation.training_run import FinishedRun
     from pneumoscope.model.reader import Reader
 
-__all__ = ["JOURNAL_FILE", "EvaluationOutput", "check_folder", "evaluate"]
+__all__ = ["JOURNAL_FILE", "EvaluationInput", "EvaluationOutput", "check_folder", "evaluate"]
 
 JOURNAL_FILE = "predictions.jsonl"
 """The file of parts in an evaluation's folder."""
@@ -50,19 +50,34 @@ class EvaluationOutput:
     seconds: dict[str, float]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class EvaluationInput:
+    """Predictions, and what made them.
+
+    Attributes:
+        table: The predictions.
+        reader: Of the bundle; None for other systems.
+        bundle: Its file; likewise.
+        run: The finished run that the bundle lies in; likewise.
+        boxes: By path of the film, what a radiologist drew around findings.
+    """
+
+    table: PredictionTable
+    reader: Reader | None = None
+    bundle: Path | None = None
+    run: FinishedRun | None = None
+    boxes: Mapping[str, str] = field(default_factory=dict)
+
+
 def evaluate(
-    table: PredictionTable,
+    found: EvaluationInput,
     out: str | PathLike[str],
     *,
-    reader: Reader | None = None,
-    bundle: Path | None = None,
-    run: FinishedRun | None = None,
     readers: Sequence[ReaderPoint] = (),
     draws: int = 2000,
     seed: int = 0,
     stress_films: int = 0,
     sanity: bool = False,
-    boxes: Mapping[str, str] | None = None,
     fresh: bool = False,
     progress: bool = False,
     step: Callable[[str], None] = lambda _: None,
@@ -73,17 +88,14 @@ def evaluate(
     they stopped when the same call is made again.
 
     Args:
-        table: Films, labels, probabilities.
+        found: The predictions, and what made them; without a bundle and its reader robustness and evidence are left
+            out.
         out: The folder.
-        reader: Of the bundle that made the table; None leaves stress out.
-        bundle: Its file; None leaves stress and evidence out.
-        run: The finished run that made the bundle, for its training curves.
         readers: Persons who read the same films.
         draws: Of the bootstrap.
         seed: Of all that is drawn.
         stress_films: Films of the corruption sweep, drawn by chance; 0 leaves it out.
         sanity: Check the evidence.
-        boxes: By path of the film, what a reader drew around findings: the evidence is then held against them.
         fresh: Write over the evaluation of another system that the folder holds.
         progress: Show bars if a person looks at standard error.
         step: Told the name of each step as it begins, those of the report too.
@@ -93,6 +105,7 @@ def evaluate(
         MissingExtra: pyarrow, matplotlib or jinja2 is not installed.
         StorageError: The disk is full or the folder cannot be written.
     """
+    table, reader, bundle = found.table, found.reader, found.bundle
     check_folder(out, table.system, fresh=fresh)
     folder = make_folder(out)
     seconds: dict[str, float] = {}
@@ -112,7 +125,7 @@ def evaluate(
     if reader is not None and bundle is not None and (stress_films or sanity):
         from pneumoscope.evaluation.dataset import films_of_table, stratified_sample  # noqa: PLC0415 - only where it is used
 
-        films = films_of_table(table, boxes)
+        films = films_of_table(table, found.boxes)
         if stress_films:
             from pneumoscope.evaluation.robustness.sweep import run_corruption_sweep  # noqa: PLC0415
 
@@ -138,7 +151,7 @@ def evaluate(
             sanity=checked,
             readers=readers,
             bundle=bundle,
-            run=run,
+            run=found.run,
             step=lambda name: step(f"report: {name}"),
         )
     return EvaluationOutput(judgement, swept, checked, (*pages, *files), seconds)

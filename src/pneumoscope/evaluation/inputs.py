@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pneumoscope.data.manifest import Manifest
 from pneumoscope.errors import PneumoscopeError, UsageError
 from pneumoscope.evaluation.dataset import evaluation_films, match_to_dataset
-from pneumoscope.evaluation.evaluate import JOURNAL_FILE, check_folder
+from pneumoscope.evaluation.evaluate import JOURNAL_FILE, EvaluationInput, check_folder
 from pneumoscope.evaluation.inference import predict
 from pneumoscope.evaluation.prediction_files import is_predictions, read_predictions
 from pneumoscope.evaluation.systems import BundleSystem, OnnxSpec, OnnxSystem
@@ -20,11 +21,10 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from pneumoscope.evaluation.predictions import PredictionTable
-    from pneumoscope.model.reader import Reader
 
     PathArgument = str | PathLike[str]
 
-__all__ = ["EvaluationInput", "EvaluationRequest", "gather_predictions"]
+__all__ = ["EvaluationRequest", "gather_predictions", "with_thresholds"]
 
 _USAGE = "Give BUNDLE and DATA, a run's folder alone, or --table FILE (and the DATA that it speaks of)"
 _GIVEN = "given by the person who judged"
@@ -50,7 +50,7 @@ class EvaluationRequest:
     """
 
     system: str | None = None
-    data: Path | None = None
+    data: Path | Manifest | None = None
     table: Path | None = None
     part: str | None = None
     spec: Path | None = None
@@ -61,25 +61,6 @@ class EvaluationRequest:
     limit: int | None = None
     journal: Path | None = None
     fresh: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EvaluationInput:
-    """Predictions, and what made them.
-
-    Attributes:
-        table: The predictions.
-        reader: Of the bundle; None for other systems.
-        bundle: Its file; likewise.
-        run: The finished run that the bundle lies in; likewise.
-        boxes: By path of the film, what a radiologist drew around findings.
-    """
-
-    table: PredictionTable
-    reader: Reader | None = None
-    bundle: Path | None = None
-    run: FinishedRun | None = None
-    boxes: Mapping[str, str] = field(default_factory=dict)
 
 
 def gather_predictions(asked: EvaluationRequest, *, progress: bool = False) -> EvaluationInput:
@@ -95,7 +76,7 @@ def gather_predictions(asked: EvaluationRequest, *, progress: bool = False) -> E
         BundleError: The bundle cannot be used.
     """
     table, system, data = asked.table, asked.system, asked.data
-    if table is None and data is None and system is not None and is_predictions(system):
+    if table is None and system is not None and is_predictions(system):
         table, system = Path(system), None
     if table is not None:
         if (system is not None and data is not None) or asked.spec is not None:
@@ -107,12 +88,12 @@ def gather_predictions(asked: EvaluationRequest, *, progress: bool = False) -> E
     data = run if data is None else data
     if data is None:
         raise UsageError("a bundle is judged on films", where=system, remedy=_USAGE)
-    if is_predictions(data):
+    if not isinstance(data, Manifest) and is_predictions(data):
         raise UsageError("these films have their predictions already", where=data, remedy="Judge it with --table FILE")
     return _from_films(system if run is None else str(run / "bundle.onnx"), data, asked, progress=progress)
 
 
-def _from_table(file: Path, data: Path | None, asked: EvaluationRequest) -> PredictionTable:
+def _from_table(file: Path, data: Path | Manifest | None, asked: EvaluationRequest) -> PredictionTable:
     # With a data set, the part is one of the data set's.
     every_part = asked.part == "all" or data is not None
     table = read_predictions(
@@ -134,7 +115,7 @@ def _from_table(file: Path, data: Path | None, asked: EvaluationRequest) -> Pred
     return table
 
 
-def _from_films(bundle: str, data: Path, asked: EvaluationRequest, *, progress: bool) -> EvaluationInput:
+def _from_films(bundle: str, data: Path | Manifest, asked: EvaluationRequest, *, progress: bool) -> EvaluationInput:
     path = find_bundle(bundle)
     system = BundleSystem(path) if asked.spec is None else OnnxSystem(path, OnnxSpec.load(asked.spec))
     if asked.journal is not None:
@@ -149,14 +130,15 @@ def _from_films(bundle: str, data: Path, asked: EvaluationRequest, *, progress: 
         progress=progress,
     )
     if asked.thresholds:
-        table = _with_thresholds(table, asked.thresholds)
+        table = with_thresholds(table, asked.thresholds)
     if isinstance(system, BundleSystem):
         boxes = {film.path: film.boxes for film in films.films if film.boxes}
         return EvaluationInput(table, system.reader, path, _finished(path.parent), boxes)
     return EvaluationInput(table)
 
 
-def _with_thresholds(table: PredictionTable, thresholds: Mapping[str, float]) -> PredictionTable:
+def with_thresholds(table: PredictionTable, thresholds: Mapping[str, float]) -> PredictionTable:
+    """The same predictions with prespecified operating points in place of the system's."""
     return replace(table, thresholds=dict(thresholds), chosen=dict.fromkeys(thresholds, _GIVEN), band=None)
 
 

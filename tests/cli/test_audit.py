@@ -57,7 +57,7 @@ def test_without_a_folder_nothing_is_written_where_one_stands(
     assert list(here.iterdir()) == []
 
 
-def test_several_data_sets_are_several_sites(drawn: Path, tmp_path: Path, run: Run) -> None:
+def test_several_data_sets_are_several_sites(drawn: Path, tmp_path: Path, run: Run, tiny_bundle: Path) -> None:
     write_phantoms(tmp_path / "second", count=36, seed=9, size=128)
     shutil.rmtree(tmp_path / "second" / "masks")
     (tmp_path / "second" / "phantoms.csv").unlink()
@@ -70,6 +70,10 @@ def test_several_data_sets_are_several_sites(drawn: Path, tmp_path: Path, run: R
     report = msgspec.json.decode((tmp_path / "a" / "audit.json").read_bytes(), type=AuditReport)
     assert {site.site: site.films for site in report.sites} == {"home": 60, "second": 36}
     assert report.classes == ["normal", "pneumonia"]
+    assert [site.site for site in report.network_sites] == ["home", "second"]
+    assert all(site.auc is not None and 0 <= site.auc.value <= 1 for site in report.network_sites)
+    assert report.network in (tmp_path / "a" / "audit.html").read_text()
+    assert run("audit", drawn, "--bundle", tiny_bundle).code == 2
 
 
 def test_saved_labels_are_joined_where_binary_ones_are_asked_for(drawn: Path, tmp_path: Path, run: Run) -> None:

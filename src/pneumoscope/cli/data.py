@@ -13,6 +13,9 @@ from pneumoscope.cli.options import LabelScheme
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pneumoscope.data.audit.label_noise import OutOfFoldPredictions
     from pneumoscope.data.audit.report import AuditReport
     from pneumoscope.data.manifest import Manifest
@@ -133,6 +136,10 @@ def audit(  # noqa: PLR0917 - typer makes them options
     model: Annotated[
         str | None, typer.Option(help="A bundle to read the films with; refused if it was trained on them.")
     ] = None,
+    bundle: Annotated[
+        str | None,
+        typer.Option(help="Of several sites: a bundle whose network's features are asked how well they tell the site."),
+    ] = None,
     source: Annotated[str | None, typer.Option(help="Layout of the data set; detected without it.")] = None,
     labels: Annotated[
         LabelScheme, typer.Option(help="Keep all classes, or take bacterial and viral for pneumonia.")
@@ -185,6 +192,7 @@ def audit(  # noqa: PLR0917 - typer makes them options
             parts=parts,
             split=split.name if split else "",
             predictions=_predictions(predictions or [], model, manifest),
+            network=_network(bundle, manifest),
             folds=folds,
             k=clusters,
             seed=seed,
@@ -249,6 +257,24 @@ def _predictions(tables: list[Path], model: str | None, manifest: Manifest) -> O
     return None
 
 
+def _network(bundle: str | None, manifest: Manifest) -> tuple[str, NDArray[np.float64]] | None:
+    """A bundle's features of the films.
+
+    Raises:
+        UsageError: The films are of one site.
+    """
+    if bundle is None:
+        return None
+    from pneumoscope.errors import UsageError
+    from pneumoscope.evaluation.network_features import network_features
+
+    if len(manifest.site_names) < 2:
+        raise UsageError(
+            "the films are of one site: there is none to tell it from", where="--bundle", remedy="Give several DATA"
+        )
+    return network_features(bundle, manifest, progress=True)
+
+
 def _print_findings(report: AuditReport, written: Sequence[Path]) -> None:
     """The verdicts in the terminal, and where the files are."""
     from rich.table import Table
@@ -262,8 +288,34 @@ def _print_findings(report: AuditReport, written: Sequence[Path]) -> None:
     for card in verdict_cards(report):
         table.add_row(card.title, card.value, card.more)
     show(table)
+    if report.sites:
+        _print_sites(report)
     for path in written:
         output().print(str(path), markup=False, soft_wrap=True)
     if not written:
         output().print("The page with all lists and pictures: add --out DIR.", markup=False)
     output().print(NOTICE)
+
+
+def _print_sites(report: AuditReport) -> None:
+    """How well each site can be told from the others, by how its films were made and by a network's features."""
+    from rich.table import Table
+
+    from pneumoscope.cli.console import show
+
+    network = {site.site: site for site in report.network_sites}
+    title = "AUC of each site against the others, among films without the finding, and with it; 0.5 is chance"
+    table = Table("site", "films", "by acquisition", title=title, title_justify="left")
+    if network:
+        table.add_column(f"by the network of {report.network}")
+    for site in report.sites:
+        seen = [site, *([network[site.site]] if site.site in network else [])]
+        table.add_row(
+            site.site,
+            f"{site.films:,}",
+            *(
+                "; ".join(f"{auc.value:.3f}" if auc else "not asked" for auc in (one.auc, one.with_finding))
+                for one in seen
+            ),
+        )
+    show(table)

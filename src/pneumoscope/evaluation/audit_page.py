@@ -323,8 +323,11 @@ def _sites_sections(report: AuditReport) -> list[Section]:
     if not report.sites:
         return []
     rows = []
+    by_network = {site.site: site for site in report.network_sites}
     for site in report.sites:
-        told = [Cell(_with_interval(auc) if auc else "cannot be asked") for auc in (site.auc, site.with_finding)]
+        seen = by_network.get(site.site)
+        asked = (site.auc, site.with_finding, *(() if seen is None else (seen.auc, seen.with_finding)))
+        told = [Cell(_with_interval(auc) if auc else "cannot be asked") for auc in asked]
         rows.append(Row(site.site, (Cell(f"{site.films:,}"), Cell(f"{site.finding / site.films:.0%}"), *told)))
     return [
         Section(
@@ -336,10 +339,24 @@ def _sites_sections(report: AuditReport) -> list[Section]:
                     "tells the site can stand for the disease wherever sites differ in their share of it: draw films "
                     "so that each site has the same share (data.balance = site-class), and judge on sites left out."
                 ),
+                *(
+                    [
+                        Text(
+                            f"Beside it, how well the features of the network of {report.network} tell the site: a "
+                            "linear probe on its last layer's input, cross-validated by patient. What it tells, the "
+                            "network can use."
+                        )
+                    ]
+                    if by_network
+                    else []
+                ),
                 Table(
                     "site-auc",
                     "AUC of each site against the others, among films of one kind",
-                    ("Site", "Films", "With the finding", "AUC without the finding", "AUC with it"),
+                    (
+                        *("Site", "Films", "With the finding", "AUC without the finding", "AUC with it"),
+                        *((f"{report.network}, without", f"{report.network}, with") if by_network else ()),
+                    ),
                     tuple(rows),
                 ),
             ),

@@ -225,7 +225,10 @@ class LabelNoise(msgspec.Struct, frozen=True):
 
 
 class AuditReport(msgspec.Struct, frozen=True):
-    """All findings of an audit."""
+    """All findings of an audit.
+
+    ``network_sites`` is how well sites can be told by the features of the bundle that ``network`` names.
+    """
 
     data: str
     manifest_sha256: str
@@ -254,6 +257,8 @@ class AuditReport(msgspec.Struct, frozen=True):
     format: int = 1
     notice: str = NOTICE
     sites: list[SiteShortcut] = []
+    network: str = ""
+    network_sites: list[SiteShortcut] = []
 
 
 def report_schema() -> dict[str, Any]:

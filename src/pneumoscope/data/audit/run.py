@@ -269,6 +269,7 @@ def audit(
     parts: Sequence[str] | None = None,
     split: str = "",
     predictions: OutOfFoldPredictions | None = None,
+    network: tuple[str, NDArray[np.float64]] | None = None,
     cache: Path | None = None,
     folds: int = _FOLDS,
     k: int | None = None,
@@ -284,6 +285,8 @@ def audit(
         parts: Part of each film, "" for none; None takes the set's own.
         split: Where the parts come from, in words.
         predictions: Out-of-fold, of an image model; None trains the quick one.
+        network: A bundle's name and its network's features of the films, float64 [N, F]: asked how well they tell the
+            site.
         cache: Where the look at each film is kept, so that a kill costs little; None: the cache of the settings.
         folds: Of the cross-validations, by patient.
         k: Acquisition clusters; None chooses.
@@ -306,7 +309,7 @@ def audit(
     copies = find_duplicates(manifest, measured, own)
     clock.note("copies")
     asked = _find_shortcuts_and_image_model(
-        manifest, measured, predictions, folds=folds, seed=seed, progress=progress, clock=clock
+        manifest, measured, predictions, network=network, folds=folds, seed=seed, progress=progress, clock=clock
     )
     noise = _label_noise(manifest, asked.predictions)
     clock.note("labels")
@@ -335,6 +338,8 @@ def audit(
         clusters=found,
         label_noise=noise,
         sites=asked.sites,
+        network="" if network is None else network[0],
+        network_sites=asked.network_sites,
         seconds=clock.seconds,
         software=f"pneumoscope {__version__}",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -362,6 +367,7 @@ class _ShortcutAnswers:
     predictions: OutOfFoldPredictions
     finding: ShortcutTask
     sites: list[SiteShortcut]
+    network_sites: list[SiteShortcut]
 
 
 def _find_shortcuts_and_image_model(
@@ -369,6 +375,7 @@ def _find_shortcuts_and_image_model(
     measured: FilmMeasurements,
     predictions: OutOfFoldPredictions | None,
     *,
+    network: tuple[str, NDArray[np.float64]] | None,
     folds: int,
     seed: int,
     progress: bool,
@@ -400,6 +407,11 @@ def _find_shortcuts_and_image_model(
         )
     names = np.array([film.site for film in manifest.films], dtype=np.str_)
     sites = find_site_shortcuts(measured.features, names, manifest.finding, patients, held_out, seed=seed)
+    network_sites = (
+        []
+        if network is None
+        else find_site_shortcuts(network[1], names, manifest.finding, patients, held_out, seed=seed, linear=True)
+    )
     clock.note("shortcuts")
     if predictions is None:
         probabilities = np.full((len(manifest), len(manifest.classes)), np.nan)
@@ -412,7 +424,7 @@ def _find_shortcuts_and_image_model(
     clock.note("image model")
     auc = task_auc(finding, _score(predictions.probabilities, manifest), patients)
     model = ImageModel(predictions.kind, predictions.words, auc, predictions.out_of_fold)
-    return _ShortcutAnswers(shortcuts, model, predictions, finding, sites)
+    return _ShortcutAnswers(shortcuts, model, predictions, finding, sites, network_sites)
 
 
 def _tasks(manifest: Manifest) -> tuple[ShortcutTask, ShortcutTask | None]:

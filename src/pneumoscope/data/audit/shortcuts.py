@@ -223,31 +223,35 @@ def find_site_shortcuts(
     folds: Folds,
     *,
     seed: int = 0,
+    linear: bool = False,
 ) -> list[SiteShortcut]:
     """Ask how well each site can be told from the others by the acquisition features; none of one site alone.
 
     What tells the site can stand for the disease wherever sites differ in their share of it.
 
     Args:
-        features: float64 [N, len(FEATURES)].
+        features: float64 [N, F]: of the acquisition, or a network's.
         sites: The site of each film, str [N].
         finding: Whether each film has the finding, bool [N].
         patients: str [N].
         folds: As in ``find_shortcuts``.
         seed: Of the trees.
+        linear: Ask a logistic regression in place of trees: a linear probe (Alain and Bengio, ICLR workshop 2017),
+            which tells what the features hold, and not what could be computed from them.
 
     Raises:
         MissingExtra: scikit-learn is not installed.
     """
     names = np.unique(sites).tolist()
-    everything = np.arange(len(FEATURES))
+    everything = np.arange(features.shape[1])
     found = []
     for name in names if len(names) > 1 else []:
         here = sites == name
         aucs = []
         for kind in (False, True):
             task = ShortcutTask(f"{name} from other sites", here, np.flatnonzero(finding == kind))
-            aucs.append(task_auc(task, _cross_validate(features, task, folds, everything, seed)[0], patients))
+            scores = _cross_validate(features, task, folds, everything, seed, linear=linear)[0]
+            aucs.append(task_auc(task, scores, patients))
         found.append(SiteShortcut(name, int(here.sum()), int((here & finding).sum()), aucs[0], aucs[1]))
     return found
 
@@ -285,6 +289,7 @@ def _cross_validate(
     seed: int,
     *,
     importance: bool = False,
+    linear: bool = False,
 ) -> tuple[NDArray[np.float64], dict[str, float]]:
     """Scores of all films by trees that have not seen their patients, NaN for films that take no part.
 
@@ -303,7 +308,8 @@ def _cross_validate(
         if truth.all() or not truth.any():
             scores[test] = 0.5
             continue
-        trees = _trees(len(train), seed).fit(features[np.ix_(train, columns)], truth)
+        model = _linear_probe() if linear else _trees(len(train), seed)
+        trees = model.fit(features[np.ix_(train, columns)], truth)
         scores[test] = trees.predict_proba(features[np.ix_(test, columns)])[:, 1]
         for name, table in exchanged.items():
             group = columns_of(name)
@@ -337,6 +343,16 @@ def _trees(films: int, seed: int):  # type: ignore[no-untyped-def] # scikit-lear
         early_stopping=False,
         random_state=seed,
     )
+
+
+def _linear_probe():  # type: ignore[no-untyped-def] # scikit-learn ships no types
+    try:
+        from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - heavy
+        from sklearn.pipeline import make_pipeline  # noqa: PLC0415 - heavy
+        from sklearn.preprocessing import StandardScaler  # noqa: PLC0415 - heavy
+    except ImportError as error:
+        raise MissingExtra.named("scikit-learn", extra="audit", needed_for="the audit") from error
+    return make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
 
 
 def _feature_aucs(

@@ -62,9 +62,8 @@ def test_several_data_sets_are_several_sites(drawn: Path, tmp_path: Path, run: R
     shutil.rmtree(tmp_path / "second" / "masks")
     (tmp_path / "second" / "phantoms.csv").unlink()
 
-    ran = run(
-        "audit", f"home={drawn}", tmp_path / "second", "--folds", 3, "--labels", "binary", "--out", tmp_path / "a"
-    )
+    options = ("--folds", 3, "--labels", "binary", "--bundle", tiny_bundle)
+    ran = run("audit", f"home={drawn}", tmp_path / "second", *options, "--out", tmp_path / "a")
 
     assert ran.code == 0, ran.err
     report = msgspec.json.decode((tmp_path / "a" / "audit.json").read_bytes(), type=AuditReport)

@@ -195,7 +195,7 @@ def score_histogram(
             figure.legend(loc="outside upper left", ncols=2)
         rows[-1].set_xticks([np.log(t / (1 - t)) for t in _TICKS], [f"{t:g}" for t in _TICKS])
         rows[-1].tick_params(axis="x", labelsize=6)
-        rows[-1].set(xlim=(-ends, ends), xlabel=f"Probability of {finding} (logit scale)")
+        rows[-1].set(xlim=(-ends, ends), xlabel="\n".join(wrapped(f"Probability of {finding} (logit scale)", 3.0, 8)))
         return save(figure, path)
 
 

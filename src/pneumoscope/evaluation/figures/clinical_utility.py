@@ -21,6 +21,7 @@ from pneumoscope.evaluation.figures.style import (
     percent,
     save,
     small_print,
+    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -138,4 +139,4 @@ def _prevalence_axis(axes: Axes, prevalence: np.ndarray, finding: str) -> None:
     ticks = [tick for tick in _TICKS if low - 1e-9 <= tick <= high + 1e-9]
     axes.set_xticks(ticks, [f"{100 * tick:g}" for tick in ticks])
     axes.minorticks_off()
-    axes.set_xlabel(f"Prevalence of {finding} (%)")
+    axes.set_xlabel("\n".join(wrapped(f"Prevalence of {finding} (%)", 3.0, 8)))

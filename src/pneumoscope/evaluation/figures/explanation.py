@@ -26,6 +26,7 @@ from pneumoscope.evaluation.figures.style import (
     panel_letter,
     save,
     small_print,
+    wrapped,
 )
 from pneumoscope.reports.overlay import evidence_colours
 
@@ -177,7 +178,7 @@ def deletion_insertion(
             axes.grid(visible=True)
             axes.legend(loc="best")
             panel_letter(axes, letter)
-        panels[0].set_ylabel(f"Mean probability of {finding}")
+        panels[0].set_ylabel("\n".join(wrapped(f"Mean probability of {finding}", 2.0, 8)))
         return save(figure, path)
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from hashlib import sha256
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -108,6 +109,21 @@ class Manifest:
 
     def __len__(self) -> int:
         return len(self.films)
+
+    def __repr__(self) -> str:
+        """In one line."""
+        counts = ", ".join(f"{count} {name}" for name, count in self.counts().items())
+        return f"<Manifest of {len(self)} films of {len(self.patients)} patients: {counts}>"
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: films and patients of each label."""
+        rows = [
+            (name, f"{count:,}", f"{len({film.patient for film in self.films if film.label == name}):,}")
+            for name, count in self.counts().items()
+        ]
+        head = "".join(f"<th>{escape(name)}</th>" for name in ("label", "films", "patients"))
+        body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     @cached_property
     def classes(self) -> tuple[str, ...]:

@@ -52,6 +52,11 @@ class Split:
     dropped: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        """In one line."""
+        parts = ", ".join(f"{len(rows)} {part}" for part, rows in self.parts.items())
+        return f"<Split of {len(self.films)} films: {parts}; seed {self.seed}>"
+
     @property
     def sha256(self) -> str:
         """Hash over the (part, path, sha256) of all films; their order does not matter."""

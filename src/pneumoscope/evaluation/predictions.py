@@ -140,6 +140,11 @@ class PredictionTable:
     def __len__(self) -> int:
         return len(self.paths)
 
+    def __repr__(self) -> str:
+        """In one line."""
+        counts = ", ".join(f"{count} {name}" for name, count in self.counts().items())
+        return f"<PredictionTable of {self.system or 'a system'}: {len(self)} films: {counts}>"
+
     @property
     def truth(self) -> NDArray[np.bool_]:
         """Whether each film has the finding: bool [N]."""

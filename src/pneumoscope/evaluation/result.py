@@ -348,6 +348,12 @@ class EvaluationResult:
     schema_version: int = SCHEMA_VERSION
     notice: str = NOTICE
 
+    def __repr__(self) -> str:
+        """In one line."""
+        auc = self.metric("AUC")
+        told = "" if auc is None or auc.value is None else f", AUC {auc.value:.3f}"
+        return f"<EvaluationResult of {self.system} on {self.counts.films} films{told}>"
+
     def metric(self, name: str, preset: str | None = None) -> Metric | None:
         """One figure, of those without a threshold or at a preset; None if there is no such row."""
         if preset is None:

@@ -65,7 +65,7 @@ def check_range(name: str, value: float, low: float, high: float = _ANY) -> None
 
 
 def _bounds(low: float, high: float) -> str:
-    return f"at least {low:g}" if high == _ANY else f"{low:g} to {high:g}"
+    return f"at least {low:.10g}" if high == _ANY else f"{low:.10g} to {high:.10g}"
 
 
 def _check_ages(name: str, ages: tuple[float, ...]) -> None:

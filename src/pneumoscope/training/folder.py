@@ -203,10 +203,14 @@ class RunFolder:
     """Names of a run's files.
 
     Attributes:
-        path: The folder.
+        path: The folder; a string will do.
     """
 
     path: Path
+
+    def __post_init__(self) -> None:
+        """Take strings, too."""
+        object.__setattr__(self, "path", Path(self.path))
 
     @property
     def config(self) -> Path:

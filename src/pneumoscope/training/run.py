@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +91,24 @@ class Run:
     folder: RunFolder
     meta: BundleMeta
     minutes: float
+
+    def __repr__(self) -> str:
+        """In one line."""
+        auc = self.meta.figures.get("AUC")
+        return f"<Run {self.folder.path}: {self.meta.name}{f', AUC {auc.value:.3f}' if auc else ''} on {self.meta.figures_on}>"
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: the headline figures."""
+        cells = [
+            (name, f"{one.value:.3f}", "" if one.low is None else f"{one.low:.3f} to {one.high:.3f}", str(one.n))
+            for name, one in self.meta.figures.items()
+        ]
+        head = "".join(f"<th>{name}</th>" for name in ("figure", "value", "95 % interval", "films"))
+        body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in cells)
+        return (
+            f"<table><caption>On {escape(self.meta.figures_on)}</caption><thead><tr>{head}</tr></thead>"
+            f"<tbody>{body}</tbody></table>"
+        )
 
 
 def train(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -261,7 +261,9 @@ def site_configs(config: TrainConfig, manifest: Manifest) -> dict[str, TrainConf
             remedy="Give several sites; or set calibration.sites=false and calibration.block=0",
         )
     change = msgspec.structs.replace
-    plans = {f"sites/{name}": (f"without {name}", {"leave_out": (name,)}) for name in judges}
+    plans: dict[str, tuple[str, dict[str, Any]]] = {
+        f"sites/{name}": (f"without {name}", {"leave_out": (name,)}) for name in judges
+    }
     if calibration.block:
         plans = {"block": ("without the first block", {"leave_block": calibration.block})}
     return {

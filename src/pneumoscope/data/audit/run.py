@@ -251,6 +251,14 @@ class Audit:
     predictions: OutOfFoldPredictions
     clusters: NDArray[np.int64]
 
+    def __repr__(self) -> str:
+        """In one line."""
+        leaks = "a leak" if self.report.leaks.found else "no leak"
+        return (
+            f"<Audit of {self.report.films} films: {leaks}, {len(self.report.copies)} groups of copies, shortcuts "
+            f"{self.report.shortcuts.verdict}>"
+        )
+
 
 def film_parts(manifest: Manifest, split: Split | None = None) -> tuple[str, ...]:
     """The part of each film, N: the set's own, or a split's; "" for none."""

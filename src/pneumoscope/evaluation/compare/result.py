@@ -257,6 +257,10 @@ class Comparison:
     schema_version: int = SCHEMA_VERSION
     notice: str = NOTICE
 
+    def __repr__(self) -> str:
+        """In one line."""
+        return f"<Comparison of {', '.join(row.name for row in self.rows)}>"
+
     def to_frame(self) -> Any:
         """The systems as a ``pandas.DataFrame``: one row a system and figure.
 

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pneumoscope.evaluation.predictions import UNKNOWN
-from pneumoscope.model.schema import BundleMetric, ExpectedRates, SiteRates
+from pneumoscope.model.schema import BundleMetric, SiteRates
 from pneumoscope.stats.proportions import clustered_rate
 from pneumoscope.stats.roc import delong
+from pneumoscope.training.site_rates import summarize_sites
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pneumoscope.evaluation.predictions import PredictionTable
+    from pneumoscope.model.schema import ExpectedRates
 
 __all__ = ["site_metrics"]
 
@@ -36,7 +38,7 @@ def site_metrics(table: PredictionTable) -> tuple[ExpectedRates, ...]:
         return ()
     patients = np.array(table.paths) if table.patients is None else table.patients
     return tuple(
-        ExpectedRates.over(
+        summarize_sites(
             preset, tuple(_rates(table, patients, name, names == name, table.called(preset)) for name in sites)
         )
         for preset in table.thresholds

@@ -19,7 +19,6 @@ from pneumoscope.model.preprocess import PreprocessSpec  # noqa: TC001
 from pneumoscope.quality.spec import QualitySpec  # noqa: TC001
 from pneumoscope.settings import NOTICE
 from pneumoscope.stats.drift import QUANTILES
-from pneumoscope.stats.meta_analysis import pool_proportions
 from pneumoscope.types.proportion import Proportion  # noqa: TC001
 from pneumoscope.types.provenance import Provenance  # noqa: TC001
 
@@ -322,27 +321,6 @@ class ExpectedRates:
     specificity: SiteSummary
     worst: str
     basis: Literal["sites", "blocks"] = "sites"
-
-    @classmethod
-    def over(
-        cls, preset: str, sites: tuple[SiteRates, ...], basis: Literal["sites", "blocks"] = "sites"
-    ) -> ExpectedRates:
-        """Summarise what was seen at two sites or more (``stats.meta_analysis``)."""
-        summaries = []
-        for rates in ([site.sensitivity for site in sites], [site.specificity for site in sites]):
-            pooled = pool_proportions(rates)
-            summaries.append(
-                SiteSummary(
-                    value=pooled.value,
-                    low=pooled.low,
-                    high=pooled.high,
-                    predicted_low=pooled.predicted_low,
-                    predicted_high=pooled.predicted_high,
-                    tau2=pooled.tau2,
-                )
-            )
-        worst = min(sites, key=lambda site: site.sensitivity.value + site.specificity.value)
-        return cls(preset, sites, summaries[0], summaries[1], worst.site, basis)
 
 
 @dataclass(frozen=True, slots=True)

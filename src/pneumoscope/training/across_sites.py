@@ -43,6 +43,7 @@ from pneumoscope.training.operating_points import (
     state_band,
     threshold_rules,
 )
+from pneumoscope.training.site_rates import summarize_sites
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,7 +161,7 @@ def choose_across_sites(
     points, expected = [], []
     for preset, threshold in chosen.items():
         rates = tuple(_rates(site, side, *elsewhere[site.name][preset]) for site in sites)
-        pooled = ExpectedRates.over(preset, rates, basis)
+        pooled = summarize_sites(preset, rates, basis)
         expected.append(pooled)
         point = operating_point_of(preset, threshold, threshold.sensitivity, threshold.specificity, films)
         points.append(

@@ -95,7 +95,8 @@ class Run:
     def __repr__(self) -> str:
         """In one line."""
         auc = self.meta.figures.get("AUC")
-        return f"<Run {self.folder.path}: {self.meta.name}{f', AUC {auc.value:.3f}' if auc else ''} on {self.meta.figures_on}>"
+        told = f", AUC {auc.value:.3f} on {self.meta.figures_on}" if auc else ""
+        return f"<Run {self.folder.path}: {self.meta.name}{told}>"
 
     def _repr_html_(self) -> str:
         """As a notebook shows it: the headline figures."""

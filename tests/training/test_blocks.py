@@ -12,8 +12,8 @@ from pneumoscope.data.split import Split
 from pneumoscope.errors import ConfigError, TrainingError, UsageError
 from pneumoscope.model.bundle import read_bundle
 from pneumoscope.phantom.write import write_phantoms
-from pneumoscope.training.across_sites import calibrate_across_sites, read_left_out_sites
-from pneumoscope.training.config import TrainConfig
+from pneumoscope.training.across_sites import calibrate_across_sites, choose_across_sites, read_left_out_sites
+from pneumoscope.training.config import CalibrationConfig, TrainConfig
 from pneumoscope.training.folder import RunFolder
 from pneumoscope.training.run import train
 
@@ -70,8 +70,18 @@ def test_a_finished_bundle_is_calibrated_by_finished_runs_as_the_run_itself(run:
     block = RunFolder(run.path / "block")
     once = calibrate_across_sites(block.bundle, [block.path], tmp_path / "new.onnx", version="9")
     assert once.version == "9"
-    twice = read_left_out_sites([block.path, block.path])  # the mean of a run and itself
-    assert [len(site.logits) for site in twice] == [rate.films for rate in once.expected[0].sites]
+    films = [rate.films for rate in once.expected[0].sites]
+    mean = read_left_out_sites([block.path, block.path], mean=True)  # of a run and itself
+    assert [len(site.logits) for site in mean] == films
+    each = read_left_out_sites([block.path, block.path])
+    assert [len(site.logits) for site in each] == [2 * count for count in films]
+    (single, double) = (
+        choose_across_sites(read_left_out_sites(runs), (False, True, True), CalibrationConfig()).expected[0]
+        for runs in ([block.path], [block.path] * 2)
+    )
+    assert [site.films for site in double.sites] == films
+    for one, two in zip(single.sites, double.sites, strict=True):
+        assert two.sensitivity.high - two.sensitivity.low > 0.9 * (one.sensitivity.high - one.sensitivity.low)
 
 
 def test_runs_that_left_nothing_out_or_other_films_are_refused(run: RunFolder) -> None:

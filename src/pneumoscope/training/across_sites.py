@@ -81,6 +81,7 @@ class LeftOutSite:
         allowed: bool [N, C], the classes that each film may be of.
         patients: str [N].
         block: The networks know the site, but not these films of its lowest numbers.
+        networks: How often each film stands here, once for each network that speaks for itself.
     """
 
     name: str
@@ -88,6 +89,7 @@ class LeftOutSite:
     allowed: NDArray[np.bool_]
     patients: NDArray[np.str_]
     block: bool = False
+    networks: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,7 +151,8 @@ def choose_across_sites(
         if basis == "blocks"
         else f"films of {len(sites)} sites ({names}), each left out of learning in turn"
     )
-    films = f"{sum(len(site.logits) for site in sites):,} {told}"
+    several = f", by {sites[0].networks} networks" if sites[0].networks > 1 else ""
+    films = f"{sum(len(site.logits) // site.networks for site in sites):,} {told}{several}"
     alike = _alike(sites, side)
     truth, p = _truth(alike, side), calibrated_probabilities(alike.logits, correction)
     score = p[:, side].sum(axis=1)
@@ -253,7 +256,7 @@ def _rates(site: LeftOutSite, side: NDArray[np.bool_], correction: Calibrator, t
     area = delong(truth, score, site.patients)
     return SiteRates(
         site=site.name,
-        films=len(truth),
+        films=len(truth) // site.networks,
         sensitivity=clustered_rate(called[truth], site.patients[truth]),
         specificity=clustered_rate(~called[~truth], site.patients[~truth]),
         auc=BundleMetric(value=area.value, n=len(truth), low=area.low, high=area.high),
@@ -289,12 +292,13 @@ def left_sites_out(runs: Sequence[Path]) -> bool:
     return any((data := TrainConfig.load(config).data).leave_out or data.leave_block for config in configs)
 
 
-def read_left_out_sites(runs: Sequence[Path]) -> list[LeftOutSite]:
+def read_left_out_sites(runs: Sequence[Path], *, mean: bool = False) -> list[LeftOutSite]:
     """What finished runs say of the sites, or blocks of sites, that they left out, in the order of the sites' names.
 
     Args:
-        runs: Their folders, with ``data.leave_out`` or ``data.leave_block``; of several that left the same films out,
-            the mean of their logits speaks.
+        runs: Their folders, with ``data.leave_out`` or ``data.leave_block``.
+        mean: Of several that left the same films out, the mean of the logits speaks, as for an ensemble. Otherwise each
+            speaks for itself, and what is stated is of a network of the recipe, whatever its seed.
 
     Raises:
         TrainingError: A folder is no finished run, left neither one site nor a block out, or the runs are of different
@@ -323,7 +327,7 @@ def read_left_out_sites(runs: Sequence[Path]) -> list[LeftOutSite]:
             found[site.name].append(site)
     if len(known) > 1:
         raise TrainingError("the runs are not of the same films", remedy="Give runs of one set of sites")
-    return [_mean(found[name]) for name in sorted(found)]
+    return [(_mean if mean else _stacked)(found[name]) for name in sorted(found)]
 
 
 def _read_test_part(folder: RunFolder, manifest: Manifest, *, block: bool) -> list[LeftOutSite]:
@@ -349,12 +353,13 @@ def _read_test_part(folder: RunFolder, manifest: Manifest, *, block: bool) -> li
 
 
 def calibrate_by_left_out_sites(
-    runs: Sequence[Path], home: Calibrator, positive: Sequence[bool], config: CalibrationConfig
+    runs: Sequence[Path], home: Calibrator, positive: Sequence[bool], config: CalibrationConfig, *, mean: bool = False
 ) -> Calibrated:
     """Everything that a network decides by, from runs that left one site, or a block of each site, out.
 
     Args:
         runs: Their folders.
+        mean: The mean of the runs' logits speaks, as for an ensemble.
         home: The network's own calibrator, fitted on its validation part.
         positive: One bool a class.
         config: How.
@@ -363,7 +368,7 @@ def calibrate_by_left_out_sites(
         UsageError: Films of fewer than two sites were left out.
         TrainingError: The runs do not belong together, or a site has films of one kind only.
     """
-    found = choose_across_sites(read_left_out_sites(runs), positive, config)
+    found = choose_across_sites(read_left_out_sites(runs, mean=mean), positive, config)
     return Calibrated(
         calibrator=composed(home, found.correction),
         operating_points=found.operating_points,
@@ -377,6 +382,17 @@ def read_predictions(path: Path) -> dict[str, list[Any]]:
     """The columns of a run's table of predictions."""
     columns: dict[str, list[Any]] = pq.read_table(path).to_pydict()
     return columns
+
+
+def _stacked(runs: Sequence[LeftOutSite]) -> LeftOutSite:
+    """Each film once for each run; intervals are by patient, so that this makes none narrower than it is."""
+    return replace(
+        runs[0],
+        logits=np.concatenate([run.logits for run in runs]),
+        allowed=np.concatenate([run.allowed for run in runs]),
+        patients=np.concatenate([run.patients for run in runs]),
+        networks=len(runs),
+    )
 
 
 def _mean(runs: Sequence[LeftOutSite]) -> LeftOutSite:
@@ -405,7 +421,8 @@ def calibrate_across_sites(bundle: Path, runs: Sequence[Path], out: Path, *, ver
             "the runs do not tell the bundle's classes apart", where=bundle, remedy="Give runs by the bundle's recipe"
         )
     positive = [spec.positive for spec in meta.classes]
-    found = choose_across_sites(read_left_out_sites(runs), positive, config.calibration)
+    ensemble = meta.architecture.startswith("ensemble ")
+    found = choose_across_sites(read_left_out_sites(runs, mean=ensemble), positive, config.calibration)
     after = replace(
         meta,
         version=meta.version if version is None else version,

@@ -209,9 +209,18 @@ class ExportConfig(Section, frozen=True):
     Attributes:
         half: Keep the weights in 16 bit: half the bytes. They are rounded before anything is calibrated or judged, and
             the graph computes in 32 bit.
+        int8: Compute in 8-bit integers, with ranges that films of the training part have shown: a quarter of the bytes,
+            and about twice as fast. Calibrated and judged is this graph. Not together with ``half``.
     """
 
     half: bool = False
+    int8: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse two kinds of rounding at once."""
+        Section.__post_init__(self)
+        if self.half and self.int8:
+            raise ValueError("half and int8 are two ways to round: choose one")
 
 
 class OptimConfig(Section, frozen=True):

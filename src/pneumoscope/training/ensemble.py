@@ -36,7 +36,7 @@ def ensemble(runs: Sequence[Path], out: Path, *, name: str, version: str, fresh:
     """Join runs that learned from the same films, with the same split.
 
     Nothing is learned: the mean of the logits is calibrated on the films that all of them were validated on (or out of
-    fold, if all of them were), and judged on those that none of them has seen.
+    fold or on a block, if all of them were), and judged on those that none of them has seen.
 
     Args:
         runs: Folders of finished runs, two or more.
@@ -80,7 +80,7 @@ def ensemble(runs: Sequence[Path], out: Path, *, name: str, version: str, fresh:
     data = msgspec.structs.replace(first.data, **told)
     folds, calibration = _folds(folders, configs), first.calibration
     if not folds:
-        calibration = msgspec.structs.replace(calibration, folds=0, fold_epochs=0)
+        calibration = msgspec.structs.replace(calibration, folds=0, block=0.0, fold_epochs=0)
     chosen = msgspec.structs.replace(first, name=name, version=version, data=data, calibration=calibration)
     engine = Engine(TORCH.name, _LoadedMembers(folders, configs, manifest), to_onnx, TORCH.packages)
     joined = train(manifest, out, chosen, fresh=fresh, engine=engine, folds=folds)
@@ -89,10 +89,12 @@ def ensemble(runs: Sequence[Path], out: Path, *, name: str, version: str, fresh:
 
 
 def _folds(folders: Sequence[RunFolder], configs: Sequence[TrainConfig]) -> list[Path]:
-    """The runs on folds of all members, by which their mean is calibrated; none unless all have as many."""
-    count = configs[0].calibration.folds
-    if any(config.calibration.folds != count for config in configs):
+    """The runs on folds (or without a block) of all members, by which their mean is calibrated, if all have them."""
+    count, block = configs[0].calibration.folds, configs[0].calibration.block
+    if any((config.calibration.folds, config.calibration.block) != (count, block) for config in configs):
         return []
+    if block:
+        return [folder.path / "block" for folder in folders]
     return [folder.path / "folds" / str(fold) for folder in folders for fold in range(count)]
 
 

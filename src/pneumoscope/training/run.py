@@ -41,6 +41,7 @@ from pneumoscope.training.fit import TORCH, TrainingData, read_history
 from pneumoscope.training.folder import RunFolder
 from pneumoscope.training.learner import find_loss, predict
 from pneumoscope.training.out_of_fold import calibrate_out_of_fold, find_folds
+from pneumoscope.training.quantize import CALIBRATION_FILMS, quantized
 from pneumoscope.training.setup import (
     finding_for,
     fold_configs,
@@ -210,8 +211,8 @@ def _train(
     val, note = split.parts["val"], dict(fitted.note)
     graph, say = engine.export(fitted.network), partial(predict, fitted.network)
     difference = parity(fitted.network, graph, np.ascontiguousarray(images[val[:64]]))
-    if config.export.half:  # calibrated and judged is the graph that is kept
-        graph = halved(graph)
+    if config.export.half or config.export.int8:  # calibrated and judged is the graph that is kept
+        graph = halved(graph) if config.export.half else quantized(graph, _shown(images, split, config.seed))
         say = partial(graph_logits, graph)
     looks = collect_logits(
         say,
@@ -231,11 +232,14 @@ def _train(
         config,
         patients=[manifest.films[int(row)].patient for row in val],
         runs=runs,
+        mean=fitted.network.name == "ensemble",
         note=note,
         progress=progress,
     )
-    if config.export.half:
-        note["half"] = _rounding(looks.plain, predict(fitted.network, images[val]), calibrated.calibrator)
+    if config.export.half or config.export.int8:
+        note["half" if config.export.half else "int8"] = _rounding(
+            looks.plain, predict(fitted.network, images[val]), calibrated.calibrator
+        )
     predicted = {"val": calibrated_probabilities(looks.plain, calibrated.calibrator)}
     judged = "val"
     if len(test := split.parts["test"]):
@@ -339,6 +343,7 @@ def _calibrated(
     *,
     patients: Sequence[str],
     runs: Sequence[Path],
+    mean: bool,
     note: dict[str, Any],
     progress: bool,
 ) -> Calibrated:
@@ -350,12 +355,18 @@ def _calibrated(
         return calibrate_out_of_fold(held_out, at_home.calibrator, images, config, progress=progress)
     if config.calibration.sites or config.calibration.block:
         note["calibrated_across_sites"] = {"runs": [read_bundle(RunFolder(run).bundle)[2] for run in runs]}
-        return calibrate_by_left_out_sites(runs, at_home.calibrator, manifest.positive, config.calibration)
+        return calibrate_by_left_out_sites(runs, at_home.calibrator, manifest.positive, config.calibration, mean=mean)
     return at_home
 
 
+def _shown(images: NDArray[np.uint8], split: Split, seed: int) -> NDArray[np.uint8]:
+    """Films of the training part that show the ranges for 8-bit integers."""
+    rows = np.random.default_rng(seed).permutation(split.parts["train"])[:CALIBRATION_FILMS]
+    return np.ascontiguousarray(images[np.sort(rows)])
+
+
 def _rounding(rounded: NDArray[np.float32], whole: NDArray[np.float32], calibrator: Calibrator) -> dict[str, Any]:
-    """What keeping the weights in 16 bit changes: the largest difference of any probability, and of how many films."""
+    """What rounding changes: the largest difference of any probability, and of how many films."""
     change = calibrated_probabilities(rounded, calibrator) - calibrated_probabilities(whole, calibrator)
     return {"largest_change": float(np.abs(change).max()), "films": len(whole)}
 

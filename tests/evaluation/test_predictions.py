@@ -136,10 +136,10 @@ def test_an_unsound_table_is_refused(changed: dict[str, Any], message: str) -> N
 
 def test_a_run_is_a_table(run: Path) -> None:
     finished = FinishedRun.load(run)
-    table = PredictionTable.of_run(finished, "test")
+    table = finished.table("test")
     assert (len(table), table.finding, table.thresholds) == (100, "pneumonia", {"balanced": 0.6, "screening": 0.2})
     with pytest.raises(DatasetError, match="no films of the part"):
-        PredictionTable.of_run(finished, "train")
+        finished.table("train")
     same(
         read_predictions(run / "predictions.parquet", part="test").take(range(100)),
         table,

@@ -19,11 +19,9 @@ from pneumoscope.stats.checks import UNKNOWN_CLASS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Self
 
     from numpy.typing import ArrayLike, NDArray
 
-    from pneumoscope.evaluation.training_run import FinishedRun
 
 __all__ = [
     "UNKNOWN",
@@ -202,37 +200,13 @@ class PredictionTable:
             strata={name: groups[chosen] for name, groups in self.strata.items()},
         )
 
-    @classmethod
-    def of_run(cls, run: FinishedRun, part: str) -> Self:
-        """The films of one part of a finished run.
-
-        Raises:
-            DatasetError: The run has no such part.
-        """
-        if part not in run.parts:
-            raise DatasetError(
-                f"the run has no films of the part {part!r}",
-                where=run.folder,
-                remedy=f"Its parts: {', '.join(run.parts)}",
-            )
-        films, bundle = run.parts[part], run.bundle
-        return cls(
-            paths=tuple(films.paths),
-            labels=films.labels,
-            probabilities=films.probabilities,
-            classes=bundle.class_names,
-            positive=bundle.positive,
-            finding=bundle.finding,
-            thresholds=run.thresholds,
-            chosen={
-                point.preset: f"{point.rule}; {point.chosen_on}"
-                for point in (*bundle.operating_points, *(() if bundle.band is None else (bundle.band,)))
-            },
-            band=None if bundle.band is None else (bundle.band.lower, bundle.band.upper),
-            patients=films.patients,
-            system=f"{bundle.name} {bundle.version}",
-            films=f"the {part} films of the run {run.folder.name}",
-        )
+    @property
+    def allowed(self) -> NDArray[np.bool_]:
+        """The classes that each film may be of: bool [N, C]; all of the finding where its class is not known."""
+        found = np.zeros(self.probabilities.shape, dtype=np.bool_)
+        found[np.arange(len(self)), np.maximum(self.labels, 0)] = True
+        found[~self.class_known] = np.isin(np.arange(len(self.classes)), self.positive)
+        return found
 
     def _take_columns(self) -> None:
         """Turn what was given into the columns' own types.

@@ -13,8 +13,11 @@ import numpy as np
 
 from pneumoscope.data.labels import allowed_classes
 from pneumoscope.errors import DatasetError, MissingExtra, UsageError
+from pneumoscope.evaluation.predictions import PredictionTable
+from pneumoscope.evaluation.systems import describe_bundle
 from pneumoscope.model.bundle import read_bundle
 from pneumoscope.stats import confusion
+from pneumoscope.stats.checks import UNKNOWN_CLASS
 from pneumoscope.stats.metrics import metrics
 from pneumoscope.storage import make_folder
 
@@ -27,34 +30,10 @@ if TYPE_CHECKING:
     from pneumoscope.model.schema import BundleMeta
     from pneumoscope.stats.metrics import Metric
 
-__all__ = ["FinishedRun", "RunPredictions", "SampleFilms", "chosen_epoch", "run_figures", "run_table"]
+__all__ = ["FinishedRun", "SampleFilms", "chosen_epoch", "run_figures", "run_table"]
 
 _T = TypeVar("_T")
 _RERUN_REMEDY = "Run the same `pneumoscope train` again: it goes on where it stopped and writes what is missing"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RunPredictions:
-    """The films of one part, with what they are and what the bundle says.
-
-    Attributes:
-        paths: N.
-        patients: str [N].
-        labels: int64 [N], in the bundle's order of classes; -1 where the label is a parent of several.
-        probabilities: Calibrated, float64 [N, C].
-        allowed: bool [N, C], the classes that each film may be of.
-    """
-
-    paths: list[str]
-    patients: NDArray[np.str_]
-    labels: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
-    allowed: NDArray[np.bool_]
-
-    @property
-    def known(self) -> NDArray[np.bool_]:
-        """Bool [N]: whether the class of each film is known."""
-        return self.labels >= 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +70,7 @@ class FinishedRun:
     folder: Path
     bundle: BundleMeta
     history: dict[str, NDArray[np.float64]]
-    parts: dict[str, RunPredictions]
+    parts: dict[str, PredictionTable]
     samples: SampleFilms
 
     @classmethod
@@ -116,11 +95,23 @@ class FinishedRun:
             folder=folder,
             bundle=bundle,
             history={} if joined else _read_or_explain(folder / "history.csv", _read_history),
-            parts=_read_or_explain(
-                folder / "predictions.parquet", lambda path: _read_predictions(path, bundle.class_names)
-            ),
+            parts=_read_or_explain(folder / "predictions.parquet", lambda path: _read_predictions(path, bundle)),
             samples=_read_or_explain(folder / "samples.npz", lambda path: _read_samples(path, bundle.class_names)),
         )
+
+    def table(self, part: str) -> PredictionTable:
+        """The films of one part.
+
+        Raises:
+            DatasetError: The run has no such part.
+        """
+        if part not in self.parts:
+            raise DatasetError(
+                f"the run has no films of the part {part!r}",
+                where=self.folder,
+                remedy=f"Its parts: {', '.join(self.parts)}",
+            )
+        return self.parts[part]
 
     @property
     def thresholds(self) -> dict[str, float]:
@@ -170,20 +161,33 @@ def _read_history(path: Path) -> dict[str, NDArray[np.float64]]:
     return columns
 
 
-def _read_predictions(path: Path, classes: tuple[str, ...]) -> dict[str, RunPredictions]:
-    columns = _parquet(path)
+def _read_predictions(path: Path, bundle: BundleMeta) -> dict[str, PredictionTable]:
+    columns, classes = _parquet(path), bundle.class_names
     parts, allowed = np.asarray(columns["part"]), _allowed(np.asarray(columns["label"]), classes)
-    labels = np.where(allowed.sum(axis=1) == 1, allowed.argmax(axis=1), -1)
+    labels = np.where(allowed.sum(axis=1) == 1, allowed.argmax(axis=1), UNKNOWN_CLASS)
     p = np.stack([np.asarray(columns[f"p_{name}"], dtype=np.float64) for name in classes], axis=1)
     if not np.isfinite(p).all():
         raise ValueError("a probability is not a number")
     patients = np.asarray(columns["patient"]).astype(str)
-    found = {}
+    system, found = describe_bundle(bundle), {}
     for part in ("val", "test"):
         rows = np.flatnonzero(parts == part)
         if len(rows):
-            paths = [columns["path"][row] for row in rows]
-            found[part] = RunPredictions(paths, patients[rows], labels[rows], p[rows], allowed[rows])
+            found[part] = PredictionTable(
+                paths=tuple(columns["path"][row] for row in rows),
+                labels=labels[rows],
+                probabilities=p[rows],
+                classes=system.classes,
+                positive=system.positive,
+                finding=system.finding,
+                thresholds=system.thresholds,
+                chosen=system.chosen,
+                patients=patients[rows],
+                system=system.name,
+                films=f"the {part} films of the run {path.parent.name}",
+                band=system.band,
+                notes=system.notes,
+            )
     if not found:
         raise ValueError("it has no films of the part val or test")
     return found
@@ -331,8 +335,8 @@ def _part_figures(run: FinishedRun, part: str, folder: Path) -> list[Path]:
 
     films, bundle, words = run.parts[part], run.bundle, _PART_NAMES[part]
     classes, points = bundle.class_names, run.thresholds
-    truth, score = _finding(run, films)
-    called, known = films.probabilities.argmax(axis=1), films.known
+    truth, score = films.truth, films.score
+    called, known = films.probabilities.argmax(axis=1), films.class_known
     written = []
     if known.any():
         written += confusion_matrix(
@@ -379,13 +383,6 @@ def _part_figures(run: FinishedRun, part: str, folder: Path) -> list[Path]:
         films=words,
     )
     return written
-
-
-def _finding(run: FinishedRun, films: RunPredictions) -> tuple[np.ndarray, np.ndarray]:
-    """Whether each film has the finding, and its probability."""
-    positive = list(run.bundle.positive)
-    truth = np.asarray(films.allowed[:, positive].any(axis=1))
-    return truth, np.clip(films.probabilities[:, positive].sum(axis=1), 0, 1)
 
 
 def _spread_over_classes(labels: np.ndarray, most: int) -> np.ndarray:

@@ -25,6 +25,8 @@ def test_a_run_brings_its_test_films_and_its_history(
     assert system.facts.train_accuracy == 0.64  # of the chosen epoch, 4
     assert system.facts.val_accuracy is not None
     assert system.facts.epoch_seconds == 2.5
+    assert system.history is not None
+    assert (system.history.columns["epoch"][0], system.history.chosen) == (1, 5)  # epochs count from 1
     assert (other.name, other.kind, len(other.table)) == ("named", "table", 240)
 
 

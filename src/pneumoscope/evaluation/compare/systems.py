@@ -215,7 +215,7 @@ def _run(name: str, folder: Path, judge: Judge | None, part: str | None, speed: 
         table = judge(folder / "bundle.onnx", None)
         return ComparedSystem(name, "run", table, facts, history=_history(run))
     wanted = part or ("test" if "test" in run.parts else "val")
-    table = PredictionTable.of_run(run, wanted)
+    table = run.table(wanted)
     if digests and all(path in digests for path in table.paths):
         table = replace(table, sha256=tuple(digests[path][0] for path in table.paths), root=digests[table.paths[0]][1])
     return ComparedSystem(name, "run", table, facts, learned, part=wanted, history=_history(run))
@@ -224,10 +224,7 @@ def _run(name: str, folder: Path, judge: Judge | None, part: str | None, speed: 
 def _history(run: FinishedRun) -> TrainingHistory | None:
     if not run.history:
         return None
-    chosen = chosen_epoch(run)
-    # The file counts epochs from 0, people from 1.
-    columns = {**run.history, "epoch": run.history["epoch"] + 1}
-    return TrainingHistory(columns, None if chosen is None else chosen + 1)
+    return TrainingHistory(run.history, chosen_epoch(run))
 
 
 def _films_of(folder: Path) -> tuple[dict[str, tuple[str, str]], frozenset[str]]:

@@ -13,7 +13,6 @@ from pneumoscope.data.manifest import Manifest
 from pneumoscope.data.split import Split
 from pneumoscope.errors import NotABundle, UsageError
 from pneumoscope.evaluation.prediction_files import read_predictions
-from pneumoscope.evaluation.predictions import PredictionTable
 from pneumoscope.evaluation.training_run import FinishedRun, chosen_epoch
 from pneumoscope.model.bundle import find_bundle, read_bundle, shipped_bundles
 from pneumoscope.model.session import Session
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pneumoscope.evaluation.predictions import PredictionTable
     from pneumoscope.model.schema import BundleMeta
 
     Judge = Callable[[Path, Path | None], PredictionTable]

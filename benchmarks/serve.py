@@ -1,4 +1,4 @@
-"""The reading room under load: time from film to probabilities, throughput at 1, 8 and 64 clients, memory.
+"""The web application under load: time from film to probabilities, throughput at 1, 8 and 64 clients, memory.
 
 Starts `pneumoscope serve` in a folder of its own on a free port and asks it over HTTP, as browsers and programs do. No
 film is sent twice (a few pixels differ), so that none is answered from the worklist. Prints tables; the last column is

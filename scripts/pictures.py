@@ -1,4 +1,4 @@
-"""Take the pictures of the reading room that stand in the README and in docs/: drawn films, real server and browser.
+"""Take the pictures of the web application that stand in the README and in docs/: drawn films, real server and browser.
 
     python scripts/pictures.py [OUT]
 

@@ -74,7 +74,7 @@ class Busy(Problem):
 
 
 class Unreachable(PneumoscopeError):
-    """The reading room does not answer."""
+    """The web application does not answer."""
 
     code = "unreachable"
 
@@ -164,15 +164,15 @@ _PAGE = 200
 
 
 class Client:
-    """A reading room, asked from Python.
+    """A web application, asked from Python.
 
         >>> with Client("http://127.0.0.1:8000") as room:
         ...     reading = room.read("film.jpeg")
         ...     print(reading.finding.call)
 
     Args:
-        url: Of the reading room; also as ``pneumoscope serve`` prints it, with the local token in it.
-        token: An API token, or the local token of a reading room where nobody has an account yet.
+        url: Of the web application; also as ``pneumoscope serve`` prints it, with the local token in it.
+        token: An API token, or the local token of a web application where nobody has an account yet.
         timeout: Seconds for one answer.
         patience: Seconds to go on trying while the queue is full.
         transport: In place of the network, for tests.
@@ -463,7 +463,7 @@ class Client:
                 answer = self._http.request(method, path, params=query, json=json, content=content)
             except self._httpx.HTTPError as error:
                 raise Unreachable(
-                    f"the reading room does not answer ({type(error).__name__})",
+                    f"the web application does not answer ({type(error).__name__})",
                     where=str(self._http.base_url),
                     remedy="Check the address, and whether it runs",
                 ) from error

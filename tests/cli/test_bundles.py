@@ -39,7 +39,7 @@ def test_the_card_tells_what_stands_in_the_bundle(run: Run, tiny_bundle: Path) -
 def test_the_card_tells_what_drift_is_measured_against(
     run: Run, tiny_bundle: Path, tiny_reference: DriftBaseline
 ) -> None:
-    assert "first films that it reads in a reading room" in " ".join(run("bundles", tiny_bundle).out.split())
+    assert "first films that it reads in a web application" in " ".join(run("bundles", tiny_bundle).out.split())
     graph, meta, _ = read_bundle(tiny_bundle)
     write_bundle(tiny_bundle, graph, replace(meta, reference=tiny_reference))
     assert "400 validation films, 300 with pneumonia; about 1300 x 1600 px" in run("bundles", tiny_bundle).out

@@ -1,4 +1,4 @@
-"""``pneumoscope log verify`` and ``pneumoscope users``: what the keeper of a reading room does on its machine."""
+"""``pneumoscope log verify`` and ``pneumoscope users``: what the keeper of a web application does on its machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a bundle is given to see drift by: of the films as they are on disk, as the reading room measures them."""
+"""What a bundle is given to see drift by: of the films as they are on disk, as the web application measures them."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def _gate(meta: BundleMeta) -> str:
 def _reference(meta: BundleMeta) -> str:
     own = meta.reference
     if own is None:
-        return "none: drift is measured against the first films that it reads in a reading room"
+        return "none: drift is measured against the first films that it reads in a web application"
     return f"{own.on}, {own.finding:,} with {meta.finding}; about {own.size[0]} x {own.size[1]} px"
 
 

@@ -124,13 +124,13 @@ def serve(  # noqa: PLR0917 - typer makes them options
             webbrowser.open(started.entrance)
 
     run(config, tell)
-    typer.echo("The reading room is closed.")
+    typer.echo("The web application is closed.")
 
 
 def _print_address(started: Started) -> None:
     from pneumoscope.settings import NOTICE
 
-    typer.echo(f"The reading room is open: {started.entrance}")
+    typer.echo(f"The web application is open: {started.entrance}")
     if started.entrance != started.address:
         typer.echo("The token in this address makes whoever has it the administrator: it is for you alone.")
     if started.code is not None:

@@ -1,6 +1,6 @@
 """Image measures: sharpness, clipping, and the input statistics by which drift is seen.
 
-One function for the reading room, which keeps them of every film, and for training, which puts those of the
+One function for the web application, which keeps them of every film, and for training, which puts those of the
 validation films into the bundle: numbers that were measured in two ways could not be compared.
 """
 

@@ -79,7 +79,7 @@ def _make_private(folder: Path) -> None:
 
 
 def secret_key(folder: Path) -> bytes:
-    """The key of this reading room, for the hashes of UIDs; made once. Whoever has it can tell whose a film is.
+    """The key of this web application, for the hashes of UIDs; made once. Whoever has it can tell whose a film is.
 
     Raises:
         StorageError: It cannot be read or written.

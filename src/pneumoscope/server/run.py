@@ -37,7 +37,7 @@ class Started:
     """What a person is told when the server is up.
 
     Attributes:
-        address: Where the reading room is.
+        address: Where the web application is.
         entrance: The address to open: with the local token while there are no users.
         code: For the first administrator, shown once; None if none is needed.
     """

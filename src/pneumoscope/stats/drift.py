@@ -1,6 +1,6 @@
 """Data drift: the population stability index, and what chance alone would make of it.
 
-From numpy and the standard library alone, because the reading room counts with it and installs no scipy.
+From numpy and the standard library alone, because the web application counts with it and installs no scipy.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def room(
     tmp_path_factory: pytest.TempPathFactory, run_room: Callable[[WebConfig], AbstractContextManager[Any]]
 ) -> Iterator[str]:
-    """A running reading room on a free port of this machine: its address."""
+    """A running web application on a free port of this machine: its address."""
     data = tmp_path_factory.mktemp("room")
     with run_room(WebConfig(data=data, workers=1, max_bytes=4 * 2**20, requests_per_minute=0)) as running:
         yield running.address

@@ -1,4 +1,4 @@
-"""A reading room with drawn studies, an administrator and two readers, each with a client or a browser of their own."""
+"""A web application with drawn studies, an administrator and two readers, each with a client or a browser of their own."""
 
 from __future__ import annotations
 

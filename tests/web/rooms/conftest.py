@@ -1,4 +1,4 @@
-"""A reading room with a filled worklist on a port of this machine, and a real browser before it."""
+"""A web application with a filled worklist on a port of this machine, and a real browser before it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Room:
-    """A running reading room: its address, and its parts."""
+    """A running web application: its address, and its parts."""
 
     url: str
     context: Context

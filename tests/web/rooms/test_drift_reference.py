@@ -209,7 +209,7 @@ def test_the_page_names_the_films_and_what_a_difference_means(
     expect(drift).to_contain_text("calibrate-site")
     expect(drift.locator(".chart-legend").first).to_contain_text("the bundle's 522")
     if small:
-        expect(drift).to_contain_text("Against its first 200 films in this reading room")
+        expect(drift).to_contain_text("Against its first 200 films in this web application")
         expect(drift.locator(".chart-legend")).to_have_count(2)
     else:
         expect(drift).not_to_contain_text("first 200")

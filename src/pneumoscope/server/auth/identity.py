@@ -78,7 +78,7 @@ class Denied(HTTPException):
         """Somebody is, but may not do this."""
         if by_token:
             return cls(403, "scope", f"this token does not have the scope {scope}", "Use a token that has it")
-        return cls(403, "role", "your role does not allow this", "Ask an administrator of this reading room")
+        return cls(403, "role", "your role does not allow this", "Ask an administrator of this web application")
 
     @classmethod
     def blinded(cls) -> Denied:

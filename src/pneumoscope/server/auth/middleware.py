@@ -100,7 +100,7 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 _METHODS = (*_SAFE, "POST", "PUT", "PATCH", "DELETE")
 _PUBLIC_FORMS = ("/login", "/setup")  # public, and yet they change something
 _LARGE = ("/api/v1/read", "/api/v1/studies", "/api/v1/bundles", "/models/import")  # bodies that carry films or bundles
-_OURS = "If you meant it, do it on a page of this reading room"
+_OURS = "If you meant it, do it on a page of this web application"
 _LONGEST_PATH = 2048
 _LONGEST_QUERY = 8192
 
@@ -234,7 +234,7 @@ class AuthMiddleware:
         if self.guards.needs_code():
             if person:
                 return redirect_to_login(request, "/setup")
-            raise Denied(503, "no-users", "this reading room has no administrator yet", "Open /setup in a browser")
+            raise Denied(503, "no-users", "this web application has no administrator yet", "Open /setup in a browser")
         if person:
             return redirect_to_login(request, "/setup")
         raise Denied(

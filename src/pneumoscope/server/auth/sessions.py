@@ -94,7 +94,7 @@ def find_session(
         used: This request is a person's doing, so that the session goes on.
 
     Returns:
-        None if the session has ended, or the user was shut out.
+        None if the session has ended, or the user was deactivated.
     """
     key = token_hash(secret)
     known = worklist.sessions.get(key)

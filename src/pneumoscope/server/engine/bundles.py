@@ -47,7 +47,7 @@ class Known:
 
 
 class Bundles:
-    """The bundles of a running reading room; safe to share between threads.
+    """The bundles of a running web application; safe to share between threads.
 
     Args:
         worklist: Knows which were imported, and which is in use.

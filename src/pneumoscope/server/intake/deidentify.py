@@ -9,7 +9,7 @@ References: ITU-T T.81 B.1 (JPEG markers); PNG specification (W3C, third edition
 PS3.15 annex E lists what to remove. Here it is turned round: a new data set is made of the attributes that are needed
 to show and to read the film, each held to the form of its kind, so that what nobody has thought of, private elements,
 overlays, comments and free text among them, does not come along. Age and sex are kept (the Retain Patient
-Characteristics Option, PS3.15 E.3.3); UIDs are replaced by keyed hashes, the same for the same UID of one reading room,
+Characteristics Option, PS3.15 E.3.3); UIDs are replaced by keyed hashes, the same for the same UID of one web application,
 so that the films of a study stay together and nobody without the key can tell whose they are.
 
 What is burned into the pixels is not found (no Clean Pixel Data Option).
@@ -259,7 +259,7 @@ def deidentify(
 
     Args:
         data: A DICOM file that can be read, with or without preamble.
-        secret: Key of this reading room, for the hashes of UIDs.
+        secret: Key of this web application, for the hashes of UIDs.
         max_pixels: Largest film, in pixels.
         keep_identity: Tell age, sex, date and accession number of the examination.
 

@@ -3,7 +3,7 @@
 Scores move with the patients as well as with the machine, input statistics hardly with anything but the machine, its
 settings and the export. The sentences keep the two apart.
 
-A bundle that does not hold its validation films' quantiles is compared with its first films in this reading room, and
+A bundle that does not hold its validation films' quantiles is compared with its first films in this web application, and
 so is what those films cannot tell of, because they were small or square copies.
 """
 
@@ -83,7 +83,7 @@ def bundle_reference_legend(own: DriftBaseline) -> str:
 
 def first_films_title(count: int) -> str:
     """Over what is compared with the films that a bundle met first."""
-    return f"Against its first {count} films in this reading room"
+    return f"Against its first {count} films in this web application"
 
 
 def first_films_about(cannot: dict[str, str]) -> str:

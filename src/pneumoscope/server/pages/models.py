@@ -289,7 +289,7 @@ def _prevalence(meta: BundleMeta) -> str:
 def _reference(meta: BundleMeta) -> str:
     own = meta.reference
     if own is None:
-        return "the first films that it meets in a reading room"
+        return "the first films that it meets in a web application"
     return f"{own.on}, {own.finding:,} of them with {meta.finding}, of about {own.size[0]} x {own.size[1]} pixels"
 
 

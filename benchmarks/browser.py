@@ -1,4 +1,4 @@
-"""The web application in a real browser: from the drop of a film to its probabilities on the screen, and each page's load.
+"""The web application in a real browser: from the drop of a film to its probabilities, and each page's load.
 
 Starts `pneumoscope serve` and Debian's chromium, headless. A film is dropped by giving it to the page's own file field;
 the clock stops when the bars of the three probabilities are drawn (two animation frames after they stand in the

@@ -1,4 +1,4 @@
-"""A web application with drawn studies, an administrator and two readers, each with a client or a browser of their own."""
+"""A web application with drawn studies, an administrator and two readers, each with an own client or browser."""
 
 from __future__ import annotations
 

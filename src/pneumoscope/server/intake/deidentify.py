@@ -9,7 +9,7 @@ References: ITU-T T.81 B.1 (JPEG markers); PNG specification (W3C, third edition
 PS3.15 annex E lists what to remove. Here it is turned round: a new data set is made of the attributes that are needed
 to show and to read the film, each held to the form of its kind, so that what nobody has thought of, private elements,
 overlays, comments and free text among them, does not come along. Age and sex are kept (the Retain Patient
-Characteristics Option, PS3.15 E.3.3); UIDs are replaced by keyed hashes, the same for the same UID of one web application,
+Characteristics Option, PS3.15 E.3.3); UIDs are replaced by keyed hashes, the same for the same UID of one server,
 so that the films of a study stay together and nobody without the key can tell whose they are.
 
 What is burned into the pixels is not found (no Clean Pixel Data Option).

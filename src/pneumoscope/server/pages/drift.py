@@ -3,7 +3,7 @@
 Scores move with the patients as well as with the machine, input statistics hardly with anything but the machine, its
 settings and the export. The sentences keep the two apart.
 
-A bundle that does not hold its validation films' quantiles is compared with its first films in this web application, and
+A bundle that does not hold its validation films' quantiles is compared with its first films on this server, and
 so is what those films cannot tell of, because they were small or square copies.
 """
 

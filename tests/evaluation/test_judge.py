@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -205,7 +206,7 @@ def test_json_comes_back_and_fits_its_schema(whole: EvaluationResult, tmp_path: 
 
 def test_a_judgement_of_the_future_and_what_is_none(whole: EvaluationResult, tmp_path: Path) -> None:
     file = tmp_path / "j.json"
-    file.write_bytes(whole.to_json().replace(b'"schema_version": 1', b'"schema_version": 99'))
+    file.write_bytes(re.sub(rb'"schema_version": [0-9]+', b'"schema_version": 99', whole.to_json()))
     with pytest.raises(DatasetError, match="format 99"):
         EvaluationResult.load(file)
     file.write_text("{}")

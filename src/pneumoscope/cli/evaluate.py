@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
@@ -143,6 +144,10 @@ def evaluate(  # noqa: PLR0917 - typer makes them options
     readers: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Reader study on the same films: reader, path, call.")
     ] = None,
+    agreement: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A panel's reference.csv: subgroups by agreement of its readers."),
+    ] = None,
     stress: Annotated[
         bool, typer.Option("--stress/--no-stress", help="Robustness: metrics under image corruptions.")
     ] = True,
@@ -195,6 +200,11 @@ def evaluate(  # noqa: PLR0917 - typer makes them options
     with silence_libraries():
         judged = gather_predictions(asked, progress=True)
         from pneumoscope.evaluation.readers import reader_points
+
+        if agreement is not None:
+            from pneumoscope.evaluation.reader_study.panel import with_agreement
+
+            judged = replace(judged, table=with_agreement(judged.table, agreement))
 
         persons = () if readers is None else reader_points(readers, judged.table)
         with current_step(bars=("stress", "evidence")) as step:

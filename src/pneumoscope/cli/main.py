@@ -36,6 +36,7 @@ VERBS = {
     "calibrate-site": "pneumoscope.cli.calibrate_site:calibrate_site",
     "evaluate": "pneumoscope.cli.evaluate:evaluate",
     "compare": "pneumoscope.cli.evaluate:compare",
+    "panel": "pneumoscope.cli.panel:panel",
     "reader-study": "pneumoscope.cli.reader_study:reader_study",
     "bundles": "pneumoscope.cli.bundles:bundles",
     "read": "pneumoscope.cli.read:read",

@@ -254,7 +254,9 @@ def _parents(labels: Sequence[str], classes: Sequence[str], positive: Sequence[i
 
 _METADATA_KEY = b"pneumoscope.predictions"
 _FORMAT = 1
-_STRATUM_COLUMNS = ("source", "resolution", "aspect", "age", "sex", "view", "site", "hospital", "scanner", "ethnicity")
+_STRATUM_COLUMNS = (
+    "source", "resolution", "aspect", "age", "sex", "view", "site", "hospital", "scanner", "ethnicity", "agreement",
+)  # fmt: skip
 _TABLE_REMEDY = "Give the columns path and label, and one column p_CLASS a class or one column score (a probability)"
 
 

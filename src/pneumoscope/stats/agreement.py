@@ -13,6 +13,7 @@ import numpy as np
 
 from pneumoscope.stats.bootstrap import bootstrap_sums
 from pneumoscope.stats.confusion import cohen_kappa, confusion_cells
+from pneumoscope.stats.panel import category_counts, category_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +71,7 @@ def cohen_kappa_of(
     Raises:
         ValueError: Lengths that differ, or a category out of range.
     """
-    table = _table(np.array([first, second]), categories)
+    table = category_table(np.array([first, second]), categories)
     both: NDArray[np.bool_] = np.all(table >= 0, axis=0)
     if not both.any():
         return Agreement("Cohen's kappa", None, None, None, 0, 2)
@@ -165,8 +166,8 @@ def krippendorff_alpha(
     """
     if level not in {"nominal", "ordinal", "interval"}:
         raise ValueError(f"a level is nominal, ordinal or interval, not {level}")
-    table = _table(readings, categories)
-    counts = _counts(table, categories)
+    table = category_table(readings, categories)
+    counts = category_counts(table, categories)
     enough = counts.sum(axis=1) >= 2
     name = "Krippendorff's alpha" if level == "nominal" else f"Krippendorff's alpha ({level})"
     if not enough.any():
@@ -214,8 +215,8 @@ def _by_film(  # noqa: PLR0917 - of one caller or two
     draws: int,
 ) -> Agreement:
     """A function of the mean agreement of a film's pairs of readers, and of the mean shares of the categories."""
-    table = _table(readings, categories)
-    counts = _counts(table, categories)
+    table = category_table(readings, categories)
+    counts = category_counts(table, categories)
     given = counts.sum(axis=1)
     read, enough = given >= 1, given >= 2
     readers = int((table >= 0).any(axis=1).sum())
@@ -264,18 +265,3 @@ def _beyond(agree: Floats, chance: Floats) -> Floats:
 
 def _of(groups: ArrayLike | None, rows: NDArray[np.bool_]) -> NDArray[np.generic] | None:
     return None if groups is None else np.asarray(groups)[rows]
-
-
-def _table(readings: ArrayLike, categories: int) -> NDArray[np.int64]:
-    table = np.asarray(readings)
-    if table.ndim != 2 or 0 in table.shape or table.dtype.kind not in "iub":
-        raise ValueError(f"readings must be whole category numbers, [readers, films], not the shape {table.shape}")
-    if categories < 2 or table.min() < -1 or table.max() >= categories:
-        raise ValueError(f"categories must be from 0 to {categories - 1}, or -1, and two at least")
-    return table.astype(np.int64)
-
-
-def _counts(table: NDArray[np.int64], categories: int) -> Floats:
-    """How many readers put each film into each category: float64 [N, C]."""
-    found: Floats = (table[:, :, None] == np.arange(categories)).sum(axis=0).astype(np.float64)
-    return found

@@ -174,7 +174,8 @@ def read_reader_study(
     tables = _filled(cells, arms, readers, films, path)
     first = {cell.film: cell.cells for cell in reversed(cells)}
     model = _model(cells, films, path, warnings)
-    named = sorted({labels.get(film, "") for film in films if truth_of.get(film) == 1} - {"", "1"})
+    said = {canonical_label(cell.cells.get("class", "")) for cell in cells if cell.called == 1} - {"", *_YES}
+    named = sorted({labels.get(film, "") for film in films if truth_of.get(film) == 1} - {"", "1"}) or sorted(said)
     return ReaderStudyReadings(
         study=next((cell.cells["study"] for cell in cells if cell.cells.get("study")), ""),
         version=next((cell.cells["version"] for cell in cells if cell.cells.get("version")), ""),

@@ -93,3 +93,14 @@ def test_blocks_of_known_sites_are_called_so_and_not_mixed_with_sites() -> None:
     assert "lowest numbers" in found.operating_points[0].chosen_on
     with pytest.raises(UsageError, match="block"):
         choose_across_sites([blocks[0], site("b", sick=80, well=80, shift=0, seed=1)], POSITIVE, CalibrationConfig())
+
+
+def test_two_sites_are_told_by_their_plain_mean_and_their_own_intervals() -> None:
+    sites = [
+        site(name, sick=100, well=100, shift=shift, seed=seed)
+        for seed, (name, shift) in enumerate([("a", 0.5), ("b", -0.5)])
+    ]
+    expected = choose_across_sites(sites, POSITIVE, CalibrationConfig()).expected[0]
+    own = [rates.specificity for rates in expected.sites]
+    assert expected.specificity.value == pytest.approx(sum(rate.value for rate in own) / 2)
+    assert (expected.specificity.low, expected.specificity.high) == (min(r.low for r in own), max(r.high for r in own))

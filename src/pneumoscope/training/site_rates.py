@@ -14,11 +14,17 @@ if TYPE_CHECKING:
 
 __all__ = ["summarize_sites"]
 
+_SUMMARISED = 3
+
 
 def summarize_sites(
     preset: str, sites: tuple[SiteRates, ...], basis: Literal["sites", "blocks"] = "sites"
 ) -> ExpectedRates:
-    """Summarise what was seen at two sites or more by a random-effects model (``stats.meta_analysis``)."""
+    """Summarise what was seen at two sites or more by a random-effects model (``stats.meta_analysis``).
+
+    With two sites its intervals are from nothing to everything; then the plain mean is told, and all that the sites'
+    own intervals hold.
+    """
     return ExpectedRates(
         preset=preset,
         sites=sites,
@@ -31,6 +37,10 @@ def summarize_sites(
 
 def _summary(rates: Sequence[Proportion]) -> SiteSummary:
     pooled = pool_proportions(rates)
+    if len(rates) < _SUMMARISED:
+        low, high = min(rate.low for rate in rates), max(rate.high for rate in rates)
+        mean = sum(rate.value for rate in rates) / len(rates)
+        return SiteSummary(mean, low, high, predicted_low=low, predicted_high=high, tau2=pooled.tau2)
     return SiteSummary(
         value=pooled.value,
         low=pooled.low,

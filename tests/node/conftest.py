@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ pytest.importorskip("highdicom")
 import numpy as np
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filebase import DicomBytesIO
 from pydicom.uid import ExplicitVRLittleEndian
 
 if TYPE_CHECKING:
@@ -221,6 +223,7 @@ class NodeProcess:
     folder: Path
     bundle: Path
     port: int = field(default_factory=free_port)
+    metrics_port: int = field(default_factory=free_port)
     options: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     process: subprocess.Popen[str] | None = None
@@ -230,7 +233,7 @@ class NodeProcess:
         self.folder.mkdir(parents=True, exist_ok=True)
         line = [*(self.command or (sys.executable, "-m", "pneumoscope")), "node"]
         line += ["--port", str(self.port), "--data", str(self.folder)]
-        line += ["--model", str(self.bundle), "--workers", "1", *self.options]
+        line += ["--model", str(self.bundle), "--workers", "1", "--metrics-port", str(self.metrics_port), *self.options]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PNEUMOSCOPE_WEB_RESERVE_MB": "0"}
         environment.setdefault("PNEUMOSCOPE_WEB_LOG_FORMAT", "json")
         with (self.folder / "log").open("ab") as log:
@@ -240,6 +243,11 @@ class NodeProcess:
         assert "The node is open" in told, told + self.log
         return self
 
+    def metrics(self) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=30) as answer:
+            text: str = answer.read().decode()
+        return text
+
     @property
     def log(self) -> str:
         return (self.folder / "log").read_text()
@@ -248,6 +256,54 @@ class NodeProcess:
         """The lines of the log that tell of one kind of event."""
         lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
         return [line for line in lines if line.get("event") == name]
+
+    def send_raw(self, film: Path, data: bytes | None = None, *, instance: str = "", stop_after: int = 0) -> int | None:
+        """Send an object as no honest program does.
+
+        Args:
+            film: Whose UIDs are announced.
+            data: The data set in place of the film's.
+            instance: SOP Instance UID in place of the film's.
+            stop_after: Abort after so many fragments; 0 sends all.
+
+        Returns:
+            The status; None after an abort.
+        """
+        from pydicom import dcmread
+        from pydicom.filewriter import write_dataset
+        from pynetdicom import AE
+        from pynetdicom.dimse_messages import C_STORE_RQ
+        from pynetdicom.dimse_primitives import C_STORE
+
+        header = dcmread(film)
+        entity = AE(ae_title="MODALITY")
+        entity.add_requested_context(header.SOPClassUID, ExplicitVRLittleEndian)
+        association = entity.associate("127.0.0.1", self.port, ae_title="PNEUMOSCOPE")
+        assert association.is_established
+        buffer = DicomBytesIO()
+        buffer.is_little_endian, buffer.is_implicit_VR = True, False
+        write_dataset(buffer, header)
+        request = C_STORE()
+        request.MessageID, request.Priority = 1, 2
+        request.AffectedSOPClassUID = header.SOPClassUID
+        request.AffectedSOPInstanceUID = instance or header.SOPInstanceUID
+        request.DataSet = BytesIO(buffer.getvalue() if data is None else data)
+        message = C_STORE_RQ()
+        message.primitive_to_message(request)
+        context = association.accepted_contexts[0].context_id
+        association._reactor_checkpoint.clear()  # as send_c_store does: the answer is ours to take
+        eventually(lambda: association._is_paused, "the association's thread waits")
+        for number, part in enumerate(message.encode_msg(context or 1, 4096), 1):
+            if number == stop_after:
+                association._reactor_checkpoint.set()
+                association.abort()
+                return None
+            association.dul.send_pdu(part)
+        _, answer = association.dimse.get_msg(block=True)
+        association._reactor_checkpoint.set()
+        association.release()
+        assert isinstance(answer, C_STORE)
+        return answer.Status
 
     def store(self, *paths: Path, aet: str = "MODALITY", check: bool = True) -> subprocess.CompletedProcess[str]:
         return dcmtk("storescu", "-aet", aet, "-aec", "PNEUMOSCOPE", "127.0.0.1", self.port, *paths, check=check)

@@ -13,6 +13,7 @@ from pneumoscope.cli.console import require_packages
 from pneumoscope.errors import UsageError
 
 if TYPE_CHECKING:
+    from pneumoscope.server.node.config import NodeConfig
     from pneumoscope.server.run import Started
     from pneumoscope.server.store.audit_log import AuditLog
     from pneumoscope.server.store.database import Database
@@ -82,6 +83,12 @@ def serve(  # noqa: PLR0917 - typer makes them options
         str | None, typer.Option(metavar="PATH", help="Path of a host below which a proxy shows the server.")
     ] = None,
     log_format: Annotated[str | None, typer.Option(metavar="FORMAT", help="Lines of the log: text or json.")] = None,
+    node: Annotated[
+        bool, typer.Option("--node/--no-node", help="Run the DICOM node in the same process; see pneumoscope node.")
+    ] = False,
+    node_config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML file of the node's settings; --node alone takes its own.")
+    ] = None,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Start the web application: read films in the browser, keep a worklist, or use its REST API.
@@ -115,16 +122,38 @@ def serve(  # noqa: PLR0917 - typer makes them options
         log_format=log_format,
     )
     find_bundle(config.model)  # says no before anything is opened
+    settings = _node_settings(node_config) if node or node_config is not None else None
 
     def tell(started: Started) -> None:
         _print_address(started)
+        if settings is not None:
+            typer.echo(f"The node is open: {settings.aet}@{settings.host}:{settings.port}")
         if open_browser:
             import webbrowser
 
             webbrowser.open(started.entrance)
 
-    run(config, tell)
+    run(config, tell, settings)
     typer.echo("The web application is closed.")
+
+
+def _node_settings(file: Path | None) -> NodeConfig:
+    """The settings of the node that runs with the web application.
+
+    Raises:
+        MissingExtra: The node is not installed.
+        ConfigError: The file cannot be used.
+    """
+    from pneumoscope.cli.node import NODE_PACKAGES
+
+    require_packages(*NODE_PACKAGES, needed_for="the DICOM node", extra="node")
+    from pneumoscope.server.node.config import load_config
+    from pneumoscope.server.node.results import check_kinds
+
+    settings = load_config(file)
+    settings.check_open()
+    check_kinds(settings.results if settings.send_to else ())
+    return settings
 
 
 def _print_address(started: Started) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from pneumoscope import __version__
 from pneumoscope.errors import PneumoscopeError
 from pneumoscope.server.api.accounts import router as accounts_router
 from pneumoscope.server.api.bundles import router as bundles_router
+from pneumoscope.server.api.dicomweb import router as dicomweb_router
 from pneumoscope.server.api.films import router as films_router
 from pneumoscope.server.api.openapi import install_openapi
 from pneumoscope.server.api.openapi import router as reference_router
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from pneumoscope.server.config import WebConfig
+    from pneumoscope.server.node.config import NodeConfig
 
 __all__ = ["create_app", "first_run_code", "install_auth", "local_address"]
 
@@ -58,6 +61,7 @@ _ROUTERS = (
     studies_router,
     films_router,
     reports_router,
+    dicomweb_router,
     reader_studies_router,
     reader_study_reading_router,
     bundles_router,
@@ -81,8 +85,13 @@ _ROUTERS = (
 """The API, the login, the pages."""
 
 
-def create_app(config: WebConfig) -> FastAPI:
-    """Make the application; nothing is opened until it starts."""
+def create_app(config: WebConfig, node: NodeConfig | None = None) -> FastAPI:
+    """Make the application; nothing is opened until it starts.
+
+    Args:
+        config: The settings.
+        node: Of a DICOM node that runs in the same process; None for none.
+    """
     context = Context(config)
 
     @asynccontextmanager
@@ -90,11 +99,15 @@ def create_app(config: WebConfig) -> FastAPI:
         try:
             context.open()
             auth_state(app).local_token = local_token(config.data)
+            if node is not None:
+                await _open_node(context, node)
             yield
         except PneumoscopeError as error:
             context.failed = error
             raise
         finally:
+            if context.node is not None:
+                await asyncio.to_thread(context.node.close)
             await context.close()
 
     app = FastAPI(
@@ -114,6 +127,13 @@ def create_app(config: WebConfig) -> FastAPI:
         app.include_router(part)
     install_auth(app, context)
     return app
+
+
+async def _open_node(context: Context, config: NodeConfig) -> None:
+    from pneumoscope.server.node.run import Node  # noqa: PLC0415 - pynetdicom is an extra
+
+    context.node = Node(context, config)
+    context.node.open(asyncio.get_running_loop())
 
 
 def install_auth(app: FastAPI, context: Context) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pneumoscope.server.config import WebConfig
     from pneumoscope.server.engine.bundles import Bundles
     from pneumoscope.server.engine.queue import Engine
+    from pneumoscope.server.node.run import Node
     from pneumoscope.server.store.blobs import BlobStore
     from pneumoscope.server.store.worklist import Worklist
     from pneumoscope.types.reading import Reading
@@ -197,6 +198,7 @@ class Context:
         closing: The server is stopping: streams are to end.
         failed: Why the server could not start.
         trouble: Why the bundle in use could not be loaded; None if nothing is wrong.
+        node: The DICOM node that runs in this process; None without one.
     """
 
     def __init__(self, config: WebConfig) -> None:
@@ -207,6 +209,7 @@ class Context:
         self.views: dict[tuple[str, str, str], float] = {}
         self.failed: PneumoscopeError | None = None
         self.trouble: PneumoscopeError | None = None
+        self.node: Node | None = None
         self._worklist: Worklist | None = None
         self._engine: Engine | None = None
         self._bundles: Bundles | None = None

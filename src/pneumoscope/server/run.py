@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from pneumoscope.server.config import WebConfig
+    from pneumoscope.server.node.config import NodeConfig
 
 __all__ = ["Started", "run"]
 
@@ -76,12 +77,13 @@ class _Server(uvicorn.Server):
                 signal.signal(each, handler)
 
 
-def run(config: WebConfig, started: Callable[[Started], None]) -> None:
+def run(config: WebConfig, started: Callable[[Started], None], node: NodeConfig | None = None) -> None:
     """Serve until SIGINT or SIGTERM; readings in hand are finished.
 
     Args:
         config: The settings; port 0 takes a free one.
         started: Called when the server answers.
+        node: Of a DICOM node in the same process; None for none.
 
     Raises:
         UsageError: The port is taken, or the address is not of this machine.
@@ -90,7 +92,7 @@ def run(config: WebConfig, started: Callable[[Started], None]) -> None:
     door = _bind(config.host, config.port)
     port = int(door.getsockname()[1])
     config = replace(config, port=port)
-    app = create_app(config)
+    app = create_app(config, node)
     host = f"[{config.host}]" if ":" in config.host else config.host
 
     def up() -> None:

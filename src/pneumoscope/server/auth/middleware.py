@@ -99,7 +99,9 @@ def _of_token(guards: AuthState, worklist: Worklist, token: str) -> Identity:
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _METHODS = (*_SAFE, "POST", "PUT", "PATCH", "DELETE")
 _PUBLIC_FORMS = ("/login", "/setup")  # public, and yet they change something
-_LARGE = ("/api/v1/read", "/api/v1/studies", "/api/v1/bundles", "/models/import")  # bodies that carry films or bundles
+_LARGE = (  # bodies that carry films or bundles
+    *("/api/v1/read", "/api/v1/studies", "/api/v1/bundles", "/api/v1/dicom-web", "/models/import"),
+)
 _OURS = "If you meant it, do it on a page of this web application"
 _LONGEST_PATH = 2048
 _LONGEST_QUERY = 8192

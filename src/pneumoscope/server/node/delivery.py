@@ -19,7 +19,7 @@ from pneumoscope.errors import PneumoscopeError
 from pneumoscope.quiet import capture_warnings
 from pneumoscope.server.node.config import Peer, is_url
 from pneumoscope.server.node.log import tell
-from pneumoscope.server.node.scp import client_context
+from pneumoscope.server.node.scp import TRANSFER_SYNTAXES, client_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,6 +34,7 @@ __all__ = ["Courier", "DicomSender", "PeerRefused", "PeerUnreachable", "ResultSe
 
 _FIRST_PAUSE = 1.0  # seconds after the first failure; doubled by each that follows
 _COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1.1"  # the well-known one (PS3.4 annex J.3.5)
+_STORAGE = "1.2.840.10008.5.1.4.1.1."
 _NO_RESOURCES = range(0xA700, 0xA800)
 _THERE_ALREADY = 0x0111
 
@@ -134,7 +135,9 @@ def associate(
     if peer.tls:
         options["tls_args"] = (client_context(config.tls), peer.host)
     roles = [build_role(each, scp_role=True, scu_role=each in classes) for each in scp]
-    contexts = [build_context(each) for each in dict.fromkeys([*classes, *scp])]
+    contexts = [build_context(each) for each in classes]
+    images = list(TRANSFER_SYNTAXES)
+    contexts += [build_context(each, images) if each.startswith(_STORAGE) else build_context(each) for each in scp]
     association = entity.associate(
         peer.host,
         peer.port,

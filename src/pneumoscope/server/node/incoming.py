@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import uuid
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from pydicom import dcmread
 
 from pneumoscope.errors import PneumoscopeError, StorageError
 from pneumoscope.quiet import capture_warnings
+from pneumoscope.server.intake.receiving import Receiving
 from pneumoscope.server.node.log import short, tell
 from pneumoscope.server.node.rules import Decision, decide, facts_of
 
@@ -39,75 +37,6 @@ CANNOT_UNDERSTAND = 0xC000
 _CHUNK = 2**20
 
 
-class Receiving:
-    """A file that an object is written into while it comes, below a limit.
-
-    What the disk says no to is remembered and not raised: pynetdicom would lose the association, and the sender is to
-    be told why.
-
-    Args:
-        folder: Of files on their way in.
-        limit: Bytes.
-
-    Attributes:
-        name: Of the file.
-        file: This, for pynetdicom, which flushes after each fragment; that is not needed.
-        trouble: Why it is not whole; None if all is well.
-    """
-
-    def __init__(self, folder: Path, limit: int) -> None:
-        self.name = str(folder / f"{uuid.uuid4().hex}.dcm")
-        self.file = self
-        self.trouble: str | None = None
-        self._limit, self._size = limit, 0
-        self._out: BinaryIO | None = None
-        try:
-            self._out = Path(self.name).open("wb")  # noqa: SIM115 - closed by close
-        except OSError as error:
-            self.trouble = (error.strerror or str(error)).lower()
-
-    def write(self, data: bytes) -> int:
-        """Write what came, or let it fall if there is no room for it."""
-        self._size += len(data)
-        if self.trouble is None and self._size > self._limit:
-            self.trouble = f"more than {self._limit / 2**20:,.0f} MiB"
-        if self.trouble is None and self._out is not None:
-            try:
-                self._out.write(data)
-            except OSError as error:
-                self.trouble = (error.strerror or str(error)).lower()
-        return len(data)
-
-    def tell(self) -> int:
-        """Bytes so far."""
-        return self._size
-
-    def flush(self) -> None:
-        """Nothing: ``finish`` does it."""
-
-    def finish(self) -> None:
-        """Put all of it on the disk."""
-        if self._out is not None:
-            try:
-                self._out.flush()
-                os.fsync(self._out.fileno())
-            except OSError as error:
-                self.trouble = self.trouble or (error.strerror or str(error)).lower()
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._out is not None:
-            with suppress(OSError):
-                self._out.close()
-            self._out = None
-
-    def remove(self) -> None:
-        """Close it and take it away; it is gone already where it was taken."""
-        self.close()
-        Path(self.name).unlink(missing_ok=True)
-
-
 @dataclass(frozen=True, slots=True)
 class Received:
     """What became of an object: the status of DICOM, a comment for the sender, and whether a new film waits."""
@@ -127,6 +56,9 @@ class Intake:
         secret: Key of the hashes by which the log calls films.
         room: Raises StorageError where there is no room for so many bytes.
         arrived: Told the number and study of a film that was taken.
+
+    Attributes:
+        studied: Told the patient's ID and the study of a film that was taken and is no earlier one.
     """
 
     def __init__(
@@ -141,6 +73,12 @@ class Intake:
     ) -> None:
         self.queue, self.config = queue, config
         self._metrics, self._secret, self._room, self._arrived = metrics, secret, room, arrived
+        self._priors: set[str] = set()
+        self.studied: Callable[[str, str], object] = lambda _patient, _study: None
+
+    def expect_prior(self, study: str) -> None:
+        """The films of this study are asked for as earlier ones: their results are not sent."""
+        self._priors.add(study)
 
     def open(self) -> Receiving:
         """A file for an object that comes."""
@@ -153,7 +91,6 @@ class Intake:
         sender: str,
         sop_class: str | None = None,
         instance: str | None = None,
-        purpose: Purpose = "send",
     ) -> Received:
         """Take an object, or say why not. The file is gone afterwards.
 
@@ -162,11 +99,10 @@ class Intake:
             sender: AE title or program.
             sop_class: As the sender announced it; None if it did not.
             instance: As the sender announced it.
-            purpose: What for.
         """
         key = "-" if instance is None else short(instance, self._secret)
         try:
-            received, why = self._take(file, sender, sop_class, instance, purpose)
+            received, why = self._take(file, sender, sop_class, instance)
         except PneumoscopeError as error:
             received, why = Received(NO_RESOURCES, error.what[:64]), error.code
         except OSError as error:
@@ -179,7 +115,7 @@ class Intake:
         return received
 
     def _take(  # noqa: PLR0911 - one for each thing that can be wrong, in the order in which it is looked at
-        self, file: Receiving, sender: str, sop_class: str | None, instance: str | None, purpose: Purpose
+        self, file: Receiving, sender: str, sop_class: str | None, instance: str | None
     ) -> tuple[Received, str]:
         file.finish()
         if file.trouble is not None:
@@ -196,12 +132,13 @@ class Intake:
         decision = decide(facts_of(header), self.config.rules)
         if not decision.read:
             return Received(SUCCESS), f"not read ({decision.rule})"
-        path = Path(file.name)
+        path, study = Path(file.name), told["StudyInstanceUID"]
+        purpose: Purpose = "prior" if study in self._priors else "send"
         self._room(path.stat().st_size)
         taken = self.queue.take(
             path,
             instance=told["SOPInstanceUID"],
-            study=told["StudyInstanceUID"],
+            study=study,
             sop_class=told["SOPClassUID"],
             digest=data_set_digest(path),
             sender=sender,
@@ -214,7 +151,9 @@ class Intake:
         number = self.queue.number_of(told["SOPInstanceUID"])
         if number is None:
             raise StorageError("the film was forgotten while it came")
-        self._arrived(number, told["StudyInstanceUID"])
+        self._arrived(number, study)
+        if purpose == "send":
+            self.studied(str(header.get("PatientID") or ""), study)
         return Received(SUCCESS, new=True), "taken"
 
 

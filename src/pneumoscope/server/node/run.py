@@ -15,6 +15,7 @@ from pneumoscope.errors import PneumoscopeError, StorageFull
 from pneumoscope.server.context import Context
 from pneumoscope.server.data_folder import secret_key
 from pneumoscope.server.node.delivery import Courier, sender_for
+from pneumoscope.server.node.fetching import Fetcher
 from pneumoscope.server.node.incoming import Intake
 from pneumoscope.server.node.log import tell
 from pneumoscope.server.node.metrics import NodeMetrics
@@ -68,6 +69,8 @@ class Node:
         )
         self._secret = secret
         self._provider = Provider(config, self.intake, metrics)
+        self._fetcher = Fetcher(self.intake, config)
+        self.intake.studied = self._fetcher.study
         self._workers: Workers | None = None
 
     @property
@@ -96,6 +99,7 @@ class Node:
         self._provider.open()
         self._workers.open()
         self._courier.open()
+        self._fetcher.open()
         self._tidier.start()
         tell(
             logging.INFO, "open", aet=self.config.aet, port=self.port, send_to=",".join(self.config.send_to) or "nobody"
@@ -109,6 +113,7 @@ class Node:
         if self._workers is not None:
             self._workers.join(_PATIENCE)
             self._courier.close(_PATIENCE)
+            self._fetcher.close(_PATIENCE)
             self._tidier.join(_PATIENCE)
         self.queue.close()
         tell(logging.INFO, "closed")

@@ -16,7 +16,8 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made when th
 )
 
 from pneumoscope.errors import ConfigError, PneumoscopeError, UsageError
-from pneumoscope.server.node.incoming import CANNOT_UNDERSTAND, NO_RESOURCES, Receiving
+from pneumoscope.server.intake.receiving import Receiving
+from pneumoscope.server.node.incoming import CANNOT_UNDERSTAND, NO_RESOURCES
 from pneumoscope.server.node.log import tell
 
 if TYPE_CHECKING:

@@ -228,3 +228,9 @@ class StorageFull(StorageError):
     """A disk on which only the reserve is left: films are refused, everything else goes on."""
 
     code = "disk-full"
+
+
+class DeliveryError(PneumoscopeError):
+    """A result could not be handed to another system (a FHIR server, an HL7 receiver)."""
+
+    code: ClassVar[str] = "delivery"

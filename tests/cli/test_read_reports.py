@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
 
 from pneumoscope.reports import formats
 
@@ -95,3 +99,43 @@ def test_pictures_and_reports_decode_a_film_once(
     assert ran.code == 0, ran.err
     assert len(list((tmp_path / "e").iterdir())) == len(list((tmp_path / "r").iterdir())) == 1
     assert decoded == [str(films / "a.png")]
+
+
+def test_dicom_results_are_written_for_dicom_films(
+    run: Run, films: Path, tiny_bundle: Path, tmp_path: Path, make_dicom_film: Callable[[Path], Path]
+) -> None:
+    film = make_dicom_film(tmp_path / "film.dcm")
+
+    ran = run(
+        *("read", film, films / "a.png", "--model", tiny_bundle, "--force"),
+        *("--dicom-out", tmp_path / "d", "--dicom-kinds", "sr,sc,gsps,seg,map,pdf"),
+    )
+
+    assert ran.code == 0, ran.err
+    made = {path.name.split(".", 1)[1]: path for path in (tmp_path / "d").iterdir()}
+    assert {"sr.dcm", "sc.dcm", "gsps.dcm", "map.dcm", "pdf.dcm"} <= set(made)
+    assert {str(dcmread(path).StudyInstanceUID) for path in made.values()} == {"1.2.3.4"}
+
+
+def test_dicom_kinds_without_a_folder_are_wrong_usage(run: Run, films: Path, tiny_bundle: Path) -> None:
+    assert run("read", films, "--model", tiny_bundle, "--dicom-kinds", "sr").code == 2
+    assert run("read", films, "--model", tiny_bundle, "--dicom-out", "d", "--dicom-kinds", "rt").code == 2
+
+
+@pytest.fixture
+def make_dicom_film() -> Callable[[Path], Path]:
+    """A DICOM film of noise in a study of its own."""
+
+    def make(path: Path) -> Path:
+        film = Dataset()
+        film.file_meta = FileMetaDataset()
+        film.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        film.SOPClassUID, film.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.1", "1.2.3.4.5.6"
+        film.StudyInstanceUID, film.SeriesInstanceUID, film.Modality = "1.2.3.4", "1.2.3.4.5", "CR"
+        film.Rows, film.Columns, film.BitsAllocated, film.BitsStored, film.HighBit = 80, 64, 8, 8, 7
+        film.SamplesPerPixel, film.PhotometricInterpretation, film.PixelRepresentation = 1, "MONOCHROME2", 0
+        film.PixelData = np.random.default_rng(0).integers(0, 256, (80, 64), dtype=np.uint8).tobytes()
+        film.save_as(path, enforce_file_format=True)
+        return path
+
+    return make

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tracemalloc
 from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from pydicom import dcmread
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from pneumoscope.errors import UsageError
 from pneumoscope.quality.corrections import film_geometry
 from pneumoscope.reports.dicom.results import RESULT_KINDS, dicom_results, parse_kinds
+from pneumoscope.reports.dicom.source import dicom_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,3 +139,20 @@ def test_an_unknown_kind_or_a_film_without_uids_is_refused(read_reading: Reading
     del source.StudyInstanceUID
     with pytest.raises(UsageError, match="UID"):
         dicom_results(read_reading, source)
+
+
+def test_a_deflated_header_is_found_and_a_bomb_is_not_unpacked(make_dicom: Callable[..., bytes]) -> None:
+    film = dcmread(BytesIO(make_dicom()))
+    film.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    film.PixelData = bytes(2**27)
+    out = BytesIO()
+    film.save_as(out, enforce_file_format=True)
+
+    tracemalloc.start()
+    source = dicom_source(out.getvalue())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert source is not None
+    assert source.instance == "1.2.3.4.5.6"
+    assert peak < 2**26

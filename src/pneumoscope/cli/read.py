@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress
 
+    from pneumoscope.cli.deliveries import Deliveries
     from pneumoscope.model.reader import Reader
     from pneumoscope.reports.csv import CsvFile
     from pneumoscope.reports.formats import Format
@@ -142,16 +143,35 @@ def wanted_formats(folder: Path | None, names: str | None) -> tuple[Format, ...]
     return wanted
 
 
+def wanted_kinds(folder: Path | None, names: str | None) -> tuple[str, ...]:
+    """The DICOM results of the option, before the first film is read.
+
+    Args:
+        folder: Where they go; None if none are wanted.
+        names: With commas between; report and capture without it.
+
+    Raises:
+        UsageError: An unknown kind, or kinds without a folder.
+        MissingExtra: What one of them needs is not installed.
+    """
+    if folder is None:
+        if names is not None:
+            raise UsageError(
+                "--dicom-kinds is of DICOM results, and none are written", remedy="Give --dicom-out DIR too"
+            )
+        return ()
+    from pneumoscope.reports.dicom.results import DEFAULT_KINDS, parse_kinds
+
+    return parse_kinds(DEFAULT_KINDS if names is None else names)
+
+
 class ReportFolder:
     """Writes the reports of each reading as it comes, of refused ones too."""
 
     def __init__(self, folder: Path, formats: Sequence[Format], reader: Reader) -> None:
-        from pneumoscope.model.decide import summarize_operating_point
-
         self._folder = folder
         self._formats = formats
         self._reader = reader
-        self._meaning = summarize_operating_point(reader.point)
 
     def write(self, reading: Reading, film: Radiograph | None) -> None:
         """Write one file a format, whole or not at all.
@@ -163,17 +183,47 @@ class ReportFolder:
         Raises:
             StorageError: The disk is full.
         """
-        from pneumoscope.reports.summary import ReportContext
         from pneumoscope.storage import write_atomically
 
-        given = ReportContext(
-            film=film,
-            meaning=self._meaning,
-            source=Path(reading.film.path).read_bytes() if reading.film.format == "DICOM" else None,
-            finding=self._reader.meta.finding,
-        )
+        source = Path(reading.film.path).read_bytes() if reading.film.format == "DICOM" else None
+        given = self._reader.report_context(reading, film, source=source)
         for each in self._formats:
             write_atomically(self._folder / report_name(reading, each.suffix), each.write(reading, given))
+
+
+class DicomFolder:
+    """Writes the results of each DICOM film as objects, one file each, as a PACS takes them."""
+
+    def __init__(self, folder: Path, kinds: Sequence[str], reader: Reader) -> None:
+        self._folder = folder
+        self._kinds = kinds
+        self._reader = reader
+
+    def write(self, reading: Reading, film: Radiograph | None) -> None:
+        """Write the objects, each whole or not at all; a film that is no DICOM gives none.
+
+        Args:
+            reading: Read or refused.
+            film: As it was read; None if it could not be decoded.
+
+        Raises:
+            StorageError: The disk is full.
+        """
+        from pneumoscope.cli.deliveries import dicom_bytes
+        from pneumoscope.reports.dicom.results import dicom_results, to_bytes
+        from pneumoscope.reports.dicom.source import dicom_source
+        from pneumoscope.storage import write_atomically
+
+        source = dicom_bytes(reading)
+        origin = dicom_source(source)
+        if origin is None:
+            return
+        given = self._reader.report_context(
+            reading, film, source=source, header=origin.header, lungs="seg" in self._kinds
+        )
+        for kind in self._kinds:
+            for made in dicom_results(reading, origin.header, (kind,), given):
+                write_atomically(self._folder / report_name(reading, f".{kind}.dcm"), to_bytes(made))
 
 
 def report_name(reading: Reading, suffix: str) -> str:
@@ -203,6 +253,9 @@ def open_outputs(
     evidence: Path | None,
     report: Path | None = None,
     formats: Sequence[Format] = (),
+    dicom: Path | None = None,
+    kinds: Sequence[str] = (),
+    deliveries: Deliveries | None = None,
 ) -> Iterator[Outputs]:
     """Open all outputs before the first film is read, and print what is held back whatever happens.
 
@@ -218,7 +271,10 @@ def open_outputs(
             rows = stack.enter_context(CsvFile(csv, header(reader.meta.class_names, reader.meta.finding)))
         folder = None if evidence is None else make_folder(evidence)
         reports = None if report is None else ReportFolder(make_folder(report), formats, reader)
-        outputs = Outputs(reader, json=json, rows=rows, pictures=folder, reports=reports)
+        objects = None if dicom is None else DicomFolder(make_folder(dicom), kinds, reader)
+        outputs = Outputs(
+            reader, json=json, rows=rows, pictures=folder, reports=reports, objects=objects, deliveries=deliveries
+        )
         try:
             yield outputs
         except BaseException:
@@ -242,12 +298,16 @@ class Outputs:
         rows: CsvFile | None,
         pictures: Path | None,
         reports: ReportFolder | None = None,
+        objects: DicomFolder | None = None,
+        deliveries: Deliveries | None = None,
     ) -> None:
         self._reader = reader
         self._json = json
         self._rows = rows
         self._pictures = pictures
         self._reports = reports
+        self._objects = objects
+        self._deliveries = deliveries
         self._held: list[Reading] = []
         self.bar: Progress | None = None
         self._counts = {"read": 0, "refused": 0, "called": 0, "indeterminate": 0}
@@ -260,7 +320,7 @@ class Outputs:
     @property
     def wants_films(self) -> bool:
         """Whether anything draws the films."""
-        return self._pictures is not None or self._reports is not None
+        return any(each is not None for each in (self._pictures, self._reports, self._objects, self._deliveries))
 
     def take(self, reading: Reading, film: Radiograph | None = None) -> None:
         """Write one reading everywhere it is wanted: files first, then the terminal.
@@ -289,6 +349,10 @@ class Outputs:
             write_atomically(self._pictures / picture_name(reading), overlay_png(film, reading))
         if self._reports is not None:
             self._reports.write(reading, film)
+        if self._objects is not None:
+            self._objects.write(reading, film)
+        if self._deliveries is not None:
+            self._deliveries.send(reading, film, self._reader)
         if self._json:
             from pneumoscope.reports.json import to_json
 
@@ -374,9 +438,39 @@ def read(  # noqa: PLR0917 - typer makes them options
         typer.Option(
             "--format",
             metavar="NAMES",
-            help="Report formats, with commas: html (the default), pdf, fhir, sr, json.",
+            help="Report formats, with commas: html (the default), pdf, fhir, fhir-r5, hl7, sr, json.",
         ),
     ] = None,
+    dicom_out: Annotated[
+        Path | None,
+        typer.Option("--dicom-out", metavar="DIR", help="Write results of each DICOM film as DICOM objects."),
+    ] = None,
+    dicom_kinds: Annotated[
+        str | None,
+        typer.Option(
+            "--dicom-kinds",
+            metavar="NAMES",
+            help="Which, with commas: sr and sc (the default), gsps, seg, map, pdf, kos.",
+        ),
+    ] = None,
+    fhir_post: Annotated[
+        str | None,
+        typer.Option(
+            "--fhir-post",
+            metavar="URL",
+            help="Post each reading to a FHIR server; credentials from PNEUMOSCOPE_FHIR_TOKEN, or _USER and _PASSWORD.",
+        ),
+    ] = None,
+    fhir_release: Annotated[str, typer.Option(help="R4 or R5.")] = "R4",
+    fhir_subject: Annotated[
+        str | None,
+        typer.Option(metavar="REF", help="The patient, such as Patient/123; the DICOM film's Patient ID without it."),
+    ] = None,
+    hl7_send: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Send each reading as HL7 v2 ORU^R01 over MLLP."),
+    ] = None,
+    hl7_tls: Annotated[bool, typer.Option("--hl7-tls", help="Over TLS.")] = False,
     model: Annotated[str | None, typer.Option(help="A shipped bundle's name, or a bundle's path.")] = None,
     preset: Annotated[
         str | None,
@@ -401,26 +495,42 @@ def read(  # noqa: PLR0917 - typer makes them options
 ) -> None:
     """Read films: a probability of the finding, a call, and the evidence for it.
 
-    Prints a table for people, or JSON; writes CSV, pictures of the evidence, and reports (HTML, PDF, FHIR, DICOM SR).
+    Prints a table for people, or JSON; writes CSV, pictures of the evidence, and reports (HTML, PDF, FHIR, DICOM).
     What is no whole, frontal chest film is refused, with a reason and without a number; what is only rotated,
     tilted or inverted is corrected. Research use only.
 
-    Exit code 0: all films read; 3: some refused; 2: wrong usage; 4: the bundle cannot be used; 5: disk full.
+    Exit code 0: all films read; 1: a reading could not be delivered; 3: some refused; 2: wrong usage; 4: the bundle
+    cannot be used; 5: disk full.
 
     Example: pneumoscope read films/ --csv readings.csv --evidence pictures/
     """
     from dataclasses import replace
 
+    from pneumoscope.cli.deliveries import wanted_deliveries
     from pneumoscope.model.reader import load
     from pneumoscope.settings import Settings
 
     settings = Settings.from_environment()
     settings = replace(settings, threads=settings.threads if threads is None else threads)
     wanted = wanted_formats(report, formats)
+    kinds = wanted_kinds(dicom_out, dicom_kinds)
+    deliveries = wanted_deliveries(fhir_post, hl7_send, release=fhir_release, subject=fhir_subject, hl7_tls=hl7_tls)
     films = find_films(paths)
     reader = load(model, preset=preset, coverage=coverage, mend=not no_mend, force=force, settings=settings)
-    with open_outputs(reader, json=json, csv=csv, evidence=evidence, report=report, formats=wanted) as outputs:
+    with open_outputs(
+        reader,
+        json=json,
+        csv=csv,
+        evidence=evidence,
+        report=report,
+        formats=wanted,
+        dicom=dicom_out,
+        kinds=kinds,
+        deliveries=deliveries,
+    ) as outputs:
         refused = _read_all(reader, films, outputs, batch=batch, total=_count(paths))
+    if deliveries is not None and deliveries.failed:
+        raise typer.Exit(1)
     if refused:
         raise typer.Exit(3)
 

@@ -21,12 +21,11 @@ from pneumoscope.model.decide import (
     decide_finding,
     decide_pattern,
     operating_point,
-    summarize_operating_point,
 )
 from pneumoscope.model.evidence import finding_evidence
-from pneumoscope.model.geometry import stored_geometry
 from pneumoscope.model.population import bundle_population
 from pneumoscope.model.preprocess import prepare_film
+from pneumoscope.model.report_context import make_report_context
 from pneumoscope.model.session import Session
 from pneumoscope.quality.checks import QualityResult, check_quality
 from pneumoscope.quality.corrections import apply_corrections
@@ -35,7 +34,6 @@ from pneumoscope.quality.metadata import age_in_years, pattern_age_warning
 from pneumoscope.settings import Settings
 from pneumoscope.types.radiograph import FilmInfo
 from pneumoscope.types.reading import ModelRef, Reading, Refusal, Software
-from pneumoscope.types.report_context import ReportContext
 
 __all__ = ["Reader", "load"]
 
@@ -54,6 +52,7 @@ if TYPE_CHECKING:
     from pneumoscope.model.preprocess import PreprocessSpec
     from pneumoscope.model.schema import BundleMeta
     from pneumoscope.types.radiograph import Radiograph
+    from pneumoscope.types.report_context import ReportContext
 
     FilmSource: TypeAlias = str | PathLike[str] | bytes | Image | NDArray[np.generic]
 
@@ -207,22 +206,15 @@ class Reader:
             created: When the film was read; now, without it.
             lungs: Whether the lung fields are asked for, too; a refused film has none.
         """
-        geometry = None
-        if reading.status == "read" and (header is not None or source is not None):
-            geometry = stored_geometry(reading.corrections, header=header, source=source)
-        fields = None
-        if lungs and film is not None and reading.status == "read":
-            found = lung_segmenter().find(film)
-            fields = found.mask if found.enough else None
-        return ReportContext(
-            film=film,
-            meaning=summarize_operating_point(self.point),
+        return make_report_context(
+            self.meta,
+            self.point.preset,
+            reading,
+            film,
             source=source,
+            header=header,
             created=created,
-            finding=self.meta.finding,
-            population=bundle_population(self.meta, self.point.preset),
-            geometry=geometry,
-            lungs=fields,
+            lungs=lungs,
         )
 
     def read_many(self, films: Iterable[FilmSource], *, batch: int | None = None) -> Iterator[Reading]:

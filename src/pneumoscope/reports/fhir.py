@@ -1,14 +1,18 @@
-"""A reading as a FHIR R4 bundle: a diagnostic report and its observations.
+"""A reading as a FHIR bundle of release 4 or 5: a diagnostic report, its observations, where they come from.
 
-HL7 FHIR release 4 (4.0.1): DiagnosticReport, Observation, Media, ImagingStudy, Device, Bundle. There is no subject: who
-the patient is, the receiving system knows. A coded conclusion is left out on purpose: a program's call is no diagnosis.
+HL7 FHIR R4 (4.0.1) and R5 (5.0.0): DiagnosticReport, Observation, Media (R4) or DocumentReference (R5), ImagingStudy,
+Device, Provenance, Bundle. Written to a file it is a collection without a subject, unless one is given: who the patient
+is, the receiving system knows. For a server it is a transaction. A coded conclusion is left out on purpose: a program's
+call is no diagnosis.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from urllib.parse import quote
 from uuid import UUID, uuid5
 
 from pneumoscope.reports.dicom.source import dicom_source
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
     from pneumoscope.types.radiograph import Radiograph
     from pneumoscope.types.reading import Finding, Pattern, Reading, Refusal
 
-__all__ = ["coded", "observations", "to_bundle", "write"]
+__all__ = ["FhirOptions", "Release", "coded", "observations", "to_bundle", "write", "write_r5"]
 
 _JsonObject: TypeAlias = dict[str, object]
 
@@ -103,7 +107,8 @@ def _call(found: Finding, said: Summary) -> _JsonObject:
         "method": {"text": f"operating point: {found.preset}"},
         "component": component,
     }
-    return _observed(coded(*finding_codes(found.name)), own, (said.lead, *said.meaning, *said.warnings, said.notice))
+    notes = (said.lead, *said.meaning, *said.population, *said.warnings, said.notice)
+    return _observed(coded(*finding_codes(found.name)), own, notes)
 
 
 def _pattern(pattern: Pattern, said: Summary) -> _JsonObject:
@@ -155,39 +160,79 @@ _MEDIA_TYPES = {
 }
 
 
+Release: TypeAlias = Literal["R4", "R5"]
+
+
+@dataclass(frozen=True, slots=True)
+class FhirOptions:
+    """What a receiver wants.
+
+    Attributes:
+        release: Of FHIR.
+        kind: "collection" for a file; "transaction" for a server, which makes what it does not have yet.
+        subject: Reference to the patient ("Patient/123"); none without it.
+        patient_id: Or the patient's identifier in the hospital, as the film tells it (a logical reference).
+        accession: Accession number of the order.
+    """
+
+    release: Release = "R4"
+    kind: Literal["collection", "transaction"] = "collection"
+    subject: str = ""
+    patient_id: str = ""
+    accession: str = ""
+
+
 def write(reading: Reading, given: ReportContext) -> bytes:
-    """The bundle as JSON in UTF-8."""
-    text = json.dumps(to_bundle(reading, given), ensure_ascii=False, allow_nan=False, indent=1)
+    """The bundle of release 4 as JSON in UTF-8."""
+    return _encoded(to_bundle(reading, given))
+
+
+def write_r5(reading: Reading, given: ReportContext) -> bytes:
+    """The bundle of release 5 as JSON in UTF-8."""
+    return _encoded(to_bundle(reading, given, FhirOptions("R5")))
+
+
+def _encoded(bundle: _Json) -> bytes:
+    text = json.dumps(bundle, ensure_ascii=False, allow_nan=False, indent=1)
     return f"{text}\n".encode("utf-8", "replace")
 
 
-def to_bundle(reading: Reading, given: ReportContext) -> _Json:
-    """The bundle as plain objects: a collection whose resources point at each other by ``urn:uuid``.
+def to_bundle(reading: Reading, given: ReportContext, options: FhirOptions | None = None) -> _Json:
+    """The bundle as plain objects: its resources point at each other by ``urn:uuid``.
 
-    The same reading gets the same identifiers each time, so that a receiver can tell a copy from another reading.
+    The same reading gets the same identifiers each time, so that a receiver can tell a copy from another reading; a
+    transaction asks a server to make only what it does not have under that identifier.
 
     Args:
         reading: Read or refused; a refused one has a reason in place of each value, and no number.
         given: The source, if the film came from DICOM, gives an ImagingStudy; the film its view.
+        options: What the receiver wants; release 4 in a collection without them.
     """
+    options = FhirOptions() if options is None else options
     said, when = summarize(reading, given), given.when().isoformat()
     line, source = to_json(reading), dicom_source(given.source)
+    later = options.release == "R5"
 
     def name(role: str) -> str:
         return str(uuid5(_SPACE, f"{role} {line}"))
 
-    images = [_media(reading, given.film, name("film"), said)]
+    subject = _subject(options)
+    about: _Json = {"subject": subject} if subject else {}
+    order: _Json = {"basedOn": [_order(options.accession)]} if options.accession else {}
+    film = _document(reading, name("film"), said) if later else _media(reading, given.film, name("film"), said)
+    images = [film | about]
     if source is not None:
-        images.append(_study(source, name("study")))
-    device = _device(reading, name("device"))
+        images.append(_study(source, name("study"), options))
+    device = _device(reading, name("device"), later=later)
     common: _Json = {
         "status": "preliminary",
+        **about,
         "issued": when,
         "device": _to(device),
         "derivedFrom": [_to(image) for image in images],
     }
     found: list[_Json] = [
-        {"resourceType": "Observation", "id": name(role), **common, **own}
+        {"resourceType": "Observation", "id": name(role), "identifier": [_named(name(role))], **common, **own}
         for role, own in observations(reading, given, said).items()
     ]
     report: _Json = {
@@ -195,34 +240,104 @@ def to_bundle(reading: Reading, given: ReportContext) -> _Json:
         "id": name("report"),
         "language": "en",
         "text": {"status": "generated", "div": _narrative(said)},
+        "identifier": [_named(name("report"))],
+        **order,
         "status": "preliminary",
-        "category": [
-            {
-                "coding": [
-                    {
-                        "system": "http://terminology.hl7.org/CodeSystem/v2-0074",
-                        "code": "RAD",
-                        "display": "Radiology",
-                    }
-                ]
-            }
-        ],
+        "category": [{"coding": [{"system": f"{_TERMS}/v2-0074", "code": "RAD", "display": "Radiology"}]}],
         "code": coded(CODES["imaging" if reading.status == "refused" else "film of the chest"]),
+        **about,
         "issued": when,
         "result": [_to(each) for each in found],
-        **({"imagingStudy": [_to(images[1])]} if source is not None else {}),
+        **({"study" if later else "imagingStudy": [_to(images[1])]} if source is not None else {}),
         "media": [{"comment": "The film", "link": _to(images[0])}],
         "conclusion": " ".join(_sentences(said)),
     }
+    provenance = _provenance(name("provenance"), when, (report, *found), device, images)
+    parts = (report, *found, *images, device, provenance)
+    if options.kind == "transaction":
+        return _transaction(parts)
     return {
         "resourceType": "Bundle",
         "id": name("bundle"),
-        "identifier": {"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{name('bundle')}"},
+        "identifier": _named(name("bundle")),
         "type": "collection",
         "timestamp": when,
-        "entry": [
-            {"fullUrl": f"urn:uuid:{each['id']}", "resource": each} for each in (report, *found, *images, device)
-        ],
+        "entry": [{"fullUrl": f"urn:uuid:{each['id']}", "resource": each} for each in parts],
+    }
+
+
+def _transaction(parts: tuple[_Json, ...]) -> _Json:
+    """Each resource made once, however often it is sent (R4 3.1.0.8.1, conditional create)."""
+    entries: list[_Json] = []
+    for part in parts:
+        kind, identity = str(part["resourceType"]), str(part["id"])
+        if kind == "Provenance":  # it has no identifier to search by
+            entries.append(
+                {"fullUrl": f"urn:uuid:{identity}", "resource": part, "request": _request("PUT", f"{kind}/{identity}")}
+            )
+            continue
+        first = cast("list[dict[str, str]]", part["identifier"])[0]
+        once = {"ifNoneExist": f"identifier={quote(first['system'] + '|' + first['value'], safe='')}"}
+        bare = {key: value for key, value in part.items() if key != "id"}
+        entries.append({"fullUrl": f"urn:uuid:{identity}", "resource": bare, "request": _request("POST", kind) | once})
+    # A transaction has neither an identifier nor a time of its own (invariant bdl-9 is of documents alone).
+    return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+
+
+def _request(method: str, url: str) -> _Json:
+    return {"method": method, "url": url}
+
+
+def _named(identity: str) -> _Json:
+    return {"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{identity}"}
+
+
+def _subject(options: FhirOptions) -> _Json:
+    if options.subject:
+        return {"reference": options.subject}
+    medical = {"coding": [{"system": f"{_TERMS}/v2-0203", "code": "MR", "display": "Medical record number"}]}
+    return (
+        {"type": "Patient", "identifier": {"type": medical, "value": options.patient_id}} if options.patient_id else {}
+    )
+
+
+def _order(accession: str) -> _Json:
+    return {"type": "ServiceRequest", "identifier": _accession(accession)}
+
+
+def _accession(accession: str) -> _Json:
+    kind = {"coding": [{"system": f"{_TERMS}/v2-0203", "code": "ACSN", "display": "Accession ID"}]}
+    return {"type": kind, "value": accession}
+
+
+def _provenance(identity: str, when: str, made: tuple[_Json, ...], device: _Json, images: list[_Json]) -> _Json:
+    """Who made it, and of what (W3C PROV: the program assembled it, from the film)."""
+    agent = {
+        "type": {"coding": [{"system": f"{_TERMS}/provenance-participant-type", "code": "assembler"}]},
+        "who": _to(device),
+    }
+    return {
+        "resourceType": "Provenance",
+        "id": identity,
+        "target": [_to(each) for each in made],
+        "occurredDateTime": when,
+        "recorded": when,
+        "agent": [agent],
+        "entity": [{"role": "source", "what": _to(image)} for image in images],
+    }
+
+
+def _document(reading: Reading, identity: str, said: Summary) -> _Json:
+    """The film in release 5, which has no Media: its name, hash and type, and not its pixels."""
+    info = reading.film
+    content = {"contentType": _MEDIA_TYPES.get(info.format or ""), "title": said.film}
+    named = f"nih:sha-256;{info.sha256}" if info.sha256 else f"urn:uuid:{identity}"
+    return {
+        "resourceType": "DocumentReference",
+        "id": identity,
+        "identifier": [{"system": "urn:ietf:rfc:3986", "value": named}],
+        "status": "current",
+        "content": [{"attachment": {key: value for key, value in content.items() if value} or {"title": "film"}}],
     }
 
 
@@ -237,7 +352,9 @@ def _media(reading: Reading, film: Radiograph | None, identity: str, said: Summa
     modality = None if film is None else film.facts.get("Modality")
     told: _Json = {
         # A name of the bytes themselves (RFC 6920, section 7).
-        "identifier": [{"system": "urn:ietf:rfc:3986", "value": f"nih:sha-256;{info.sha256}"}] if info.sha256 else None,
+        "identifier": [{"system": "urn:ietf:rfc:3986", "value": f"nih:sha-256;{info.sha256}"}]
+        if info.sha256
+        else [_named(identity)],
         "modality": {"coding": [{"system": _DCM, "code": modality}]} if modality else None,
         "height": info.rows,
         "width": info.columns,
@@ -256,15 +373,18 @@ def _media(reading: Reading, film: Radiograph | None, identity: str, said: Summa
     }
 
 
-def _study(source: DicomSource, identity: str) -> _Json:
-    modality = {"system": _DCM, "code": source.modality}
+def _study(source: DicomSource, identity: str, options: FhirOptions) -> _Json:
+    modality: _Json = {"system": _DCM, "code": source.modality}
+    if options.release == "R5":
+        modality = {"coding": [modality]}
+    numbers = [_accession(options.accession)] if options.accession else []
     sop_class = {"system": "urn:ietf:rfc:3986", "code": f"urn:oid:{source.sop_class}"}
     return {
         "resourceType": "ImagingStudy",
         "id": identity,
-        "identifier": [{"system": "urn:dicom:uid", "value": f"urn:oid:{source.study}"}],
+        "identifier": [{"system": "urn:dicom:uid", "value": f"urn:oid:{source.study}"}, *numbers],
         "status": "available",
-        "subject": {"display": "not known to this program"},
+        "subject": _subject(options) or {"display": "not known to this program"},
         "numberOfSeries": 1,
         "numberOfInstances": 1,
         "series": [
@@ -278,19 +398,21 @@ def _study(source: DicomSource, identity: str) -> _Json:
     }
 
 
-def _device(reading: Reading, identity: str) -> _Json:
+def _device(reading: Reading, identity: str, *, later: bool) -> _Json:
     software, model = reading.software, reading.model
-    names = [{"name": software.name, "type": "user-friendly-name"}]
+    told = "value" if later else "name"
+    names = [{told: software.name, "type": "user-friendly-name"}]
     versions = [{"type": {"text": "software"}, "value": software.version}]
     if model is not None:
-        names.append({"name": model.name, "type": "model-name"})
+        names.append({told: model.name, "type": "registered-name" if later else "model-name"})
         versions.append({"type": {"text": "bundle"}, "value": model.version})
         versions.append({"type": {"text": "sha256 of the bundle"}, "value": model.sha256})
     return {
         "resourceType": "Device",
         "id": identity,
+        "identifier": [_named(identity)],
         "status": "active",
-        "deviceName": names,
+        "name" if later else "deviceName": names,
         "version": versions,
         "note": [{"text": reading.notice}],
     }
@@ -303,7 +425,8 @@ def _sentences(said: Summary) -> tuple[str, ...]:
         else f" Probability of {said.name}: {percent(said.probability)}, {said.relation}."
     )
     remedy = f"What to do: {said.remedy}" if said.remedy else ""
-    told = (f"{said.headline}.{number}", said.lead, remedy, *said.meaning, *said.pattern, said.notice, PRELIMINARY_NOTE)
+    told = (f"{said.headline}.{number}", said.lead, remedy, *said.meaning, *said.population, *said.pattern)
+    told = (*told, said.notice, PRELIMINARY_NOTE)
     return tuple(each for each in told if each)
 
 

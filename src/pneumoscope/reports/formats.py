@@ -104,6 +104,20 @@ FORMATS: dict[str, Format] = {
             home="pneumoscope.reports.fhir:write",
         ),
         Format(
+            name="fhir-r5",
+            title="FHIR R5 bundle",
+            media_type="application/fhir+json",
+            suffix=".fhir5.json",
+            home="pneumoscope.reports.fhir:write_r5",
+        ),
+        Format(
+            name="hl7",
+            title="HL7 v2 message",
+            media_type="application/hl7-v2; charset=utf-8",
+            suffix=".hl7",
+            home="pneumoscope.reports.hl7:write",
+        ),
+        Format(
             name="sr",
             title="DICOM Structured Report",
             media_type="application/dicom",

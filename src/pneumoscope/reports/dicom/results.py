@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from io import BytesIO
 from typing import TYPE_CHECKING, cast
 
 from pneumoscope.errors import MissingExtra, UsageError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from pneumoscope.types.reading import Reading
 
-__all__ = ["DEFAULT_KINDS", "RESULT_KINDS", "ResultKind", "dicom_results", "parse_kinds"]
+__all__ = ["DEFAULT_KINDS", "RESULT_KINDS", "ResultKind", "dicom_results", "parse_kinds", "to_bytes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,14 @@ def dicom_results(
         filing = Filing.of(reading, ReportContext() if given is None else given, film)
         made = [_made(RESULT_KINDS[name], filing) for name in wanted]
     return tuple(each for each in made if each is not None)
+
+
+def to_bytes(made: Dataset) -> bytes:
+    """A result as the bytes of a DICOM file (PS3.10)."""
+    out = BytesIO()
+    with capture_warnings():
+        made.save_as(out, enforce_file_format=True)
+    return out.getvalue()
 
 
 def _made(kind: ResultKind, filing: Filing) -> Dataset | None:

@@ -10,6 +10,7 @@ from hashlib import sha256
 from io import BytesIO
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
+from zlib import MAX_WBITS, decompressobj
 
 from pneumoscope.quiet import capture_warnings
 from pneumoscope.reports.json import to_dict
@@ -34,6 +35,10 @@ __all__ = [
     "uid",
 ]
 
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
+_META = 4096  # bytes in which the transfer syntax is named
+_LONGEST_HEADER = 2**24  # bytes of a data set before its pixels
+_PIXELS = 0x7FE00008
 _UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 _MODALITY = re.compile(r"[A-Z]{2,16}")
 
@@ -67,13 +72,23 @@ def dicom_source(data: bytes | None) -> DicomSource | None:
     """
     if not data or data[128:132] != b"DICM":
         return None
-    from pydicom import dcmread  # noqa: PLC0415 - slow to import, and most films are not DICOM
-
     try:
         with capture_warnings():
-            return source_of(dcmread(BytesIO(data), stop_before_pixels=True))
+            return source_of(_header(data))
     except Exception:  # noqa: BLE001 - whatever the library says of foreign bytes, there is nothing to refer to
         return None
+
+
+def _header(data: bytes) -> Dataset:
+    """All but the pixels; of a deflated data set no more is unpacked than a header may take."""
+    from pydicom import dcmread  # noqa: PLC0415 - slow to import, and most films are not DICOM
+    from pydicom.filereader import read_dataset  # noqa: PLC0415
+
+    if _DEFLATED not in data[:_META]:
+        return dcmread(BytesIO(data), stop_before_pixels=True)
+    start = 144 + int.from_bytes(data[140:144], "little")  # behind the file meta information (PS3.10 7.1)
+    unpacked = decompressobj(-MAX_WBITS).decompress(data[start:], _LONGEST_HEADER)
+    return read_dataset(BytesIO(unpacked), False, True, stop_when=lambda tag, _, __: tag >= _PIXELS)
 
 
 def source_of(film: Dataset) -> DicomSource | None:

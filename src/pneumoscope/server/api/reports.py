@@ -9,11 +9,10 @@ from starlette.concurrency import run_in_threadpool
 
 from pneumoscope.errors import FilmError, NotFound, UsageError
 from pneumoscope.films.load import load
-from pneumoscope.model.decide import operating_point
+from pneumoscope.model.report_context import make_report_context
 from pneumoscope.quality.corrections import apply_corrections
 from pneumoscope.reports.formats import find_format
 from pneumoscope.reports.json import from_dict
-from pneumoscope.reports.summary import ReportContext
 from pneumoscope.server.auth.audit import record_audit
 from pneumoscope.server.auth.identity import Reader
 from pneumoscope.server.context import Context, Here
@@ -21,8 +20,8 @@ from pneumoscope.server.context import Context, Here
 if TYPE_CHECKING:
     from pneumoscope.model.schema import BundleMeta
     from pneumoscope.server.store.records import ReadingRow
-    from pneumoscope.types.operating_point import OperatingPointSummary
     from pneumoscope.types.radiograph import Radiograph
+    from pneumoscope.types.report_context import ReportContext
 
 __all__ = ["router"]
 
@@ -79,12 +78,13 @@ def _row(here: Context, study: str, reading: str | None) -> ReadingRow:
 def _given(here: Context, row: ReadingRow) -> ReportContext:
     meta = _meta(here, row)
     data = here.worklist.studies.kept(row.film)
-    return ReportContext(
-        film=_film(here, data, row),
-        meaning=None if meta is None else _meaning(meta, row),
+    return make_report_context(
+        meta,
+        row.preset,
+        from_dict(row.document),
+        _film(here, data, row),
         source=data or None,
         created=row.created,
-        finding="pneumonia" if meta is None else meta.finding,
     )
 
 
@@ -101,12 +101,3 @@ def _film(here: Context, data: bytes, row: ReadingRow) -> Radiograph | None:
 def _meta(here: Context, row: ReadingRow) -> BundleMeta | None:
     """Of the very bundle that read it, if it is still there."""
     return next((known.meta for known in here.bundles.all() if known.sha256 == row.bundle_sha256), None)
-
-
-def _meaning(meta: BundleMeta, row: ReadingRow) -> OperatingPointSummary | None:
-    from pneumoscope.model.decide import summarize_operating_point  # noqa: PLC0415
-
-    try:
-        return summarize_operating_point(operating_point(meta, row.preset))
-    except UsageError:
-        return None

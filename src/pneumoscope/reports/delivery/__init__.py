@@ -1,0 +1,1 @@
+"""Handing results to other systems: FHIR servers, HL7 receivers."""

@@ -44,7 +44,11 @@ def test_the_logits_are_still_the_mean_of_the_evidence(graph: bytes) -> None:
 def test_two_kinds_of_rounding_are_not_asked_for_at_once() -> None:
     with pytest.raises(ConfigError, match="export"):
         TrainConfig.load(None, ["export.half=true", "export.int8=true"])
-    assert msgspec.to_builtins(TrainConfig.load(None, ["export.int8=true"]).export) == {"half": False, "int8": True}
+    assert msgspec.to_builtins(TrainConfig.load(None, ["export.int8=true"]).export) == {
+        "half": False,
+        "int8": True,
+        "caution": "",
+    }
 
 
 def test_weights_in_16_bit_can_be_quantised_too(graph: bytes) -> None:

@@ -211,10 +211,12 @@ class ExportConfig(Section, frozen=True):
             the graph computes in 32 bit.
         int8: Compute in 8-bit integers, with ranges that films of the training part have shown: a quarter of the bytes,
             and about twice as fast. Calibrated and judged is this graph. Not together with ``half``.
+        caution: What the bundle's intended use says besides: what is known of films of elsewhere, and what is not.
     """
 
     half: bool = False
     int8: bool = False
+    caution: str = ""
 
     def __post_init__(self) -> None:
         """Refuse two kinds of rounding at once."""

@@ -284,7 +284,7 @@ def _train(
         f"{len(set(groups))} patients"
         + ("" if judged == "test" else " (the epoch and the thresholds were chosen on these)"),
         reference_class=reference,
-        intended_use=_INTENDED,
+        intended_use=f"{_INTENDED} {config.export.caution}".strip(),
         learned_films=tuple(
             learned_films(part, (manifest.films[int(row)].sha256 for row in split.parts[part]), manifest.sha256[:16])
             for part in ("train", "val")

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from pneumoscope.cli.main import main
+from pneumoscope.data.scan import scan
+from pneumoscope.evaluation.result import EvaluationResult
+from pneumoscope.model.bundle import read_bundle
+from pneumoscope.model.reader import load
 from pneumoscope.networks.registry import families
 from pneumoscope.phantom.write import write_phantoms
 from pneumoscope.training.config import TrainConfig
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +86,32 @@ def test_the_augmentation_grid_starts_with_the_plain_film(few_phantoms: Path, tm
     plain, look = grid[18 : 18 + 64, 136 : 136 + 64], grid[18 : 18 + 64, 136 + 68 : 136 + 132]  # beside the words
     assert plain.std() > 20
     assert np.abs(plain.astype(int) - look).mean() > 2
+
+
+@pytest.mark.slow
+def test_several_diseases_train_and_are_judged_over_all_classes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No class is healthy: the first is the reference class, and everything that speaks of the finding says so."""
+    monkeypatch.setenv("PNEUMOSCOPE_CACHE", str(tmp_path / "cache"))
+    write_phantoms(tmp_path / "drawn", count=120, seed=3, size=96)
+    for film in scan(tmp_path / "drawn").films:
+        folder = tmp_path / "films" / ("tuberculosis" if film.label == "normal" else film.label)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / Path(film.path).name).symlink_to(tmp_path / "drawn" / film.path)
+    quick = ("--network", "classic-2conv", "--set", "optim.epochs=1", "--set", "data.size=32")
+    assert main(["train", str(tmp_path / "films"), "--out", str(tmp_path / "run"), *quick]) == 0
+    assert "bacterial" in capsys.readouterr().out
+    meta = read_bundle(tmp_path / "run" / "bundle.onnx")[1]
+    assert (meta.reference_class, meta.finding) == ("bacterial", "viral or tuberculosis")
+    reading = load(tmp_path / "run" / "bundle.onnx").read(next((tmp_path / "films" / "viral").iterdir()))
+    assert meta.reference_note in reading.warnings
+    judged = [str(tmp_path / "run"), "--part", "test", "--out", str(tmp_path / "e"), "--no-stress", "--no-sanity"]
+    assert main(["evaluate", *judged, "--draws", "100"]) == 0
+    told = capsys.readouterr().out
+    assert "macro AUC" in told
+    assert "reference class" in told
+    result = EvaluationResult.load(tmp_path / "e" / "judgement.json")
+    assert result.over_classes is not None
+    assert any("reference class" in limit for limit in result.limits)
+    assert "reference class" in (tmp_path / "e" / "report.html").read_text()

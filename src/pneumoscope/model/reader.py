@@ -166,6 +166,7 @@ class Reader:
             warnings=passed.warnings
             + radiograph.warnings
             + seen.warnings
+            + ((meta.reference_note,) if meta.reference_class else ())
             + pattern_age_warning(radiograph.facts, meta.pattern_ages, [meta.class_names[i] for i in meta.positive]),
             probabilities=dict(zip(meta.class_names, probabilities, strict=True)),
             positive_classes=tuple(meta.class_names[i] for i in meta.positive),

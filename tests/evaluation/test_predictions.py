@@ -308,3 +308,14 @@ def test_labels_of_a_table_are_taken_for_another_or_left_out(tmp_path: Path) -> 
     assert table.truth.tolist() == [True, False]
     with pytest.raises(DatasetError, match="left out"):
         read_predictions(csv, renames={"*": ""})
+
+
+def test_three_classes_without_a_negative_one_have_a_reference_class(tmp_path: Path) -> None:
+    text = "path,label,p_a,p_b,p_c\nx,a,0.6,0.3,0.1\ny,b,0.1,0.8,0.1\nz,c,0.1,0.1,0.8\n"
+    table = read_predictions(write(tmp_path / "t.csv", text))
+    assert (table.classes, table.positive, table.finding) == (("a", "b", "c"), (1, 2), "a class other than a")
+    assert "normal" in table.notes[0]
+    assert read_predictions(write(tmp_path / "t.csv", text), positive=["c"]).notes == ()
+    two = write(tmp_path / "two.csv", "path,label,p_a,p_b\nx,a,0.6,0.4\ny,b,0.1,0.9\n")
+    with pytest.raises(DatasetError, match="which of the classes"):
+        read_predictions(two)

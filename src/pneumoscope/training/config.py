@@ -30,6 +30,7 @@ __all__ = [
     "SiteConfig",
     "TrainConfig",
     "check_range",
+    "current_key",
     "find_recipe",
 ]
 
@@ -453,6 +454,13 @@ _OLD_KEYS = {
     ("augment", "outside"): "background_swap",
 }
 """Section and key of before 0.5, and what the key is called now."""
+
+
+def current_key(key: str) -> str:
+    """What a key with dots is called now: "augment.outside" is "augment.background_swap"."""
+    section, _, name = key.partition(".")
+    new = _OLD_KEYS.get((section, name))
+    return key if new is None else f"{section}.{new}"
 
 
 class TrainConfig(Section, frozen=True):

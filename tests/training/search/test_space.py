@@ -31,6 +31,10 @@ def test_nested_tables_and_dotted_keys_say_the_same() -> None:
     assert dotted.dimensions["network.options.width"] == Range(8, 32, log=False, step=8, whole=True)
 
 
+def test_keys_by_their_old_names_are_searched_too() -> None:
+    assert list(parse("augment.outside = { low = 0.0, high = 1.0 }").dimensions) == ["augment.background_swap"]
+
+
 def test_a_key_named_low_is_a_key() -> None:
     """``data.low`` is a field, and not the lower end of a range called ``data``."""
     assert list(parse("[data]\nlow = { low = 0.0, high = 2.0 }").dimensions) == ["data.low"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from pneumoscope.errors import ConfigError
-from pneumoscope.training.config import TrainConfig
+from pneumoscope.training.config import TrainConfig, current_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -233,8 +233,8 @@ class Space:
             ConfigError: A key is none of the configuration's, or may not be searched, or a range or list cannot be.
         """
         found: dict[str, Range | Choices] = {}
-        for key, leaf in _flattened(table):
-            place = f"{where}, space.{key}"
+        for written, leaf in _flattened(table):
+            key, place = current_key(written), f"{where}, space.{written}"
             _check_key(key, place)
             if key in found:
                 raise ConfigError("this key stands there twice", where=place, remedy="Keep one of the two")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import os
 import re
 import stat
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "csv_cell",
     "csv_text",
+    "lock_file",
     "make_folder",
     "make_private",
     "open_atomically",
@@ -120,6 +122,32 @@ def make_folder(path: str | PathLike[str]) -> Path:
     with storage_errors(path):
         Path(path).mkdir(parents=True, exist_ok=True)
     return Path(path)
+
+
+@contextmanager
+def lock_file(path: str | PathLike[str]) -> Iterator[bool]:
+    """Hold a lock that the system lets go when the process ends, however it ends.
+
+    Yields:
+        Whether it was free. Windows has no such lock: there a person has to see to it.
+
+    Raises:
+        StorageError: The file cannot be made.
+    """
+    try:
+        fcntl = importlib.import_module("fcntl")
+    except ImportError:
+        yield True
+        return
+    with storage_errors(path):
+        file = Path(path).open("w")  # noqa: SIM115 - closed just below; errors of the work inside are not the file's
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def csv_text(rows: Iterable[Iterable[object]], *, line_end: str = "\n") -> str:

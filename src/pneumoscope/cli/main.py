@@ -40,6 +40,7 @@ VERBS = {
     "reader-study": "pneumoscope.cli.reader_study:reader_study",
     "bundles": "pneumoscope.cli.bundles:bundles",
     "read": "pneumoscope.cli.read:read",
+    "score": "pneumoscope.cli.score:score",
     "serve": "pneumoscope.cli.server:serve",
     "node": "pneumoscope.cli.node:node",
     "users": "pneumoscope.cli.server:users",

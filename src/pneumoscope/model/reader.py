@@ -273,14 +273,14 @@ class Reader:
         try:
             return self.read(film)
         except FilmError as error:
-            return self._refuse(error, film)
+            return self.refuse(error, film)
 
     def _read_with_film(self, source: FilmSource) -> tuple[Reading, Radiograph | None]:
         try:
             film = load_film(source, max_pixels=self.settings.max_pixels)
             reading = self.read_radiograph(film)
         except FilmError as error:
-            return self._refuse(error, source), None
+            return self.refuse(error, source), None
         return reading, apply_corrections(film, reading.corrections)
 
     def _admit(self, film: Radiograph) -> QualityResult:
@@ -295,7 +295,8 @@ class Reader:
         warning = f"quality control refuses this film ({passed.refusal.code}: {passed.refusal.reason})"
         return replace(passed, refusal=None, forced=True, warnings=(warning, *passed.warnings))
 
-    def _refuse(self, error: FilmError, source: FilmSource) -> Reading:
+    def refuse(self, error: FilmError, source: FilmSource) -> Reading:
+        """The refused reading of a film that cannot be read."""
         name = fspath(source) if isinstance(source, str | PathLike) else error.where or type(source).__name__
         return self._refused(FilmInfo(path=name), Refusal(code=error.code, reason=error.what, remedy=error.remedy))
 

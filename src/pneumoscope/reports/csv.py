@@ -16,37 +16,35 @@ if TYPE_CHECKING:
 
     from pneumoscope.types.reading import Reading
 
-__all__ = ["CsvFile", "header", "row"]
+__all__ = ["CsvFile", "cells", "columns", "header", "row"]
 
 _DECIMALS = 6
 
 
-def header(classes: Sequence[str], finding: str = "pneumonia") -> str:
-    """The first line, its end included.
+def columns(classes: Sequence[str], finding: str = "pneumonia") -> list[str]:
+    """The names of a row's cells.
 
     Args:
         classes: The bundle's, in its order.
         finding: The bundle's.
     """
-    return _line(
-        [
-            *("path", "sha256", "format", "rows", "columns", "status"),
-            *("call", f"p({finding})", "threshold", "lower", "preset"),
-            *(f"p({name})" for name in classes),
-            *("pattern", "pattern_set", "pattern_coverage"),
-            *(f"evidence {zone}" for zone in ZONES),
-            *("refusal", "reason", "remedy", "corrections", "forced", "warnings"),
-            *("model", "model_version", "model_sha256", "software_version", "notice"),
-        ]
-    )
+    return [
+        *("path", "sha256", "format", "rows", "columns", "status"),
+        *("call", f"p({finding})", "threshold", "lower", "preset"),
+        *(f"p({name})" for name in classes),
+        *("pattern", "pattern_set", "pattern_coverage"),
+        *(f"evidence {zone}" for zone in ZONES),
+        *("refusal", "reason", "remedy", "corrections", "forced", "warnings"),
+        *("model", "model_version", "model_sha256", "software_version", "notice"),
+    ]
 
 
-def row(reading: Reading, classes: Sequence[str]) -> str:
-    """One line, its end included; what a refused film does not have is empty.
+def cells(reading: Reading, classes: Sequence[str]) -> list[str | int | float | bool | None]:
+    """One row, of every digit; what a refused film does not have is None.
 
     Args:
         reading: What to write.
-        classes: As for the header.
+        classes: As for the columns.
     """
     film, found, pattern, refusal, model = (
         reading.film,
@@ -59,19 +57,27 @@ def row(reading: Reading, classes: Sequence[str]) -> str:
     zones = reading.evidence.zones if reading.evidence else {}
     decision = (found.call, found.probability, found.threshold, found.lower, found.preset) if found else (None,) * 5
     look = (pattern.call, "; ".join(pattern.set), pattern.coverage) if pattern else (None,) * 3
-    return _line(
-        [
-            *(film.path, film.sha256, film.format, film.rows, film.columns, reading.status),
-            *decision,
-            *(probabilities.get(name) for name in classes),
-            *look,
-            *(zones.get(zone) for zone in ZONES),
-            *((refusal.code, refusal.reason, refusal.remedy) if refusal else (None,) * 3),
-            *("; ".join(map(correction_words, reading.corrections)), reading.forced, "; ".join(reading.warnings)),
-            *((model.name, model.version, model.sha256) if model else (None,) * 3),
-            *(reading.software.version, reading.notice),
-        ]
-    )
+    return [
+        *(film.path, film.sha256, film.format, film.rows, film.columns, reading.status),
+        *decision,
+        *(probabilities.get(name) for name in classes),
+        *look,
+        *(zones.get(zone) for zone in ZONES),
+        *((refusal.code, refusal.reason, refusal.remedy) if refusal else (None,) * 3),
+        *("; ".join(map(correction_words, reading.corrections)), reading.forced, "; ".join(reading.warnings)),
+        *((model.name, model.version, model.sha256) if model else (None,) * 3),
+        *(reading.software.version, reading.notice),
+    ]
+
+
+def header(classes: Sequence[str], finding: str = "pneumonia") -> str:
+    """The first line, its end included; the arguments are those of ``columns``."""
+    return _line(columns(classes, finding))
+
+
+def row(reading: Reading, classes: Sequence[str]) -> str:
+    """One line, its end included; what a refused film does not have is empty."""
+    return _line(cells(reading, classes))
 
 
 def _line(cells: Iterable[object]) -> str:

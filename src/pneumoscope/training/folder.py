@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pneumoscope.errors import ConfigError, TrainingError, UsageError
-from pneumoscope.storage import make_folder, storage_errors, write_atomically
+from pneumoscope.storage import lock_file, make_folder, storage_errors, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,21 +35,11 @@ def locked(folder: Path) -> Iterator[None]:
         TrainingError: Another process holds it.
         StorageError: The folder cannot be written.
     """
-    try:
-        fcntl = importlib.import_module("fcntl")
-    except ImportError:  # Windows: a person has to see to it
-        yield
-        return
-    path = folder / _LOCK
-    with storage_errors(path):
-        file = path.open("w")
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with lock_file(folder / _LOCK) as free:
+        if not free:
             raise TrainingError(
                 "another process works in this folder", where=folder, remedy="Wait for it, or give another --out"
-            ) from None
+            )
         yield
 
 

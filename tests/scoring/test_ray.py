@@ -1,0 +1,71 @@
+"""The same table on a real Ray cluster of several nodes, one of them killed in the middle."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # Ray leaves sockets to the collector
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", "src"))
+    cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    yield cluster
+    cluster.shutdown()
+
+
+def test_a_node_that_is_killed_costs_no_film_and_doubles_none(
+    cluster: Any,
+    tmp_path: Path,
+    tiny_bundle: Path,
+    make_film: Callable[..., Path],
+    table: Callable[..., list[dict[str, Any]]],
+) -> None:
+    import ray
+
+    from pneumoscope.model.reader import load
+    from pneumoscope.scoring.chunk_reader import ReaderSpec
+    from pneumoscope.scoring.ray_engine import RayEngine
+    from pneumoscope.scoring.score import score
+    from pneumoscope.settings import Settings
+
+    films, out = tmp_path / "films", tmp_path / "table"
+    for seed in range(200):
+        make_film(films / f"{seed:03}.png", seed)
+    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    ray.init(address=cluster.address, log_to_driver=False, logging_level=40)
+    killed: list[int] = []
+
+    def kill_one(done: int) -> None:
+        if done >= 32 and not killed:
+            killed.append(done)
+            cluster.remove_node(nodes[0], allow_graceful=False)
+
+    spec = ReaderSpec(tiny_bundle, None, None, mend=True, force=False, settings=Settings(threads=1))
+    try:
+        summary = score([str(films)], out, spec, RayEngine(spec, None, None), part_size=64, tell=kill_one)
+    finally:
+        ray.shutdown()
+
+    paths = [row["path"] for row in table(out)]
+    assert killed
+    assert killed[0] < 200
+    assert sorted(paths) == sorted(str(path) for path in films.iterdir())
+    assert (summary.read, summary.failed) == (200, 0)
+    reader = load(tiny_bundle)
+    for row in table(out)[:5]:
+        found = reader.read(row["path"]).finding
+        assert found is not None
+        assert row["p(pneumonia)"] == found.probability

@@ -9,7 +9,7 @@ patient: each film is scored by trees that saw no film of its patient. The score
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -345,7 +345,7 @@ def _trees(films: int, seed: int):  # type: ignore[no-untyped-def] # scikit-lear
     )
 
 
-def _linear_probe():  # type: ignore[no-untyped-def] # scikit-learn ships no types
+def _linear_probe() -> Any:
     try:
         from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - heavy
         from sklearn.pipeline import make_pipeline  # noqa: PLC0415 - heavy

@@ -167,7 +167,7 @@ def test_another_bundle_reads_the_films(drawn: Path, tmp_path: Path, run: Run, t
     [
         ([], "no data"),
         (["DATA", "--part", "nowhere"], "no film is of the part"),
-        (["DATA", "--labels", "guess"], "no labels"),
+        (["DATA", "--labels", "guess"], "guess"),
         (["DATA", "--predictions", "t.csv", "--model", "standard"], "predictions and a bundle"),
     ],
 )

@@ -167,7 +167,6 @@ def test_another_bundle_reads_the_films(drawn: Path, tmp_path: Path, run: Run, t
     [
         ([], "no data"),
         (["DATA", "--part", "nowhere"], "no film is of the part"),
-        (["DATA", "--labels", "guess"], "guess"),
         (["DATA", "--predictions", "t.csv", "--model", "standard"], "predictions and a bundle"),
     ],
 )
@@ -176,6 +175,12 @@ def test_wrong_usage_is_told(arguments: list[str], words: str, drawn: Path, tmp_
     assert ran.code == 2
     assert words in ran.err
     assert ran.err.count("\n") == 1
+
+
+def test_unknown_labels_are_told(drawn: Path, run: Run) -> None:
+    ran = run("audit", drawn, "--labels", "guess")
+    assert ran.code == 2
+    assert "guess" in ran.err
 
 
 def test_a_folder_without_films_is_told(tmp_path: Path, run: Run) -> None:

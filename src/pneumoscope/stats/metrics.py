@@ -136,6 +136,10 @@ class Metrics(Sequence[Metric]):
         """One line a figure."""
         return "\n".join(str(row) for row in self.rows)
 
+    def __repr__(self) -> str:
+        """In one line."""
+        return f"<Metrics: {', '.join(row.name for row in self.rows)}>"
+
     def to_frame(self) -> Any:
         """The rows as a ``pandas.DataFrame``.
 

@@ -41,6 +41,8 @@ VERBS = {
     "bundles": "pneumoscope.cli.bundles:bundles",
     "read": "pneumoscope.cli.read:read",
     "score": "pneumoscope.cli.score:score",
+    "reproduce": "pneumoscope.cli.reproduce:reproduce",
+    "bench": "pneumoscope.cli.bench:bench",
     "serve": "pneumoscope.cli.server:serve",
     "node": "pneumoscope.cli.node:node",
     "users": "pneumoscope.cli.server:users",

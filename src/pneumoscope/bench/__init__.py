@@ -1,0 +1,1 @@
+"""What pneumoscope costs on this machine, beside its floor and beside other programs, in one table of ratios."""

@@ -28,7 +28,7 @@ def main(network: str = "residual", size: str = "192", batch: str = "32", steps:
             logits = model(films).float()
         loss = torch.nn.functional.cross_entropy(logits, labels)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
         optimizer.step()
         seconds.append(time.perf_counter() - started)
     print(json.dumps({"films": count * many, "seconds": sum(seconds[1:])}))  # noqa: T201 - the product

@@ -2,12 +2,13 @@
 
     python benchmarks/soak.py [--minutes 5] [--films 400] [--model BUNDLE] [--source FOLDER] [--seed 0]
 
-Each round begins the same command on the same table and, at a random moment, kills the process that writes (SIGKILL), kills
-a worker, forbids files to grow (as a full disk does), or lets it be. After each round the table is held to its ledger: every
-part that the ledger names is whole, and no film is in two. When all films are in, the table is compared with a run that
-nobody disturbed, and a new one is begun. Printed: rounds by what was done, films lost and doubled (both must be 0), and the
-largest memory and number of open files of the writer in the first and in the last third of the rounds. It covers neither
-the web application nor its database.
+Each round begins the same command on the same table and, at a random moment, kills the process that writes
+(SIGKILL), kills a worker, forbids files to grow (as a full disk does), or lets it be. After each round the table is
+held to its ledger: every part that the ledger names is whole, and no film is in two. When all films are in, they are
+counted, and a new table is begun. Printed: rounds by what was done, films lost and doubled (both must be 0), and the
+largest memory and number of open files of the writer in the first and in the last third of the rounds.
+
+It covers neither the web application nor its database.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from fastapi import routing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any as StudyRoom
 
-    StudyRoom = Any
     from fastapi import FastAPI
 
 API = "/api/v1/reader-studies"

@@ -13,7 +13,7 @@ from pneumoscope.server.store.reader_studies.sampling import one_per_patient, re
 from pneumoscope.server.store.retention import apply_retention
 
 if TYPE_CHECKING:
-    StudyRoom = Any
+    from typing import Any as StudyRoom
 
 API = "/api/v1/reader-studies"
 

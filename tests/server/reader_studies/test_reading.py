@@ -13,7 +13,7 @@ import pytest
 from pneumoscope.server.store.reader_studies.results import RESULT_COLUMNS
 
 if TYPE_CHECKING:
-    StudyRoom = Any
+    from typing import Any as StudyRoom
 
 API = "/api/v1/reader-studies"
 

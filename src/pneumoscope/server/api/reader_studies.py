@@ -11,17 +11,21 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from pneumoscope.reports.json import from_dict
 from pneumoscope.server.auth.audit import record_audit
 from pneumoscope.server.auth.identity import Admin, Identity, Reader
 from pneumoscope.server.context import Context, Here
 from pneumoscope.server.data_folder import secret_key
+from pneumoscope.server.pictures import size_as_read
 from pneumoscope.server.store.export import MEDIA_TYPES, table_bytes
+from pneumoscope.server.store.reader_studies.annotations import coco_document, import_boxes
 from pneumoscope.server.store.reader_studies.candidates import (
     LabelMeaning,
     from_manifest,
     from_worklist,
     parse_manifest,
 )
+from pneumoscope.server.store.reader_studies.imports import import_readings
 from pneumoscope.server.store.reader_studies.records import Arm, Arms, Design, Scale, Status
 from pneumoscope.server.store.reader_studies.results import RESULT_COLUMNS, result_rows
 
@@ -288,3 +292,64 @@ def results_response(here: Context, who: Identity, reader_study: str, form: str)
     name = f"reader-study-{row.id}-v{row.version}.{form}"
     saved = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(pieces, media_type=MEDIA_TYPES[form], headers=saved)
+
+
+class ImportedReadingsShown(BaseModel):
+    """How many readings were kept, and how many were there already."""
+
+    kept: int
+    known: int
+
+
+class ReadingsTable(BaseModel):
+    """Readings made elsewhere: a CSV with the columns reader, film, arm, class, rating, and others of the results."""
+
+    model_config = ConfigDict(extra="forbid")
+    csv: Annotated[str, Field(min_length=1)]
+
+
+@router.post("/{reader_study}/import", summary="Bring readings in", status_code=201)
+def bring_in(here: Here, who: Admin, reader_study: str, given: ReadingsTable) -> ImportedReadingsShown:
+    """All lines or none; the same lines again are passed over. Readings of films that are not in the study: 400."""
+    found = import_readings(here.worklist.database, reader_study, given.csv, by=who.name)
+    return ImportedReadingsShown(kept=found.kept, known=found.known)
+
+
+@router.get("/{reader_study}/annotations", summary="The boxes as COCO")
+def annotations(here: Here, who: Admin, reader_study: str) -> dict[str, Any]:
+    """Images, annotations and categories; boxes in pixels of the film as it is shown, and as fractions of it."""
+
+    def size_of(reading: str) -> tuple[int, int]:
+        row = here.worklist.studies.reading(reading)
+        film = here.worklist.studies.film(row.film)
+        return size_as_read(film.rows or 1, film.columns or 1, from_dict(row.document).corrections)
+
+    document = coco_document(here.worklist.database, reader_study, size_of)
+    record_audit(here, who, "reader-study.export", f"reader-study:{reader_study}", format="coco")
+    return document
+
+
+class BoxesGiven(BaseModel):
+    """Boxes drawn elsewhere: a COCO document or a Label Studio export, and whose they are."""
+
+    model_config = ConfigDict(extra="forbid")
+    document: dict[str, Any] | list[Any]
+    reader: Word
+    arm: Arm = "unaided"
+
+
+class ImportedBoxesShown(BaseModel):
+    """How many boxes were put to how many readings; ``unknown`` images of the file were not read by the reader."""
+
+    boxes: int
+    readings: int
+    unknown: int
+
+
+@router.post("/{reader_study}/annotations", summary="Bring boxes in", status_code=201)
+def bring_boxes(here: Here, who: Admin, reader_study: str, given: BoxesGiven) -> ImportedBoxesShown:
+    """From COCO or Label Studio JSON, to a reader's readings, in place of the boxes that are there."""
+    found = import_boxes(
+        here.worklist.database, reader_study, given.document, reader=given.reader, arm=given.arm, by=who.name
+    )
+    return ImportedBoxesShown(boxes=found.boxes, readings=found.readings, unknown=found.unknown)

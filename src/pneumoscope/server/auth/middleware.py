@@ -103,6 +103,8 @@ _LARGE = (  # bodies that carry films or bundles
     *("/api/v1/read", "/api/v1/studies", "/api/v1/bundles", "/api/v1/dicom-web", "/models/import"),
 )
 _OURS = "If you meant it, do it on a page of this web application"
+_TABLES = "/api/v1/reader-studies"  # bodies that carry tables of readings
+_LARGEST_TABLE = 32 * 2**20
 _LONGEST_PATH = 2048
 _LONGEST_QUERY = 8192
 
@@ -159,7 +161,9 @@ class AuthMiddleware:
             raise Denied(403, "cross-site", "a page of another site asked for this", _OURS)
         if request.method not in _SAFE:
             large = path.startswith(_LARGE)
-            receive = limit_body(receive, headers, policy.max_request_bytes if large else policy.max_form_bytes)
+            most = policy.max_request_bytes if large else policy.max_form_bytes
+            most = min(_LARGEST_TABLE, policy.max_request_bytes) if path.startswith(_TABLES) else most
+            receive = limit_body(receive, headers, most)
         public = is_public(path)
         if public and path not in _PUBLIC_FORMS:
             return None, receive

@@ -59,7 +59,6 @@ _EMPTY: dict[str, object] = dict.fromkeys(
     ),
     "",
 )
-_CSV_BYTES = 900_000
 
 Text = Annotated[str, Form(max_length=4000)]
 
@@ -164,7 +163,7 @@ async def _text_of(upload: object) -> str | None:
     """The text of an uploaded file; None if none was chosen."""
     if isinstance(upload, str) or not hasattr(upload, "read"):
         return None
-    data: bytes = await upload.read(_CSV_BYTES)
+    data: bytes = await upload.read()
     return data.decode("utf-8", "replace") if data else None
 
 

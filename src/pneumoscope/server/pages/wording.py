@@ -157,6 +157,8 @@ ACTIONS = {
     "reader-study.read": "read a film of a reader study",
     "reader-study.pause": "paused a reader study",
     "reader-study.export": "took away the results of a reader study",
+    "reader-study.boxes": "brought in boxes of a reader study",
+    "reader-study.analyse": "analysed a reader study",
     "reader-study.import": "brought in readings of a reader study",
     "setting.set": "changed a setting",
     "setting.change": "changed a setting",

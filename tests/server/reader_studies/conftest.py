@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,15 +16,19 @@ from starlette.testclient import TestClient
 from pneumoscope.model.bundle import write_bundle
 from pneumoscope.server.app import create_app
 from pneumoscope.server.auth import sessions
-from pneumoscope.server.auth.state import auth_state
+from pneumoscope.server.auth.policy import Policy
 from pneumoscope.server.auth.tokens import new_token, token_hash
 from pneumoscope.server.config import WebConfig
 from pneumoscope.server.store.blobs import LocalBlobs
+from pneumoscope.server.store.reader_studies.candidates import LabelMeaning, from_manifest, parse_manifest
+from pneumoscope.server.store.reader_studies.records import Design
+from pneumoscope.server.store.reader_studies.results import result_rows
 from pneumoscope.server.store.worklist import open_worklist
 from synthetic_worklist import add_synthetic_studies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from fastapi import FastAPI
@@ -53,10 +58,9 @@ def bearer_of(worklist: Worklist, name: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {secret}"}
 
 
-def session_cookie(app: FastAPI, worklist: Worklist, name: str) -> dict[str, str]:
+def session_cookie(worklist: Worklist, name: str) -> dict[str, str]:
     """The cookie of a user who has logged in."""
-    guards = auth_state(app)
-    secret = sessions.begin_session(worklist, name, guards.policy, now=guards.now())
+    secret = sessions.begin_session(worklist, name, Policy(), now=datetime.now(UTC))
     return {"name": "pneumoscope_session", "value": secret}
 
 
@@ -157,3 +161,59 @@ def study_room(one_room: StudyRoom) -> Iterator[StudyRoom]:
     for each in one_room.studies.list():
         if each.status == "running":
             one_room.studies.close(each.id, by="test")
+
+
+@dataclass
+class BrowserRoom:
+    """A room that a browser can reach."""
+
+    address: str
+    worklist: Worklist
+    watch: Callable[..., Any]
+
+    def manifest(self, count: int) -> str:
+        """A list of read studies; every second has the finding."""
+        return manifest(self.worklist, count)
+
+    def look(self, name: str, path: str, *given: str, expected: str = "") -> Any:
+        """A page that a user has opened who is logged in."""
+        watched = self.watch(self.address, "/login", *given, expected=expected)
+        watched.context.add_cookies([session_cookie(self.worklist, name) | {"url": self.address}])
+        watched.page.goto(path)
+        return watched.page
+
+    def running(self, count: int, **design: Any) -> str:
+        """A study that runs; its id."""
+        studies = self.worklist.reader_studies
+        given = Design(name="Blind reading", readers=READERS, **design)
+        meaning = LabelMeaning("pneumonia", ["bacterial"], ["normal"])
+        films = from_manifest(self.worklist.database, parse_manifest(self.manifest(count)), meaning, keyed=str)
+        return studies.start(studies.create(given, films, by="test").id, by="test").id
+
+    def results(self, ident: str) -> list[dict[str, Any]]:
+        """The results' rows."""
+        return list(result_rows(self.worklist.database, ident))
+
+
+@pytest.fixture(scope="module")
+def served_room(
+    drawn_data: Path,
+    session_bundle: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    run_room: Callable[[WebConfig], AbstractContextManager[Any]],
+) -> Iterator[Any]:
+    """One server for all tests of a file."""
+    data = tmp_path_factory.mktemp("served") / "data"
+    shutil.copytree(drawn_data, data)
+    with run_room(WebConfig(data=data, model=str(session_bundle), workers=1, requests_per_minute=0)) as running:
+        yield running
+
+
+@pytest.fixture
+def browser_room(served_room: Any, watch: Callable[..., Any]) -> Iterator[BrowserRoom]:
+    """Without a running reader study at the beginning."""
+    worklist = served_room.context.worklist
+    yield BrowserRoom(served_room.address, worklist, watch)
+    for each in worklist.reader_studies.list():
+        if each.status == "running":
+            worklist.reader_studies.close(each.id, by="test")

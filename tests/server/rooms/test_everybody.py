@@ -18,6 +18,7 @@ PAGES = {
     "nothing": "/worklist?q=nothing-is-called-so",
     "models": "/models",
     "compare": "/models/compare?a=tiny&b=standard",
+    "readers": "/reader-studies",
     "dashboard": "/dashboard",
     "users": "/admin",
     "tokens": "/admin/tokens",

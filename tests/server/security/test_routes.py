@@ -41,6 +41,12 @@ ADMINISTRATORS = [
     ("POST", re.compile(r"/admin/.*")),
     ("POST", re.compile(r"/(studies/[^/]+|worklist)/delete")),
     ("POST", re.compile(r"/models/(use|import)")),
+    ("POST", re.compile(r"/api/v1/reader-studies(/[^/]+/(start|close|versions|import|annotations|readers/.*))?")),
+    ("GET", re.compile(r"/api/v1/reader-studies/[^/]+(/results|/annotations)?")),
+    ("PATCH", re.compile(r"/api/v1/reader-studies/[^/]+")),
+    ("DELETE", re.compile(r"/api/v1/reader-studies/[^/]+")),
+    ("POST", re.compile(r"/reader-studies/.*")),
+    ("GET", re.compile(r"/reader-studies/[^/]+(/analysis/.*|/results.*)?")),
 ]
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from pneumoscope.errors import NotFound, PneumoscopeError
+from pneumoscope.errors import NotFound, PneumoscopeError, UsageError
 from pneumoscope.server.api.reader_studies import NewReaderStudy, create_reader_study, results_response
+from pneumoscope.server.auth.audit import record_audit
 from pneumoscope.server.auth.identity import Admin, Identity, Reader
 from pneumoscope.server.context import Context, Here
 from pneumoscope.server.pages import wording as words
 from pneumoscope.server.pages.errors import PageRoute
 from pneumoscope.server.pages.render import page
 from pneumoscope.server.pages.worklist import Filters
+from pneumoscope.server.reader_study_analysis import analyse, analysis_file, stored_analysis
+from pneumoscope.server.store.reader_studies.annotations import import_boxes
+from pneumoscope.server.store.reader_studies.imports import import_readings
 from pneumoscope.server.store.reader_studies.records import ZONES
 
 __all__ = ["ARMS", "RATINGS", "SCALES", "router"]
@@ -41,6 +46,8 @@ _DONE = {
     "start": "The study has started: it is frozen, and its readers can read.",
     "close": "The study is closed.",
     "change": "The draft is changed.",
+    "analyse": "The readings are analysed.",
+    "import": "The file was brought in.",
     "let-go": "The reader was let go; what was read is kept.",
 }
 _EMPTY: dict[str, object] = dict.fromkeys(
@@ -111,11 +118,11 @@ def _form(
 @router.post("/new", response_model=None)
 async def make(request: Request, here: Here, who: Admin) -> HTMLResponse | RedirectResponse:
     """Make a draft from the form, and show it."""
-    form = await request.form()
-    said = {name: value for name, value in form.items() if isinstance(value, str)}
-    readers = [str(each) for each in form.getlist("readers")]
-    try:
+    async with request.form() as form:
+        said = {name: value for name, value in form.items() if isinstance(value, str)}
+        readers = [str(each) for each in form.getlist("readers")]
         manifest = await _text_of(form.get("manifest"))
+    try:
         named = _new_of(said, readers, manifest)
         asked = named.model_copy(update={"filters": dict(request.query_params) if manifest is None else {}})
         made = await run_in_threadpool(create_reader_study, here, who, asked)
@@ -192,10 +199,69 @@ def _show(
         status_words=_STATUS,
         arms=ARMS,
         scales=SCALES,
+        analysis=None if row.status == "draft" else stored_analysis(here, reader_study),
         done=done,
         wrong=wrong,
         say=words,
     )
+
+
+@router.post("/{reader_study}/analyse", response_model=None)
+def analyse_readings(
+    request: Request, here: Here, who: Admin, reader_study: str, margin: Text = ""
+) -> HTMLResponse | RedirectResponse:
+    """Make the statistics of what was read so far."""
+    try:
+        analyse(here, reader_study, margin=float(margin) if margin.strip() else None)
+    except NotFound:
+        raise
+    except ValueError:
+        return _show(request, here, who, reader_study, wrong="The margin is no number.")
+    except PneumoscopeError as error:
+        return _show(request, here, who, reader_study, wrong=_sentence(error))
+    record_audit(here, who, "reader-study.analyse", f"reader-study:{reader_study}")
+    return RedirectResponse(f"/reader-studies/{reader_study}?done=analyse#results-title", status_code=303)
+
+
+@router.get("/{reader_study}/analysis/{name}")
+def analysis(here: Here, who: Admin, reader_study: str, name: str) -> Response:
+    """A figure of the analysis, or its report to save."""
+    del who
+    data = analysis_file(here, reader_study, name)
+    if name.endswith(".png"):
+        return Response(data, media_type="image/png")
+    kind = "text/html; charset=utf-8" if name.endswith(".html") else "application/json"
+    saved = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(data, media_type=kind, headers=saved)
+
+
+@router.post("/{reader_study}/import", response_model=None)
+async def bring_in(request: Request, here: Here, who: Admin, reader_study: str) -> HTMLResponse | RedirectResponse:
+    """Bring in readings (CSV) or boxes (COCO, Label Studio) that were made elsewhere."""
+    async with request.form() as form:
+        text, reader = await _text_of(form.get("file")), str(form.get("reader", ""))
+    try:
+        if text is None:
+            raise UsageError("no file was chosen", where="file")
+        await run_in_threadpool(_bring, here, who, reader_study, text, reader)
+    except NotFound:
+        raise
+    except PneumoscopeError as error:
+        return await run_in_threadpool(_show, request, here, who, reader_study, wrong=_sentence(error))
+    return RedirectResponse(f"/reader-studies/{reader_study}?done=import", status_code=303)
+
+
+def _bring(here: Context, who: Identity, reader_study: str, text: str, reader: str) -> None:
+    database = here.worklist.database
+    if not text.lstrip("\ufeff \n").startswith(("{", "[")):
+        import_readings(database, reader_study, text, by=who.name)
+        return
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"this is no JSON ({error})", where="file") from error
+    name, _, arm = reader.partition("|")
+    import_boxes(database, reader_study, document, reader=name, arm=arm or "unaided", by=who.name)
 
 
 @router.post("/{reader_study}/{action}", response_model=None)

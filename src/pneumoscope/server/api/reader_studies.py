@@ -316,7 +316,7 @@ def bring_in(here: Here, who: Admin, reader_study: str, given: ReadingsTable) ->
 
 
 @router.get("/{reader_study}/annotations", summary="The boxes as COCO")
-def annotations(here: Here, who: Admin, reader_study: str) -> dict[str, Any]:
+def boxes(here: Here, who: Admin, reader_study: str) -> dict[str, Any]:
     """Images, annotations and categories; boxes in pixels of the film as it is shown, and as fractions of it."""
 
     def size_of(reading: str) -> tuple[int, int]:

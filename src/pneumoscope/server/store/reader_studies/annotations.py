@@ -181,8 +181,11 @@ def _plain_name(address: str) -> str:
 
 def _box(left: float, top: float, right: float, bottom: float, label: str) -> Box:
     near = 1e-6  # percent and pixels come back with a last digit more
-    edges = [min(max(edge, 0.0), 1.0) if -near <= edge <= 1 + near else edge for edge in (left, top, right, bottom)]
-    return Box(*edges, label=clean(label, 64))
+
+    def held(edge: float) -> float:
+        return min(max(edge, 0.0), 1.0) if -near <= edge <= 1 + near else edge
+
+    return Box(held(left), held(top), held(right), held(bottom), label=clean(label, 64))
 
 
 def import_boxes(database: Database, ident: str, document: object, *, reader: str, arm: str, by: str) -> ImportedBoxes:

@@ -181,3 +181,21 @@ def test_films_of_a_running_study_are_not_deleted(study_room: StudyRoom) -> None
     later = study_room.studies.new_version(ident, by="test")
     with pytest.raises(UsageError):
         study_room.studies.start(later.id, by="test")
+
+
+def test_texts_that_no_page_can_show_are_made_fit_or_refused(study_room: StudyRoom) -> None:
+    grace, ada = study_room.clients["grace"], study_room.clients["ada"]
+    text = study_room.manifest(2)
+    whole = b'{"name": "half \\ud800 \\u0000", "readers": ["ada"], "instructions": "\\ud800", "manifest": %s}'
+    json_text = text.replace("\n", "\\n").encode()
+    made = grace.post(API, content=whole % (b'"' + json_text + b'"'), headers={"Content-Type": "application/json"})
+    assert made.status_code == 201, made.text
+    ident = made.json()["id"]
+    assert grace.get(f"/reader-studies/{ident}", headers={"Accept": "text/html"}).status_code == 200
+    assert grace.post(f"{API}/{ident}/start").status_code == 200
+    nan = b'{"rating": NaN}'
+    kept = ada.put(f"{API}/{ident}/films/unaided/1/draft", content=nan, headers={"Content-Type": "application/json"})
+    assert 400 <= kept.status_code < 500
+    huge = "study,label\n" + "x" * 200_000 + ",normal\n"
+    assert grace.post(API, json={"name": "Huge", "manifest": huge}).status_code == 400
+    assert grace.post(f"{API}/{ident}/import", json={"csv": "reader,film,arm,class,rating\n" + huge}).status_code == 400

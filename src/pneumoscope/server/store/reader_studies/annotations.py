@@ -205,6 +205,7 @@ def import_boxes(database: Database, ident: str, document: object, *, reader: st
         UsageError: The document is neither, or the reader has read none of its films.
     """
     by_name = parse_boxes(document)
+    reader = clean(reader, 64)
     now = database.now()
     with database.write() as connection:
         row = find_reader_study(connection, ident)

@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from pneumoscope.server.store.database import Database
     from pneumoscope.server.store.records import Query
 
-__all__ = ["Candidates", "LabelMeaning", "Reference", "from_manifest", "from_worklist", "parse_manifest"]
+__all__ = [
+    "Candidates",
+    "LabelMeaning",
+    "Reference",
+    "csv_lines",
+    "from_manifest",
+    "from_worklist",
+    "parse_manifest",
+    "readable",
+]
 
 _BATCH = 500
 _PRESENT = frozenset({"1", "yes", "true", "positive", "present"})
@@ -92,6 +101,23 @@ class LabelMeaning:
         )
 
 
+def readable(text: str) -> str:
+    """A table's text without what databases and pages refuse: a mark at its beginning, NUL, halves of characters."""
+    return text.lstrip("\ufeff").replace("\0", " ").encode("utf-8", "replace").decode()
+
+
+def csv_lines(rows: csv.DictReader[str], where: str) -> Iterator[dict[str, str | None]]:
+    """The lines of a table.
+
+    Raises:
+        UsageError: It is no CSV.
+    """
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise UsageError(f"this is no CSV ({error})", where=where, remedy="Save it as CSV in UTF-8") from error
+
+
 def parse_manifest(text: str) -> tuple[Reference, ...]:
     """Read a CSV with the columns ``study`` or ``film_sha256``, ``label``, and if wanted ``patient`` and ``training``.
 
@@ -100,7 +126,7 @@ def parse_manifest(text: str) -> tuple[Reference, ...]:
     Raises:
         UsageError: A column is missing, a line names no film, or a film stands there with two labels.
     """
-    rows = csv.DictReader(StringIO(text.lstrip("\ufeff")))
+    rows = csv.DictReader(StringIO(readable(text)))
     names = [name.strip().casefold() for name in rows.fieldnames or ()]
     rows.fieldnames = names
     key = next((name for name in ("film_sha256", "film", "study") if name in names), None)
@@ -111,7 +137,7 @@ def parse_manifest(text: str) -> tuple[Reference, ...]:
             remedy="Take the worklist's table as CSV and add a column label",
         )
     found: dict[str, Reference] = {}
-    for number, row in enumerate(rows, 2):
+    for number, row in enumerate(csv_lines(rows, "manifest"), 2):
         cells = {name: csv_cell((row.get(name) or "").strip()) for name in ("label", "patient", "training", key)}
         if not cells[key]:
             raise UsageError(f"line {number} names no film", where="manifest", remedy=f"Fill in the column {key}")

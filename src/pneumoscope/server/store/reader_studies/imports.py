@@ -15,6 +15,7 @@ from sqlalchemy import select
 from pneumoscope.errors import Conflict, UsageError
 from pneumoscope.server.store.audit_log import append_entry
 from pneumoscope.server.store.paging import new_id
+from pneumoscope.server.store.reader_studies.candidates import csv_lines, readable
 from pneumoscope.server.store.reader_studies.readings import check_answer, insert_reader_reading
 from pneumoscope.server.store.reader_studies.records import Arm, Box, ReaderReading
 from pneumoscope.server.store.reader_studies.studies import find_reader_study, study_films
@@ -59,7 +60,7 @@ def import_readings(database: Database, ident: str, text: str, *, by: str) -> Im
         Conflict: It is a draft, or a film was read otherwise by the same reader in the same arm.
         UsageError: A column is missing, or a line's film, class, rating or arm is none of the study's.
     """
-    lines = csv.DictReader(StringIO(text.lstrip("\ufeff")))
+    lines = csv.DictReader(StringIO(readable(text)))
     names = [name.strip().casefold() for name in lines.fieldnames or ()]
     lines.fieldnames = names
     if missing := [name for name in _NEEDED if name not in names]:
@@ -76,7 +77,7 @@ def import_readings(database: Database, ident: str, text: str, *, by: str) -> Im
             for each in connection.execute(select(table).where(table.c.reader_study == ident))
         }
         kept = known = 0
-        for number, line in enumerate(lines, 2):
+        for number, line in enumerate(csv_lines(lines, "readings"), 2):
             cells = {name: csv_cell((line.get(name) or "").strip()) for name in names}
             reading = _reading(row, films, cells, number, now)
             before = there.get((reading.reader, reading.arm, reading.film))

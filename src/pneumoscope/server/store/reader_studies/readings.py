@@ -138,7 +138,11 @@ class ReaderReadings:
             Conflict: The study does not run, or the reader was let go.
             UsageError: It is too long.
         """
-        if len(json.dumps(draft)) > _LONGEST_DRAFT:
+        try:
+            length = len(json.dumps(draft, allow_nan=False))
+        except ValueError as error:
+            raise UsageError("the draft has a number that is none", where="draft") from error
+        if length > _LONGEST_DRAFT:
             raise UsageError("the draft is too long", where="draft", remedy="Write a shorter comment")
         with self._database.write() as connection:
             task, _ = self._task(connection, ident, reader)
@@ -310,7 +314,7 @@ class ReaderReadings:
 
 def _own_key(reader: str, key: str) -> str:
     """Two readers may hit upon the same key."""
-    return f"{reader}\x1f{key}"
+    return f"{reader}\x1f{clean(key)}"
 
 
 def insert_reader_reading(connection: Connection, ident: str, reading: ReaderReading, *, key: str) -> None:

@@ -32,7 +32,7 @@ from pneumoscope.server.store.tables import (
     reader_study_item,
     reader_study_reader,
 )
-from pneumoscope.server.store.text import clean, not_found
+from pneumoscope.server.store.text import clean, long_text, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -155,7 +155,7 @@ class ReaderStudies:
         if all(each.training for each in chosen):
             raise UsageError("there are no films to read", where="films", remedy="Choose others, or read films first")
         with self._database.write() as connection:
-            design = replace(design, readers=_known_readers(connection, design.readers))
+            design = _cleaned(connection, design)
             ident = new_id()
             values = {"id": ident, "series": ident, "version": 1, "design": design, "sampling": sampling}
             self._insert(connection, values, chosen, by=by)
@@ -209,7 +209,7 @@ class ReaderStudies:
         with self._database.write() as connection:
             row = _draft(connection, ident, "changed")
             design = Design.from_json({**row.design.to_json(), **changes})
-            design = replace(design, readers=_known_readers(connection, design.readers))
+            design = _cleaned(connection, design)
             values = {"name": clean(design.name), "design": design.to_json()}
             connection.execute(update(reader_study).where(reader_study.c.id == ident).values(values))
             self._log(connection, by, "reader-study.change", ident, changed=sorted(changes))
@@ -358,6 +358,22 @@ def _draft(connection: Connection, ident: str, what: str) -> ReaderStudy:
             f"the reader study was started, and cannot be {what}", where=ident, remedy="Make a new version of it"
         )
     return row
+
+
+def _cleaned(connection: Connection, design: Design) -> Design:
+    """The design with texts that any page can show, and readers as the accounts have them.
+
+    Raises:
+        UsageError: A reader is no active user, or an administrator.
+    """
+    return replace(
+        design,
+        name=clean(design.name),
+        instructions=long_text(design.instructions, "instructions"),
+        classes=tuple(clean(name, 64) for name in design.classes),
+        positive=tuple(clean(name, 64) for name in design.positive),
+        readers=_known_readers(connection, design.readers),
+    )
 
 
 def _check_films(connection: Connection, films: Sequence[StudyFilm]) -> None:

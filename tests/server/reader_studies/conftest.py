@@ -163,6 +163,13 @@ def study_room(one_room: StudyRoom) -> Iterator[StudyRoom]:
             one_room.studies.close(each.id, by="test")
 
 
+def expect_options() -> None:
+    """Wait as long for what is expected on a page."""
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=90_000)
+
+
 @dataclass
 class BrowserRoom:
     """A room that a browser can reach."""
@@ -177,7 +184,9 @@ class BrowserRoom:
 
     def look(self, name: str, path: str, *given: str, expected: str = "") -> Any:
         """A page that a user has opened who is logged in."""
-        watched = self.watch(self.address, "/login", *given, expected=expected)
+        watched = self.watch(self.address, "/healthz", *given, expected=expected)
+        watched.page.set_default_timeout(90_000)  # of a machine that does much else
+        expect_options()
         watched.context.add_cookies([session_cookie(self.worklist, name) | {"url": self.address}])
         watched.page.goto(path)
         return watched.page

@@ -186,9 +186,11 @@ def test_films_of_a_running_study_are_not_deleted(study_room: StudyRoom) -> None
 def test_texts_that_no_page_can_show_are_made_fit_or_refused(study_room: StudyRoom) -> None:
     grace, ada = study_room.clients["grace"], study_room.clients["ada"]
     text = study_room.manifest(2)
-    whole = b'{"name": "half \\ud800 \\u0000", "readers": ["ada"], "instructions": "\\ud800", "manifest": %s}'
-    json_text = text.replace("\n", "\\n").encode()
-    made = grace.post(API, content=whole % (b'"' + json_text + b'"'), headers={"Content-Type": "application/json"})
+    whole = b'{"name": "none \\u0000 here", "readers": ["ada"], "instructions": "%s", "manifest": "%s"}'
+    listed = text.replace("\n", "\\n").encode()
+    kind = {"Content-Type": "application/json"}
+    assert grace.post(API, content=whole % (b"\\ud800", listed), headers=kind).status_code == 422
+    made = grace.post(API, content=whole % (b"\\u0000", listed), headers=kind)
     assert made.status_code == 201, made.text
     ident = made.json()["id"]
     assert grace.get(f"/reader-studies/{ident}", headers={"Accept": "text/html"}).status_code == 200

@@ -63,7 +63,7 @@ class Room:
         found = re.search(r"(http://[^/]+)/\?token=(\S+)", self.process.stdout.readline())
         assert found is not None, "the server did not start"
         self.entrance, self.address, self.token = found[0], found[1], found[2]
-        while httpx.get(f"{self.address}/readyz").status_code != 200:
+        while httpx.get(f"{self.address}/readyz", timeout=60).status_code != 200:
             time.sleep(0.1)
 
     def memory(self) -> float:

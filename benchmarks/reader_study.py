@@ -1,17 +1,18 @@
 """A reader study under load, and what its page costs a reader: 200 readers at once, and seconds a film of overhead.
 
-Starts `pneumoscope serve` with films that it has read, as many readers and a running study. Each reader asks for the
+Starts `pneumoscope serve` with drawn films, as many readers and a running study. Each reader asks for the
 film whose turn it is, loads its pixels, thinks for a while, and gives a reading; the times of the server's answers are
 printed by kind, with the errors. Then one reader reads in Debian's chromium by keyboard, as fast as the page lets him:
 the overhead of a film is the time from Enter to the next film drawn and the form ready.
 
-    python benchmarks/reader_study.py [--readers 200] [--films 8] [--think 5] [--side 1600]
+    PYTHONPATH=tools python benchmarks/reader_study.py [--readers 200] [--films 8] [--think 5] [--side 1600]
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import io
 import os
 import shutil
@@ -34,8 +35,10 @@ from pneumoscope.server.store.database import utc_now
 from pneumoscope.server.store.reader_studies.candidates import LabelMeaning, Reference, from_manifest
 from pneumoscope.server.store.reader_studies.records import Design
 from pneumoscope.server.store.reader_studies.results import result_rows
+from pneumoscope.server.store.records import NewFilm, NewReading
 from pneumoscope.server.store.worklist import Worklist, open_worklist
 from serve import Room
+from synthetic_worklist import add_synthetic_studies
 
 QUIET = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-sync", "--no-first-run"]
 
@@ -51,23 +54,26 @@ def films(count: int, side: int) -> list[bytes]:
     return found
 
 
-def prepare(data: Path, pictures: list[bytes]) -> list[str]:
-    """Have the films read; the studies."""
-    room = Room(data)
-    try:
-        header = {"Authorization": f"Bearer {room.token}"}
-        found = []
-        for number, picture in enumerate(pictures):
-            asked = {"name": f"{number}.jpeg", "force": "true"}
-            answer = httpx.post(
-                f"{room.address}/api/v1/read", params=asked, content=picture, headers=header, timeout=120
-            )
-            answer.raise_for_status()
-            if answer.json()["status"] == "read" and not answer.json().get("forced"):
-                found.append(answer.headers["Location"].rsplit("/", 1)[1])
-        return found
-    finally:
-        room.close()
+def add_films(worklist: Worklist, pictures: list[bytes]) -> list[str]:
+    """The films with a drawn reading, which is not what is measured; the studies."""
+    drawn = [each for each in add_synthetic_studies(worklist, 3) if worklist.studies.get(each).status == "read"]
+    reading = worklist.studies.detail(drawn[0]).readings[0]
+    found = []
+    for number, picture in enumerate(pictures):
+        with Image.open(io.BytesIO(picture)) as opened:
+            columns, rows = opened.size
+        new = NewFilm(
+            hashlib.sha256(picture).hexdigest(),
+            picture,
+            f"{number}.jpeg",
+            (NewReading(reading.document, reading.evidence),),
+            "JPEG",
+            rows,
+            columns,
+            255,
+        )
+        found.append(worklist.studies.add([new], label=f"{number}.jpeg", source="import", by="benchmark").id)
+    return found
 
 
 def start_study(worklist: Worklist, studies: list[str], readers: list[str]) -> tuple[str, dict[str, str]]:
@@ -185,9 +191,10 @@ def main() -> None:
     os.environ["PNEUMOSCOPE_WEB_REQUESTS_PER_MINUTE"] = "0"  # all readers come from one address
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
-        studies = prepare(data, films(options.films, options.side))
-        print(f"{len(studies)} films of {options.side} columns were read")
+        data.mkdir()
         worklist = open_worklist(f"sqlite:///{data / 'worklist.sqlite'}", LocalBlobs(data / "films"))
+        studies = add_films(worklist, films(options.films, options.side))
+        print(f"{len(studies)} films of {options.side} columns")
         readers = [f"reader{number:03}" for number in range(options.readers + 1)]
         study, tokens = start_study(worklist, studies, readers)
         secret = sessions.begin_session(worklist, readers[-1], Policy(), now=utc_now())

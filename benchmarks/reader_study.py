@@ -16,6 +16,9 @@ import hashlib
 import io
 import os
 import shutil
+import socket
+import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
@@ -41,6 +44,30 @@ from serve import Room
 from synthetic_worklist import add_synthetic_studies
 
 QUIET = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-sync", "--no-first-run"]
+
+
+class RoomWithUsers(Room):
+    """A server that prints no token, because there are users: it is asked at a port that was free."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "pneumoscope", "serve", "--port", str(port), "--data", str(folder)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.entrance = self.address = f"http://127.0.0.1:{port}"
+        self.token = ""
+        for _ in range(600):
+            try:
+                if httpx.get(f"{self.address}/readyz", timeout=60).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.5)
+        raise AssertionError("the server did not start")
 
 
 def films(count: int, side: int) -> list[bytes]:
@@ -199,7 +226,7 @@ def main() -> None:
         study, tokens = start_study(worklist, studies, readers)
         secret = sessions.begin_session(worklist, readers[-1], Policy(), now=utc_now())
         del tokens[readers[-1]]
-        room = Room(data)
+        room = RoomWithUsers(data)
         try:
             overhead(room.address, study, secret)
             asyncio.run(many(room.address, study, tokens, options.think))

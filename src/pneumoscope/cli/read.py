@@ -171,6 +171,7 @@ class ReportFolder:
     def __init__(self, folder: Path, formats: Sequence[Format], reader: Reader) -> None:
         self._folder = folder
         self._formats = formats
+
         self._reader = reader
 
     def write(self, reading: Reading, film: Radiograph | None) -> None:
@@ -301,6 +302,8 @@ class Outputs:
         objects: DicomFolder | None = None,
         deliveries: Deliveries | None = None,
     ) -> None:
+        from pneumoscope.model.population import bundle_population
+
         self._reader = reader
         self._json = json
         self._rows = rows
@@ -310,6 +313,9 @@ class Outputs:
         self._deliveries = deliveries
         self._held: list[Reading] = []
         self.bar: Progress | None = None
+        self._population = bundle_population(reader.meta, reader.point.preset)
+        self._ages_unknown = 0
+        self._outside: list[str] = []
         self._counts = {"read": 0, "refused": 0, "called": 0, "indeterminate": 0}
 
     @property
@@ -319,7 +325,9 @@ class Outputs:
 
     @property
     def wants_films(self) -> bool:
-        """Whether anything draws the films."""
+        """Whether anything draws the films or tells of their patients."""
+        if not self._json:  # the table tells whose age the model has not learned from
+            return True
         return any(each is not None for each in (self._pictures, self._reports, self._objects, self._deliveries))
 
     def take(self, reading: Reading, film: Radiograph | None = None) -> None:
@@ -358,9 +366,20 @@ class Outputs:
 
             print(to_json(reading), flush=True)  # noqa: T201 - standard output is the product
             return
+        self._note_age(reading, film)
         self._held.append(reading)
         if len(self._held) >= _TABLE_ROWS:
             self.show_held()
+
+    def _note_age(self, reading: Reading, film: Radiograph | None) -> None:
+        from pneumoscope.quality.metadata import age_in_years
+
+        if reading.finding is None:
+            return
+        age = None if film is None else age_in_years(film.facts)
+        self._ages_unknown += age is None
+        if age is not None and self._population.covers(age) is False:
+            self._outside.append(f"{reading.film.path}: {age:.3g} years")
 
     def finish(self) -> None:
         """Print what is held back, the sum, and the notice."""
@@ -379,8 +398,23 @@ class Outputs:
             f"{counts['read']} read, {counts['refused']} refused, {counts['called']} called {meta.finding}{left_open} "
             f"({how}; bundle {meta.name} {meta.version})"
         )
+        self._print_population(counts["read"])
         pattern = "A pattern is a radiographic impression, not microbiology. " if len(meta.positive) > 1 else ""
         print(f"\n{sum_line}\n{pattern}{NOTICE}", flush=True)  # noqa: T201 - as above
+
+    def _print_population(self, read: int) -> None:
+        """For whom the model was made, and whose films were of others, or may be."""
+        from pneumoscope.reports.summary import plain, population_sentences
+
+        told = list(population_sentences(self._population, new_site_of=self._reader.point.preset))
+        if self._ages_unknown:
+            told.append(f"Age unknown: {self._ages_unknown} of {read} films read.")
+        if self._outside:
+            told.append("Of an age that it has not learned from, so that no rates are known:")
+            told += [f"  {plain(each)}" for each in self._outside[:_OUTSIDE_SHOWN]]
+            left = len(self._outside) - _OUTSIDE_SHOWN
+            told += [f"  and {left} more"] if left > 0 else []
+        print("\n" + "\n".join(told), flush=True)  # noqa: T201 - standard output is the product
 
     def show_held(self) -> None:
         """Print the table's rows that are held back."""
@@ -412,6 +446,9 @@ def picture_name(reading: Reading) -> str:
     """The film's stem and the start of its sha256: films of one stem in two folders get a picture each."""
     return f"{Path(reading.film.path).stem}-{(reading.film.sha256 or '')[:12]}.png"
 
+
+_OUTSIDE_SHOWN = 20
+"""Films of an age that the model has not learned from, named under the table."""
 
 _MANY = 8
 """A progress bar is worth its place from this many films on."""

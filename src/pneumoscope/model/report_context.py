@@ -14,7 +14,7 @@ from pneumoscope.quiet import capture_warnings
 from pneumoscope.types.report_context import ReportContext
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from pydicom.dataset import Dataset
@@ -39,6 +39,7 @@ def make_report_context(
     header: Dataset | None = None,
     created: datetime | None = None,
     lungs: bool = False,
+    facts: Mapping[str, str] | None = None,
 ) -> ReportContext:
     """What reports of a reading are given.
 
@@ -51,6 +52,7 @@ def make_report_context(
         header: Its data set, where it is at hand; else it is read from the source.
         created: When the film was read; now, without it.
         lungs: Whether the lung fields are asked for, too; a refused film has none.
+        facts: Of the film, where its bytes do not tell them.
     """
     geometry, fields = None, None
     if reading.status == "read" and (header is not None or source is not None):
@@ -67,6 +69,7 @@ def make_report_context(
         population=None if meta is None else bundle_population(meta, preset),
         geometry=geometry,
         lungs=fields,
+        facts=facts or {},
     )
 
 

@@ -43,6 +43,7 @@ def write(reading: Reading, given: ReportContext) -> bytes:
         _call(said),
         _beside(_part("Warnings", _list(said.warnings)), _part("Corrected before reading", _list(said.mended))),
         _films(reading, given, said),
+        _part("For whom the model was made", _paragraphs(said.population)),
         _part("What this operating point means", _paragraphs(said.meaning)),
         _beside(_part("Probabilities", _classes(said)), _part("Pattern", _paragraphs(said.pattern))),
         _part("Where the evidence lies", _where(said)),

@@ -298,6 +298,7 @@ class PdfPage:
         y = self._call(y)
         y = self._beside(y, (self._list("Warnings", self._said.warnings), self._list("Corrected", self._said.mended)))
         y = self._pictures(y, height)
+        y = self._part("For whom the model was made", self._said.population, y)
         y = self._part("What this operating point means", self._said.meaning, y)
         y = self._beside(y, (self._classes, self._pattern))
         return self._beside(y, (self._where, self._facts))
@@ -490,7 +491,7 @@ def write(reading: Reading, given: ReportContext) -> bytes:
 def _within_limits(said: Summary) -> Summary:
     """What is too long for a page ends in dots; the JSON has it all."""
     short: dict[str, Any] = {key: _cut(getattr(said, key), most) for key, most in _LONGEST.items()}
-    for key in ("meaning", "pattern", "mended", "warnings"):
+    for key in ("meaning", "population", "pattern", "mended", "warnings"):
         items = [_cut(item, _ITEM) for item in getattr(said, key)]
         short[key] = _first_items(items, _ITEMS.get(key, len(items)))
     short["classes"] = tuple((_cut(name, 40), value) for name, value in said.classes[: _ITEMS["classes"]])
@@ -516,7 +517,7 @@ def _texts(said: Summary) -> list[str]:
 
 def _nested(said: Summary) -> list[str]:
     pairs = [text for pair in (*said.classes, *said.facts) for text in pair if isinstance(text, str)]
-    return [*said.meaning, *said.pattern, *said.mended, *said.warnings, *pairs]
+    return [*said.meaning, *said.population, *said.pattern, *said.mended, *said.warnings, *pairs]
 
 
 def _with_texts(said: Summary, fonts: tuple[Path, ...]) -> Summary:

@@ -112,7 +112,7 @@ def summarize(reading: Reading, given: ReportContext) -> Summary:
     found, refusal = reading.finding, reading.refusal
     zones = {} if reading.evidence is None or _is_absent(found) else reading.evidence.zones
     forced, warnings = reading.forced, reading.warnings
-    facts = {} if given.film is None else given.film.facts
+    facts = given.facts if given.film is None else {**given.facts, **given.film.facts}
     outside = given.population is not None and given.population.covers(_age(facts)) is False
     if refusal is not None or found is None:
         headline, lead = "Refused", f"No reading was made: {refusal.reason}." if refusal else "No reading was made."
@@ -126,7 +126,9 @@ def summarize(reading: Reading, given: ReportContext) -> Summary:
         lead=plain(lead),
         remedy=plain(f"{refusal.remedy}.") if refusal and refusal.remedy else "",
         meaning=() if forced or outside else _operating_point_sentences(given.meaning, found),
-        population=() if given.population is None else population_sentences(given.population, facts, found),
+        population=()
+        if given.population is None
+        else population_sentences(given.population, facts, None if forced else found),
         name=found.name if found else "",
         probability=found.probability if found else None,
         relation=_relation(found) if found else "",
@@ -238,37 +240,51 @@ def describe_operating_point(meaning: OperatingPointSummary, name: str) -> tuple
 
 
 def population_sentences(
-    population: Population, facts: Mapping[str, str], found: Finding | None = None
+    population: Population,
+    facts: Mapping[str, str] | None = None,
+    found: Finding | None = None,
+    *,
+    new_site_of: str = "",
 ) -> tuple[str, ...]:
     """For whom a model was made, whether this patient is one of them, and what to expect at a new site.
 
     Args:
         population: Of the bundle.
-        facts: Of the film.
-        found: The decision; of a refused film no rates are said.
+        facts: Of the film; None where no one film is spoken of.
+        found: The decision; None for a film that was refused or forced, of which no rates are said.
+        new_site_of: Without a film: the operating point whose rates at a new site are told.
     """
     if not population.sites:
         return ("For whom the model was made is not known.",)
     sites = ", ".join(f"{site.name} ({site.patients} patients, {_ages(site.ages)})" for site in population.sites)
     told = [f"Made from films of: {sites}."]
-    age, covered = _age_words(facts), population.covers(_age(facts))
-    if not age:
-        told.append("This film: age unknown, so whether the model was made for this patient is not known.")
-    elif covered is False:
-        told.append(f"This film: {age}, an age that the model has not learned from. No rates are known for it.")
-    else:
-        told.append(f"This film: {age}.")
-    if found is None or covered is False:
+    covered = None
+    if facts is not None:
+        age, covered = _age_words(facts), population.covers(_age(facts))
+        told.append(_age_sentence(age, covered))
+    preset = new_site_of if found is None else found.preset
+    if not preset or covered is False:
         return tuple(plain(each) for each in told)
-    rates = population.new_site
-    if rates is None or rates.preset != found.preset:
-        told.append("At a hospital that it has not learned from, how often it is right is not known.")
-    else:
-        told.append(
-            f"At a hospital that it has not learned from ({rates.sites} were left out in turn): sensitivity "
-            f"{_expected_rate(rates.sensitivity)}, specificity {_expected_rate(rates.specificity)}."
-        )
+    told.append(_new_site_sentence(population, preset))
     return tuple(plain(each) for each in told)
+
+
+def _age_sentence(age: str, covered: bool | None) -> str:
+    if not age:
+        return "This film: age unknown, so whether the model was made for this patient is not known."
+    if covered is False:
+        return f"This film: {age}, an age that the model has not learned from. No rates are known for it."
+    return f"This film: {age}."
+
+
+def _new_site_sentence(population: Population, preset: str) -> str:
+    rates = population.new_site
+    if rates is None or rates.preset != preset:
+        return "At a hospital that it has not learned from, how often it is right is not known."
+    return (
+        f"At a hospital that it has not learned from ({rates.sites} were left out in turn): sensitivity "
+        f"{_expected_rate(rates.sensitivity)}, specificity {_expected_rate(rates.specificity)}."
+    )
 
 
 def _ages(ages: tuple[float, float] | None) -> str:

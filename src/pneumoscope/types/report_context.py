@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -31,6 +33,7 @@ class ReportContext:
         population: For whom the bundle was made.
         geometry: Where the film as it was read lies in the stored picture, for what is drawn over that.
         lungs: bool [rows, columns], the lung fields of the film as it was read.
+        facts: Of the film, as ``film.facts``, where the picture itself is not at hand.
     """
 
     film: Radiograph | None = None
@@ -41,6 +44,7 @@ class ReportContext:
     population: Population | None = None
     geometry: FilmGeometry | None = None
     lungs: NDArray[np.bool_] | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     def when(self) -> datetime:
         """When the film was read, in UTC, to the second.

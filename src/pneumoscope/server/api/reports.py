@@ -85,6 +85,7 @@ def _given(here: Context, row: ReadingRow) -> ReportContext:
         _film(here, data, row),
         source=data or None,
         created=row.created,
+        facts=here.worklist.studies.film(row.film).facts,
     )
 
 

@@ -8,8 +8,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from pneumoscope.errors import NotFound
+from pneumoscope.model.population import bundle_population
 from pneumoscope.reports.json import from_dict
-from pneumoscope.reports.summary import percent
+from pneumoscope.reports.summary import percent, population_sentences
 from pneumoscope.server.auth.audit import record_view
 from pneumoscope.server.auth.identity import Reader
 from pneumoscope.server.context import Here
@@ -38,6 +39,7 @@ def read(request: Request, who: Reader, here: Here) -> HTMLResponse:
         bundle=f"{meta.name} {meta.version}",
         classes=meta.classes,
         points=operating_point_choices(meta),
+        population=population_sentences(bundle_population(meta, "")),
         max_bytes=here.config.max_bytes,
         max_request_bytes=here.config.max_request_bytes,
         max_files=here.config.max_files,
@@ -67,6 +69,9 @@ def viewer(
     read = from_dict(row.document)
     found = read.finding
     finding = found.name if found else here.bundles.get().meta.finding
+    facts = next(film.facts for film in detail.films if film.sha256 == row.film)
+    rated = None if read.forced else found
+    meta = next((known.meta for known in here.bundles.all() if known.sha256 == row.bundle_sha256), None)
     return page(
         request,
         who,
@@ -81,7 +86,8 @@ def viewer(
         call=found.call if found else None,
         forced=read.forced,
         warnings=read.warnings,
-        sides=sides_of(read, next(film.facts for film in detail.films if film.sha256 == row.film)),
+        sides=sides_of(read, facts),
+        population=() if meta is None else population_sentences(bundle_population(meta, row.preset), facts, rated),
         share=percent(found.probability) if found else "",
         bundle=row.bundle,
         flat=renderer == "2d",

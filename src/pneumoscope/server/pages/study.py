@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from pneumoscope.errors import NotFound
 from pneumoscope.model.decide import summarize_operating_point
+from pneumoscope.model.population import bundle_population
 from pneumoscope.quality.checks import MIRRORED_WARNING
 from pneumoscope.quality.metadata import age_in_years
 from pneumoscope.reports.formats import FORMATS
@@ -106,7 +107,11 @@ def card(row: ReadingRow, meta: BundleMeta | None, facts: Mapping[str, str] | No
     reading = from_dict(row.document)
     found, refusal = reading.finding, reading.refusal
     about = (_film(reading), row.bundle, seconds(row.seconds), f"asked by {row.by}")
-    said = summarize(reading, ReportContext(meaning=_meaning(meta, reading), created=row.created))
+    population = None if meta is None else bundle_population(meta, row.preset)
+    told = ReportContext(
+        meaning=_meaning(meta, reading), created=row.created, population=population, facts=dict(facts or {})
+    )
+    said = summarize(reading, told)
     return Card(
         id=row.id,
         kind=_KINDS[said.tone],

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pneumoscope.model.decide import summarize_operating_point
-from pneumoscope.reports.summary import describe_operating_point, percent
+from pneumoscope.model.population import bundle_population
+from pneumoscope.reports.summary import describe_operating_point, percent, population_sentences
 
 if TYPE_CHECKING:
     from pneumoscope.model.schema import BundleMeta, OperatingPoint, ThreeWayPoint
@@ -109,11 +110,13 @@ class OperatingPointChoice:
         preset: Its name.
         about: What it is for, in a few words.
         meaning: What it means, sentence by sentence, as in the reports.
+        new_site: What to expect at a hospital that the bundle has not learned from.
     """
 
     preset: str
     about: str
     meaning: tuple[str, ...]
+    new_site: str
 
 
 def operating_point_choices(meta: BundleMeta) -> tuple[OperatingPointChoice, ...]:
@@ -123,6 +126,7 @@ def operating_point_choices(meta: BundleMeta) -> tuple[OperatingPointChoice, ...
             point.preset,
             _ABOUT.get(point.preset, ""),
             describe_operating_point(summarize_operating_point(point), meta.finding),
+            population_sentences(bundle_population(meta, point.preset), new_site_of=point.preset)[-1],
         )
         for point in points_of(meta)
     )

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+__all__ = ["main"]
+
 
 def main(folder: str) -> None:
     """Read all films of a folder."""

@@ -16,6 +16,8 @@ import torch
 from PIL import Image
 from torch import nn
 
+__all__ = ["main"]
+
 
 class _Layer(nn.Module):
     def __init__(self, channels: int) -> None:

@@ -14,6 +14,8 @@ import numpy as np
 import onnxruntime as ort
 from PIL import Image
 
+__all__ = ["main"]
+
 
 def main(bundle: str, folder: str) -> None:
     """Time decoding and the network over all films of a folder."""

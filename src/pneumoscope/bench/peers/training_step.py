@@ -13,6 +13,8 @@ import torch
 
 from pneumoscope.networks.registry import build
 
+__all__ = ["main"]
+
 
 def main(network: str = "residual", size: str = "192", batch: str = "32", steps: str = "4") -> None:
     """Time steps of plain stochastic gradient descent in bf16, the first one left out."""

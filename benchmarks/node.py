@@ -53,14 +53,18 @@ FORKING = """
 import os, signal, sys
 import onnxruntime
 import pneumoscope.server.app, pneumoscope.server.engine.bundles, pneumoscope.server.engine.queue
-import pneumoscope.model.reader, pneumoscope.reports.dicom, highdicom.sr
+import highdicom.sr
+import numpy as np
 from pathlib import Path
+from pneumoscope.model.bundle import find_bundle
+from pneumoscope.model.reader import Reader
 from pneumoscope.server.config import WebConfig
 from pneumoscope.server.node.config import load_config
 from pneumoscope.server.node.run import run_node
 
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 data, model, port, send_to = sys.argv[1:]
+Reader(find_bundle(model)).read(np.zeros((256, 256), np.uint8), name="warm-up")  # sessions of one thread survive a fork
 for _ in sys.stdin:
     child = os.fork()
     if child:
@@ -281,8 +285,9 @@ class Forked:
         self.child = 0
         self._log = (folder / "log").open("w")
         line = [sys.executable, "-c", FORKING, str(folder / "data"), model, str(self.port), send_to]
+        one = {**os.environ, "OMP_NUM_THREADS": "1", "PNEUMOSCOPE_THREADS": "1"}
         self._mother = subprocess.Popen(
-            line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True
+            line, env=one, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True
         )
 
     def start(self) -> None:
@@ -325,7 +330,8 @@ def kills(arguments: argparse.Namespace) -> None:
         node.start()
         sender.start()
         try:
-            for _ in range(arguments.kills):
+            for done in range(arguments.kills):
+                print(f"\r{done} kills", end="", file=sys.stderr, flush=True)
                 time.sleep(chance.uniform(0.0, arguments.longest))
                 node.end(signal.SIGKILL)
                 node.start()

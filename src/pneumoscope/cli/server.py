@@ -147,12 +147,12 @@ def _node_settings(file: Path | None) -> NodeConfig:
     from pneumoscope.cli.node import NODE_PACKAGES
 
     require_packages(*NODE_PACKAGES, needed_for="the DICOM node", extra="node")
+    from pneumoscope.reports.dicom.results import parse_kinds
     from pneumoscope.server.node.config import load_config
-    from pneumoscope.server.node.results import check_kinds
 
     settings = load_config(file)
     settings.check_open()
-    check_kinds(settings.results if settings.send_to else ())
+    parse_kinds(settings.results)
     return settings
 
 

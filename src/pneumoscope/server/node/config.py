@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from pneumoscope.errors import ConfigError
+from pneumoscope.reports.dicom.results import DEFAULT_KINDS
 from pneumoscope.server.config import LOOPBACK
 from pneumoscope.server.node.rules import Rule
 
@@ -206,7 +207,7 @@ class NodeConfig(_Section, frozen=True):
         port: 0 takes a free one.
         send_to: Where results go: ``AET@HOST:PORT``, ``tls://AET@HOST:PORT``, or the base address of a DICOMweb server.
         peers: Other application entities by ``AET@HOST:PORT``: answers to storage commitment go to them.
-        results: What is sent of each film, by the names of ``node.results``.
+        results: What is sent of each film, by the names of ``reports.dicom.results``.
         stable_seconds: A study is read when nothing of it has come for so long.
         allow: Who may call.
         tls: Certificates.
@@ -222,7 +223,7 @@ class NodeConfig(_Section, frozen=True):
     port: int = 11112
     send_to: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()
-    results: tuple[str, ...] = ("sr",)
+    results: tuple[str, ...] = DEFAULT_KINDS
     stable_seconds: float = 5.0
     allow: Allow = Allow()
     tls: Tls = Tls()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pneumoscope import __version__
 from pneumoscope.errors import BundleError, PneumoscopeError, StorageError
+from pneumoscope.server.context import NotReady
 from pneumoscope.server.engine.job import Choice, Film, Outcome
 from pneumoscope.server.intake.filing import Sender, StoredReading, find_stored, store_outcome
 from pneumoscope.server.intake.upload import anonymous_name
@@ -84,6 +85,11 @@ class Schedule:
                     return heapq.heappop(self._ready)
                 self._changed.wait(wait)
         return None
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is to be read."""
+        return self._closed
 
     def close(self) -> None:
         """Let everybody go who waits."""
@@ -163,6 +169,7 @@ class Workers:
                 self._schedule.again(number, _PAUSE)
 
     def _read(self, number: int) -> None:
+        self._wait_for_engine()  # an attempt is one to read: a kill while the bundle loads is not the film's fault
         film = self._queue.begin(number)
         if film is None:
             return
@@ -194,6 +201,21 @@ class Workers:
             results=len(results),
             took=took,
         )
+
+    def _wait_for_engine(self) -> None:
+        """Wait until the bundle in use is loaded.
+
+        Raises:
+            BundleError: It cannot be.
+        """
+        while not self._context.engine.ready:
+            if self._context.trouble is not None:
+                self._context.look_again()
+                if self._context.trouble is not None:
+                    raise self._context.trouble
+            if self._schedule.closed:
+                raise NotReady("the server is stopping")
+            time.sleep(0.05)
 
     def _filed(self, film: QueuedFilm, data: bytes) -> tuple[StoredReading, Outcome | None]:
         """The reading in the worklist: the one that is there, or a new one."""

@@ -7,67 +7,62 @@ from typing import TYPE_CHECKING
 
 from pydicom import dcmread
 
-from pneumoscope.errors import ConfigError, FilmError, UsageError
+from pneumoscope.errors import FilmError
 from pneumoscope.films.load import load
-from pneumoscope.model.decide import operating_point, summarize_operating_point
+from pneumoscope.model.report_context import make_report_context
 from pneumoscope.quality.corrections import apply_corrections
 from pneumoscope.quiet import capture_warnings
-from pneumoscope.reports.formats import FORMATS
+from pneumoscope.reports.dicom.results import RESULT_KINDS, dicom_results, parse_kinds, to_bytes
 from pneumoscope.reports.json import from_dict
-from pneumoscope.reports.summary import ReportContext
 from pneumoscope.server.node.queue import NewResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pneumoscope.model.schema import BundleMeta
     from pneumoscope.server.context import Context
     from pneumoscope.server.store.records import ReadingRow
-    from pneumoscope.types.operating_point import OperatingPointSummary
     from pneumoscope.types.radiograph import Radiograph
     from pneumoscope.types.reading import Reading
 
-__all__ = ["check_kinds", "results_of"]
+__all__ = ["results_of"]
 
-_KINDS = {"sr": "sr"}
-"""Kinds of results, and the report formats that make them."""
-
-
-def check_kinds(kinds: Sequence[str]) -> None:
-    """Say no before any film is read.
-
-    Raises:
-        ConfigError: There is no such kind.
-        MissingExtra: What it needs is not installed.
-    """
-    for kind in kinds:
-        if kind not in _KINDS:
-            raise ConfigError(f"there is no result {kind!r}", where="results", remedy=f"There are: {', '.join(_KINDS)}")
-        FORMATS[_KINDS[kind]].check()
+_NAMES = {kind.sop_class: kind.name for kind in RESULT_KINDS.values()}
+_NEED_LUNGS = frozenset({"seg"})
 
 
 def results_of(
     context: Context, row: ReadingRow, source: bytes, kinds: Sequence[str], film: Radiograph | None = None
 ) -> list[NewResult]:
-    """Make the objects of a reading.
+    """Make the objects of a reading; a kind for which it has nothing is left out.
 
     Args:
         context: Of the server.
         row: The reading, as it was filed: the same row gives the same objects.
         source: The film as it came, with its patient.
-        kinds: Of objects.
+        kinds: Of objects, by the names of ``reports.dicom.results``.
         film: What was read from it, if that is at hand.
     """
+    wanted = parse_kinds(kinds)
     reading = from_dict(row.document, None if row.evidence is None else row.evidence.evidence())
     meta = next((known.meta for known in context.bundles.all() if known.sha256 == row.bundle_sha256), None)
-    given = ReportContext(
-        film=_upright(source, reading, film, context.config.max_pixels),
-        meaning=None if meta is None else _meaning(meta, row),
-        source=source,
+    with capture_warnings():
+        header = dcmread(BytesIO(source), stop_before_pixels=True)
+    given = make_report_context(
+        meta,
+        row.preset,
+        reading,
+        _upright(source, reading, film, context.config.max_pixels),
+        header=header,
         created=row.created,
-        finding="pneumonia" if meta is None else meta.finding,
+        lungs=not _NEED_LUNGS.isdisjoint(wanted),
     )
-    return [_result(kind, FORMATS[_KINDS[kind]].write(reading, given)) for kind in kinds]
+    made = dicom_results(reading, header, wanted, given)
+    return [
+        NewResult(
+            _NAMES.get(str(each.SOPClassUID), "sr"), str(each.SOPClassUID), str(each.SOPInstanceUID), to_bytes(each)
+        )
+        for each in made
+    ]
 
 
 def _upright(source: bytes, reading: Reading, film: Radiograph | None, max_pixels: int) -> Radiograph | None:
@@ -75,16 +70,3 @@ def _upright(source: bytes, reading: Reading, film: Radiograph | None, max_pixel
         return apply_corrections(film or load(source, name="film", max_pixels=max_pixels), reading.corrections)
     except FilmError:
         return None
-
-
-def _meaning(meta: BundleMeta, row: ReadingRow) -> OperatingPointSummary | None:
-    try:
-        return summarize_operating_point(operating_point(meta, row.preset))
-    except UsageError:
-        return None
-
-
-def _result(kind: str, data: bytes) -> NewResult:
-    with capture_warnings():
-        header = dcmread(BytesIO(data), stop_before_pixels=True)
-    return NewResult(kind, str(header.SOPClassUID), str(header.SOPInstanceUID), data)

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pneumoscope.errors import PneumoscopeError, StorageFull
+from pneumoscope.reports.dicom.results import parse_kinds
 from pneumoscope.server.context import Context
 from pneumoscope.server.data_folder import secret_key
 from pneumoscope.server.node.delivery import Courier, sender_for
@@ -21,7 +22,6 @@ from pneumoscope.server.node.log import tell
 from pneumoscope.server.node.metrics import NodeMetrics
 from pneumoscope.server.node.queue import Queue
 from pneumoscope.server.node.reading import Schedule, Workers
-from pneumoscope.server.node.results import check_kinds
 from pneumoscope.server.node.scp import Provider
 from pneumoscope.server.request_log import configure_logging
 
@@ -151,7 +151,7 @@ def run_node(
     Raises:
         PneumoscopeError: It cannot start.
     """
-    check_kinds(config.results if config.send_to else ())
+    parse_kinds(config.results)
     configure_logging(web.log_format)
     os.umask(0o077)
     asyncio.run(_run(web, config, started, metrics_port))

@@ -291,7 +291,7 @@ class Client:
         """The worklist, page after page as it is needed.
 
         Args:
-            order: "newest" or "urgency".
+            order: "newest", "urgency" or "priority".
             call: "pneumonia", "no pneumonia" or "indeterminate".
             status: "read" or "refused".
             source: "web", "api", "node" or "import".

@@ -22,7 +22,7 @@ def test_one_node_meets_all_of_it_and_serves_on(
 ) -> None:
     archive = StoreScp(tmp_path / "archive")  # a PACS that is down
     config = tmp_path / "node.toml"
-    config.write_text(f'send_to = ["{archive.peer}"]\nstable_seconds = 0\n[limits]\nobject_mb = 1\n')
+    config.write_text(f'send_to = ["{archive.peer}"]\nstable_seconds = 0\nresults = ["sr"]\n[limits]\nobject_mb = 1\n')
     node.start("--config", str(config))
 
     def film(number: int, **changed: object) -> Path:

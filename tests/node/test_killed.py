@@ -74,7 +74,7 @@ def archive(tmp_path: Path) -> Iterator[StoreScp]:
 def test_kills_at_every_place_lose_and_double_nothing(
     node: NodeProcess, archive: StoreScp, chest_film: Callable[..., Path], tmp_path: Path, places: tuple[str, ...]
 ) -> None:
-    options = ("--send-to", archive.peer, "--stable-seconds", "0")
+    options = ("--send-to", archive.peer, "--stable-seconds", "0", "--results", "sr")
     films = []
     for number, place in enumerate(places):
         films.append(chest_film(tmp_path / f"{number}.dcm", study=f"1.2.840.99.{number}"))

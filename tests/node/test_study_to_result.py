@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from tests.node.conftest import dcmtk, eventually
 
+from pneumoscope.reports.dicom.results import RESULT_KINDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -17,7 +19,7 @@ def test_a_study_from_storescu_has_its_reports_in_orthanc(
     node: NodeProcess, orthanc: Orthanc, chest_film: Callable[..., Path], tmp_path: Path
 ) -> None:
     orthanc.start(node.port)
-    node.start("--send-to", orthanc.peer, "--stable-seconds", "0.3")
+    node.start("--send-to", orthanc.peer, "--stable-seconds", "0.3", "--results", "sr,sc,gsps,seg,map,pdf,kos")
     films = [chest_film(tmp_path / f"{number}.dcm", number=number) for number in (1, 2)]
     other = chest_film(tmp_path / "other.dcm", study="1.2.840.99.2", PatientID="0815")
 
@@ -31,6 +33,10 @@ def test_a_study_from_storescu_has_its_reports_in_orthanc(
     assert {each["SOPClassUID"] for each in tags} <= {"1.2.840.10008.5.1.4.1.1.88.22", "1.2.840.10008.5.1.4.1.1.88.34"}
     assert len({each["SOPInstanceUID"] for each in tags}) == 3
     assert len(node.readings()) == 3
+    eventually(lambda: len(node.events("sent")) >= sum(line["results"] for line in node.events("read")), "all is sent")
+    kinds = {each["tags"]["SOPClassUID"] for each in orthanc.instances("*") if each["tags"]["PatientID"] == "0815"}
+    names = {name for name, kind in RESULT_KINDS.items() if kind.sop_class in kinds}
+    assert names >= {"sr", "sc", "gsps", "seg", "map", "pdf"}
     assert not [word for word in ("Müller", "4711", "1.2.840.99.1") if word in node.log]
 
 

@@ -45,6 +45,10 @@ def node(  # noqa: PLR0917 - typer makes them options
     allow_address: Annotated[
         list[str] | None, typer.Option(metavar="NETWORK", help="From where they may call: 10.1.0.0/16.")
     ] = None,
+    results: Annotated[
+        str | None,
+        typer.Option(metavar="KINDS", help="What is sent, with commas: sr,sc,gsps,seg,map,pdf,kos; sr,sc without it."),
+    ] = None,
     stable_seconds: Annotated[
         float | None, typer.Option(min=0, help="A study is read when nothing of it came for so long; 5 without it.")
     ] = None,
@@ -73,8 +77,8 @@ def node(  # noqa: PLR0917 - typer makes them options
     """Start the DICOM node: take films from modalities and the PACS, read them, and send the results back.
 
     It answers C-ECHO, takes what C-STORE brings, reads the films that the rules name as soon as their study is stable,
-    files them in the worklist of the web application (same --data or --database), and sends a Structured Report of each
-    to --send-to until it has arrived. Its queue survives a kill at any moment. `pneumoscope serve --node` runs both in
+    files them in the worklist of the web application (same --data or --database), and sends the results of each to
+    --send-to until they have arrived. Its queue survives a kill at any moment. `pneumoscope serve --node` runs both in
     one process. Settings, rules and TLS: docs/dicom-node.md. Ctrl+C stops it when the films in hand are done. Research
     use only.
 
@@ -100,6 +104,7 @@ def node(  # noqa: PLR0917 - typer makes them options
         port=port,
         send_to=send_to or None,
         peers=peer or None,
+        results=None if results is None else results.replace(",", " ").split(),
         stable_seconds=stable_seconds,
         allow={name: value for name, value in allow.items() if value} or None,
     )

@@ -13,6 +13,7 @@ from sqlalchemy import delete, insert
 
 from pneumoscope.errors import UsageError
 from pneumoscope.server.store import tables
+from pneumoscope.server.store.paging import LONGEST_WAIT_HOURS
 from pneumoscope.server.store.records import Query
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ ROWS = st.lists(
 )
 QUERIES = st.builds(
     Query,
-    order=st.sampled_from(["newest", "urgency"]),
+    order=st.sampled_from(["newest", "urgency", "priority"]),
     call=st.sampled_from([None, "pneumonia", "no pneumonia"]),
     status=st.sampled_from([None, "read", "refused"]),
     source=st.sampled_from([None, "web", "api"]),
@@ -105,6 +106,20 @@ def test_a_cursor_is_of_its_order(sqlite_worklist: Worklist) -> None:
         sqlite_worklist.studies.page(Query(order="label"))  # type: ignore[arg-type]
 
 
+def test_no_study_waits_for_ever(sqlite_worklist: Worklist) -> None:
+    """By priority a sure finding goes first, but not before a film without it that has waited long enough."""
+    hour = timedelta(hours=1)
+    rows = [(0, 0.0), (1, 1.0), (4.5, 1.0), (2, 0.75)]
+    _put(
+        sqlite_worklist,
+        [{"received": START + when * hour, "probability": sure, "source": "web", "verdict": ""} for when, sure in rows],
+    )
+
+    found = [(row.received - START) / hour for row in _walk(sqlite_worklist, Query(order="priority"))]
+
+    assert found == [1, 2, 0, 4.5]
+
+
 def test_limits_are_held(sqlite_worklist: Worklist) -> None:
     _put(sqlite_worklist, [{"received": START, "probability": 0.5, "source": "web", "verdict": ""}] * 3)
     assert len(sqlite_worklist.studies.page(Query(limit=0)).items) == 1
@@ -147,6 +162,9 @@ def _walk(worklist: Worklist, query: Query) -> list[Study]:
 
 def _key(row: Study, query: Query) -> tuple[object, ...]:
     urgency = -1.0 if row.probability is None else row.probability
+    if query.order == "priority":
+        waited = (row.received - START) / timedelta(microseconds=1)
+        return (max(0.0, urgency) * LONGEST_WAIT_HOURS * 3600e6 - waited, row.id)
     return (urgency, row.received, row.id) if query.order == "urgency" else (row.received, row.id)
 
 

@@ -31,7 +31,7 @@ router = APIRouter(prefix="/api/v1/studies", tags=["studies"])
 
 
 def wanted(  # noqa: PLR0917 - FastAPI gives them by name
-    order: Annotated[Literal["newest", "urgency"], Query()] = "newest",
+    order: Annotated[Literal["newest", "urgency", "priority"], Query()] = "newest",
     call: Annotated[str | None, Query(max_length=64)] = None,
     status: Annotated[Literal["read", "refused"] | None, Query()] = None,
     source: Annotated[Source | None, Query()] = None,

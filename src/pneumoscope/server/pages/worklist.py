@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CALLS", "ORDERS", "REFUSALS", "Filters", "View", "router", "views"]
 
-ORDERS = {"newest": "Newest first", "urgency": "Most urgent first"}
+ORDERS = {"newest": "Newest first", "urgency": "Most urgent first", "priority": "By urgency and waiting time"}
 """Orders of the worklist, in words."""
 
 CALLS = {
@@ -51,7 +51,7 @@ class Filters:
     """What stands in the address; empty where nothing is asked for. What is unknown there is passed over.
 
     Attributes:
-        order: "newest" or "urgency".
+        order: "newest", "urgency" or "priority".
         call: One of ``CALLS``.
         verdict: "none", "agree" or "correct".
         source: Where a study came from.
@@ -155,6 +155,7 @@ def views() -> tuple[View, ...]:
     return (
         View("All", Filters()),
         View("To review, most urgent first", Filters(order="urgency", verdict="none")),
+        View("To review, none waits too long", Filters(order="priority", verdict="none")),
         View("Indeterminate", Filters(call="indeterminate")),
         View("Refused", Filters(call="refused")),
         View("Corrected", Filters(verdict="correct")),

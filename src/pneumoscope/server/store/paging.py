@@ -12,7 +12,7 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from sqlalchemy import and_, exists, func, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Double, and_, case, cast, exists, func, select, tuple_, type_coerce
 
 from pneumoscope.errors import UsageError
 from pneumoscope.server.store.reader_studies.blinding import blinded_studies
@@ -23,7 +23,7 @@ from pneumoscope.server.store.text import LAST, not_found, terms_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select
+    from sqlalchemy import Connection, FromClause, Row, Select
 
     from pneumoscope.server.store.records import Query
     from pneumoscope.types.studies import Study
@@ -79,11 +79,27 @@ _MAX_PAGE = 500  # rows a page
 _RARE = 2000  # studies: if fewer are found by words, they are looked up first; if more, on the way along the order
 _FREQUENT = 50_000  # rows up to which words are told apart by how frequent they are
 
-_ORDERS = {
+LONGEST_WAIT_HOURS = 4.0
+"""By "priority" a study that is sure not to have the finding waits so much longer than one that is sure to have it."""
+
+_WAIT = LONGEST_WAIT_HOURS * 3600e6  # microseconds
+# Earliest due first: a study is due when it came, and the less probable the finding, the later. So the urgent ones come
+# first, and yet nothing that comes later than the longest wait goes before a study that waits. It depends on no clock:
+# the place of a study does not change while it waits. A refused film is due as one without the finding.
+_PRIORITY = case((study.c.urgency < 0, 0.0), else_=study.c.urgency) * _WAIT - cast(
+    type_coerce(study.c.received, BigInteger), Double
+)
+
+_ORDERS: dict[str, tuple[ColumnElement[Any], ...]] = {
+    "priority": (_PRIORITY, study.c.id),
     "newest": (study.c.received, study.c.id),
     "urgency": (study.c.urgency, study.c.received, study.c.id),
 }
-_CURSOR_TYPES: dict[str, tuple[type, ...]] = {"newest": (int, str), "urgency": (float, int, str)}
+_CURSOR_TYPES: dict[str, tuple[type, ...]] = {
+    "newest": (int, str),
+    "urgency": (float, int, str),
+    "priority": (float, str),
+}
 
 
 def study_page(connection: Connection, query: Query) -> Page[Study]:
@@ -133,12 +149,14 @@ def study_neighbours(connection: Connection, ident: str, query: Query) -> Neighb
 
 def _columns(query: Query) -> tuple[ColumnElement[Any], ...]:
     if query.order not in _ORDERS:
-        raise UsageError(f"there is no order {query.order!r}", where="order", remedy="Take newest or urgency")
+        raise UsageError(f"there is no order {query.order!r}", where="order", remedy="Take newest, urgency or priority")
     return _ORDERS[query.order]
 
 
 def _order_key(order: str, row: Row[Any]) -> tuple[float | int | str, ...]:
     """A row's place in the order, times as the database holds them."""
+    if order == "priority":
+        return max(0.0, row.urgency) * _WAIT - float(to_microseconds(row.received)), row.id
     return (*([row.urgency] if order == "urgency" else []), to_microseconds(row.received), row.id)
 
 

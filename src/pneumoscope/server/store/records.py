@@ -284,7 +284,8 @@ class Query:
     """Which studies, in which order.
 
     Attributes:
-        order: "newest" first, or by "urgency": highest probability first, refused ones last.
+        order: "newest" first, or by "urgency": highest probability first, refused ones last; or by "priority": by
+            probability and waiting time, so that nothing waits for ever (``paging.LONGEST_WAIT_HOURS``).
         call: "pneumonia", "no pneumonia" or "indeterminate".
         verdict: "none" for studies without one.
         refusal: The code.
@@ -297,7 +298,7 @@ class Query:
         blind: A reader: what this reader must not see, while a reader study runs, is left out.
     """
 
-    order: Literal["newest", "urgency"] = "newest"
+    order: Literal["newest", "urgency", "priority"] = "newest"
     call: str | None = None
     status: Literal["read", "refused"] | None = None
     source: Source | None = None

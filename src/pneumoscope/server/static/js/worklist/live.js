@@ -73,7 +73,7 @@ async function insert() {
   const rows = [...waiting.values()];
   waiting.clear();
   tell();
-  const newest = !search().includes("order=urgency") && !new URLSearchParams(location.search).has("cursor");
+  const newest = !/order=(urgency|priority)/.test(search()) && !new URLSearchParams(location.search).has("cursor");
   if (body() && newest) {
     body().prepend(...rows.filter((row) => !byId(row.dataset.id)));
     count();

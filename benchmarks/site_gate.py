@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gate_rates import as_film, films, nine, real, share
-from pneumoscope.data.labels import patient_of
+from pneumoscope.data.patients import patient_of
 from pneumoscope.evaluation.robustness.corruptions import choose_corruptions, corrupt
 from pneumoscope.films.load import load
 from pneumoscope.quality.checks import check_quality

@@ -94,6 +94,11 @@ def scan(
     labels: str = "pattern",
     source: str | None = None,
     limit: int | None = None,
+    rename: Mapping[str, str] | None = None,
+    negative: str = "",
+    patient_pattern: str = "",
+    uncertain: str = "leave-out",
+    strict: bool = False,
     progress: bool = False,
 ) -> Manifest:
     """List and open all labelled films of a data set, with their patients.
@@ -103,12 +108,18 @@ def scan(
         labels: "pattern" keeps all classes; "binary" takes bacterial and viral for pneumonia.
         source: Name of the layout; detected without it.
         limit: At most this many films, evenly spaced.
+        rename: Labels to take for a class; "" leaves their films out.
+        negative: The class without the finding, where its name does not say so.
+        patient_pattern: A regular expression that finds the patient in a film's path.
+        uncertain: Films whose finding a set calls uncertain: "leave-out", "positive" or "negative".
+        strict: Fail if a file is no film.
         progress: Show a bar.
 
     Raises:
         DatasetError: It is no data set, or has fewer than two classes.
     """
     from pneumoscope.data.manifest import Manifest, is_manifest
+    from pneumoscope.data.scan import ScanOptions
     from pneumoscope.data.scan import scan as scan_films
 
     path = Path(data)
@@ -116,8 +127,17 @@ def scan(
         return Manifest.load(path)
     if labels not in {"pattern", "binary"}:
         raise UsageError(f"there are no labels {labels!r}", remedy="Take pattern or binary")
+    if uncertain not in {"leave-out", "positive", "negative"}:
+        raise UsageError(f"uncertain films cannot be {uncertain!r}", remedy="Take leave-out, positive or negative")
     kind = "binary" if labels == "binary" else "pattern"
-    return scan_films(path, labels=kind, source=source, limit=limit, progress=progress)  # type: ignore[arg-type]
+    options = ScanOptions(
+        labels=dict(rename or {}),
+        uncertain=uncertain,  # type: ignore[arg-type]  # one of the three, as was just asked
+        patient_pattern=patient_pattern,
+        negative=negative,
+        strict=strict,
+    )
+    return scan_films(path, labels=kind, source=source, limit=limit, progress=progress, options=options)  # type: ignore[arg-type]
 
 
 def split(data: DataSet, *, seed: int = 0, val: float = 0.1, test: float = 0.1) -> Split:
@@ -222,7 +242,15 @@ def train(
     changes += [] if network is None else [f"network.name={network}"]
     changes += [] if seed is None else [f"seed={seed}"]
     chosen = TrainConfig.load(find_recipe(recipe) if recipe else None if config is None else Path(config), changes)
-    manifest = _manifest(data, labels=chosen.data.labels, source=chosen.data.source or None, progress=progress)
+    manifest = _manifest(
+        data,
+        labels=chosen.data.labels,
+        source=chosen.data.source or None,
+        rename=chosen.data.rename,
+        patient_pattern=chosen.data.patient_pattern,
+        uncertain=chosen.data.uncertain,
+        progress=progress,
+    )
     return run_training(manifest, Path(out), chosen, fresh=fresh, progress=progress)
 
 

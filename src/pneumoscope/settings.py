@@ -28,6 +28,7 @@ class Settings:
         batch: Films in hand at once; it bounds the memory and does not change a reading.
         max_pixels: Largest film, in pixels. Above it a film is refused before it is decoded.
         cache: Folder for decoded films and other things that can be made again.
+        patient_key: File of the key that numbers of patients in DICOM films are hashed with, made when it is needed.
     """
 
     model: str = "standard"
@@ -35,6 +36,7 @@ class Settings:
     batch: int = 16
     max_pixels: int = 100_000_000
     cache: Path = Path("~/.cache/pneumoscope")
+    patient_key: Path = Path("~/.config/pneumoscope/patient.key")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from pneumoscope.data.manifest import FilmRow, Manifest
 
@@ -17,6 +19,31 @@ if TYPE_CHECKING:
 
 class Draw(Protocol):
     def __call__(self, path: Path, seed: int | None = None, size: int = 40) -> Path: ...
+
+
+def dicom(path: Path, seed: int, patient: str = "", issuer: str = "", study: str = "", **more: str) -> Path:
+    """A small film in DICOM with an identity."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    film = Dataset()
+    film.file_meta = FileMetaDataset()
+    film.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    film.SOPClassUID = "1.2.840.10008.5.1.4.1.1.1"
+    film.SOPInstanceUID = generate_uid(entropy_srcs=[str(seed)])
+    film.Modality, film.PhotometricInterpretation = "CR", "MONOCHROME2"
+    film.Rows, film.Columns, film.SamplesPerPixel = 40, 48, 1
+    film.BitsAllocated, film.BitsStored, film.HighBit, film.PixelRepresentation = 8, 8, 7, 0
+    film.PixelData = np.random.default_rng(seed).integers(0, 256, (40, 48)).astype(np.uint8).tobytes()
+    film.PatientName = "Doe^John"
+    if patient:
+        film.PatientID = patient
+    if issuer:
+        film.IssuerOfPatientID = issuer
+    if study:
+        film.StudyInstanceUID = study
+    for keyword, value in more.items():
+        setattr(film, keyword, value)
+    film.save_as(path, enforce_file_format=True)
+    return path
 
 
 @pytest.fixture
@@ -66,3 +93,9 @@ def manifest_of() -> Callable[..., Manifest]:
         return Manifest(tuple(films), root or Path("nowhere"))
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def _patient_key(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key of patients of the test's own, not of the account that runs it."""
+    monkeypatch.setenv("PNEUMOSCOPE_PATIENT_KEY", str(tmp_path_factory.mktemp("key") / "patient.key"))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pneumoscope.data.labels import join_patients, patient_of
+from pneumoscope.data.patients import join_patients, patient_of
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,22 @@ from pneumoscope.data.labels import join_patients, patient_of
         ("IM-0439-0001-0002.jpeg", "IM-0439"),
         ("personal_3.jpeg", None),
         ("IM-0115.jpeg", None),
-        ("00001280_004.jpeg", None),
+        ("00001280_004.jpeg", "1280"),
+        ("images_003/images/00000013_005.png", "13"),
+        ("CheXpert-v1.0-small/train/patient00001/study1/view1_frontal.jpg", "patient00001"),
+        ("files/p10/p10000032/s50414267/02aa804e-bde0afdd.jpg", "p10000032"),
+        ("sub-S03044_ses-E06164_run-1_bp-chest_vp-pa_cr.png", "sub-S03044"),
+        ("sub-S03044/ses-E06164/mod-rx/scan.png", "sub-S03044"),
+        ("NORMAL-1003233-0001.jpeg", "guangzhou-1003233"),
+        ("VIRUS-1003233-0002.jpeg", "guangzhou-1003233"),
+        ("20536686640136348236148679891455886468_k6ga29.png", "study-20536686640136348236148679891455886468"),
+        ("CXR1_1_IM-0001-4001.png", "CXR1"),
+        ("CHNCXR_0001_0.png", "CHNCXR_0001"),
+        ("patient_12_pa.png", "patient_12"),
+        ("COVID-12.png", None),
+        ("2019_001.png", None),
+        ("scan_0001.png", None),
+        ("case.png", None),
     ],
 )
 def test_what_a_name_tells(name: str, patient: str | None) -> None:

@@ -37,7 +37,8 @@ def test_bad_files_are_listed_and_the_run_goes_on(public_set: Path, draw: Draw) 
     found = scan(public_set)
     assert len(found) == 8
     reasons = {path.rpartition("/")[2]: reason for path, reason in found.problems}
-    assert set(reasons) == {"IM-0200-0001.jpeg", "empty.jpeg", "text.jpeg", "notes.txt", "gone.jpeg", "tiny.png"}
+    assert set(reasons) == {"IM-0200-0001.jpeg", "empty.jpeg", "text.jpeg", "gone.jpeg", "tiny.png"}
+    assert found.passed == {".txt": 1}
     assert "cut short" in reasons["IM-0200-0001.jpeg"]
     assert "empty" in reasons["empty.jpeg"]
     assert "text file" in reasons["text.jpeg"]
@@ -58,12 +59,13 @@ def test_a_class_that_lost_all_its_films_is_named(tmp_path: Path, draw: Draw) ->
         scan(tmp_path)
 
 
-def test_pneumonia_without_any_pattern_says_how_to_go_on(tmp_path: Path, draw: Draw) -> None:
+def test_pneumonia_without_any_pattern_is_binary_and_says_so(tmp_path: Path, draw: Draw) -> None:
     draw(tmp_path / "NORMAL" / "a.png")
     draw(tmp_path / "PNEUMONIA" / "b.png")
-    with pytest.raises(DatasetError, match="binary labels"):
-        scan(tmp_path)
-    assert scan(tmp_path, labels="binary").classes == ("normal", "pneumonia")
+    found = scan(tmp_path)
+    assert (found.classes, found.positive, found.problems) == (("normal", "pneumonia"), (False, True), [])
+    assert any("binary" in note for note in found.notes)
+    assert scan(tmp_path, labels="binary").sha256 == found.sha256
 
 
 def test_copies_are_one_patient_over_classes(tmp_path: Path, draw: Draw) -> None:

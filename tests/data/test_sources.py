@@ -11,7 +11,7 @@ import pytest
 
 from pneumoscope.data.pixels import read_film
 from pneumoscope.data.scan import scan
-from pneumoscope.data.sources import find_source
+from pneumoscope.data.sources.registry import find_source
 from pneumoscope.errors import DatasetError
 
 if TYPE_CHECKING:

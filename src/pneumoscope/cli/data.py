@@ -1,4 +1,4 @@
-"""The verbs of data sets: ``phantom``, ``manifest``, ``audit``."""
+"""The verbs of data sets: ``phantom``, ``sources``, ``scan``, ``manifest``, ``audit``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from pneumoscope.cli.console import progress
 from pneumoscope.cli.options import LabelScheme
+from pneumoscope.cli.scan_options import LabelMap, Negative, PatientRegex, Strict, Uncertain, UncertainLabels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
     from pneumoscope.data.audit.label_noise import OutOfFoldPredictions
     from pneumoscope.data.audit.report import AuditReport
     from pneumoscope.data.manifest import Manifest
+    from pneumoscope.data.scan import ScanOptions
     from pneumoscope.data.split import Split
 
-__all__ = ["audit", "manifest", "phantom"]
+__all__ = ["audit", "manifest", "phantom", "scan", "sources"]
 
 
 def phantom(
@@ -65,6 +67,11 @@ def manifest(
     labels: Annotated[
         LabelScheme, typer.Option(help="Keep all classes, or take bacterial and viral for pneumonia.")
     ] = LabelScheme.pattern,
+    label: LabelMap = None,
+    negative: Negative = None,
+    patient_pattern: PatientRegex = None,
+    uncertain: Uncertain = UncertainLabels.leave_out,
+    strict: Strict = False,
     limit: Annotated[int | None, typer.Option(min=2, help="At most this many films, evenly spaced.")] = None,
     problems: Annotated[int, typer.Option(min=0, help="How many of the files left out to list.")] = 10,
 ) -> None:
@@ -72,13 +79,85 @@ def manifest(
 
     Example: pneumoscope manifest chest_xray --out chest.parquet
     """
+    from pneumoscope.cli.scan_options import scan_options
+
+    _scan(
+        data,
+        out,
+        source=source,
+        labels=labels,
+        options=scan_options(label, patient_pattern, negative, uncertain, strict=strict),
+        negative=negative,
+        limit=limit,
+        problems=problems,
+    )
+
+
+def scan(
+    data: Annotated[
+        list[str],
+        typer.Argument(
+            help="A folder of films, a table of them, or a MedMNIST .npz file. Several are several sites, each called "
+            "as its folder, or as NAME=PATH says."
+        ),
+    ],
+    *,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The Parquet file to write, if any.")] = None,
+    source: Annotated[str | None, typer.Option(help="Layout of the data set; detected without it.")] = None,
+    labels: Annotated[
+        LabelScheme, typer.Option(help="Keep all classes, or take bacterial and viral for pneumonia.")
+    ] = LabelScheme.pattern,
+    label: LabelMap = None,
+    negative: Negative = None,
+    patient_pattern: PatientRegex = None,
+    uncertain: Uncertain = UncertainLabels.leave_out,
+    strict: Strict = False,
+    limit: Annotated[int | None, typer.Option(min=2, help="At most this many films, evenly spaced.")] = None,
+    problems: Annotated[int, typer.Option(min=0, help="How many of the files left out to list.")] = 10,
+) -> None:
+    """Tell what a data set holds: films, classes, patients, what is no film. `manifest` without writing a file.
+
+    Example: pneumoscope scan chest_xray
+    """
+    from pneumoscope.cli.scan_options import scan_options
+
+    _scan(
+        data,
+        out,
+        source=source,
+        labels=labels,
+        options=scan_options(label, patient_pattern, negative, uncertain, strict=strict),
+        negative=negative,
+        limit=limit,
+        problems=problems,
+    )
+
+
+def _scan(
+    data: Sequence[str],
+    out: Path | None,
+    *,
+    source: str | None,
+    labels: LabelScheme,
+    options: ScanOptions,
+    negative: str | None,
+    limit: int | None,
+    problems: int,
+) -> None:
     from rich.table import Table
 
     from pneumoscope.cli.console import output, show
+    from pneumoscope.cli.scan_options import print_remarks, require_negative
+    from pneumoscope.data.patients import PATIENT_SOURCES
     from pneumoscope.data.sites import scan_sites, site_arguments
+    from pneumoscope.settings import NOTICE
 
-    found = scan_sites(site_arguments(data), source=source, labels=labels.value, progress=True, limit=limit)
-    found.save(out)
+    found = scan_sites(
+        site_arguments(data), source=source, labels=labels.value, progress=True, limit=limit, options=options
+    )
+    require_negative(found, negative)
+    if out is not None:
+        found.save(out)
     table = Table("class", "films", "patients")
     for name, count in found.counts().items():
         patients = len({film.patient for film in found.films if film.label == name})
@@ -91,6 +170,7 @@ def manifest(
         f"root: {found.root}",
         f"site: {', '.join(found.site_names)}",
         f"source: {', '.join(sorted({film.source for film in found.films}))}",
+        f"patients from: {', '.join(f'{PATIENT_SOURCES[k]} ({n:,} films)' for k, n in found.patient_sources.items())}",
         f"exact copies of another film: {copies}",
         f"sha256: {found.sha256}",
     ]
@@ -99,9 +179,29 @@ def manifest(
         lines.extend(f"  {path}: {reason}" for path, reason in found.problems[:problems])
         if len(found.problems) > problems:
             lines.append("  ... all of them stand in the manifest")
-    lines.append(f"written: {out}")
+    if out is not None:
+        lines.append(f"written: {out}")
     for line in lines:
         output().print(line, markup=False, soft_wrap=True)
+    print_remarks(found)
+    output().print(NOTICE)
+
+
+def sources() -> None:
+    """List the layouts of data sets that are understood, and what each needs.
+
+    Example: pneumoscope sources
+    """
+    from rich.table import Table
+
+    from pneumoscope.cli.console import output, show
+    from pneumoscope.data.sources.registry import SOURCES
+
+    table = Table("name", "layout", "what it needs", show_lines=True)
+    for source in SOURCES:
+        table.add_row(source.name, source.description, source.needs)
+    show(table)
+    output().print("The first that fits is taken; --source NAME takes another one.", markup=False)
 
 
 _LEAK = 4
@@ -149,6 +249,9 @@ def audit(  # noqa: PLR0917 - typer makes them options
     ] = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation, by patient.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    label: LabelMap = None,
+    negative: Negative = None,
+    patient_pattern: PatientRegex = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of audit.json and stop.")] = False,
 ) -> None:
     """Audit labelled films: copies, leaks between parts, odd files, shortcuts, likely wrong labels.
@@ -174,6 +277,7 @@ def audit(  # noqa: PLR0917 - typer makes them options
     if predictions and model:
         raise UsageError("predictions and a bundle were given", remedy="Give --predictions or --model")
     from pneumoscope.cli.console import silence_libraries
+    from pneumoscope.cli.scan_options import print_remarks, require_negative, scan_options
     from pneumoscope.data.audit.run import audit as run_audit
     from pneumoscope.data.audit.run import film_parts
     from pneumoscope.evaluation.audit_page import write_audit
@@ -183,7 +287,8 @@ def audit(  # noqa: PLR0917 - typer makes them options
         make_folder(out)  # a place that cannot be written is told before the work
     start = perf_counter()
     with silence_libraries():
-        manifest = _load_manifest(data, source, labels)
+        manifest = _load_manifest(data, source, labels, scan_options(label, patient_pattern, negative))
+        require_negative(manifest, negative)
         scanned = perf_counter() - start
         parts = film_parts(manifest, _split(split, manifest))
         manifest, parts = _only(manifest, parts, part or [])
@@ -201,6 +306,7 @@ def audit(  # noqa: PLR0917 - typer makes them options
         )
         written = () if out is None else write_audit(found, out)
     _print_findings(found.report, written)
+    print_remarks(manifest)
     if found.report.leaks.found:
         raise typer.Exit(_LEAK)
 
@@ -213,10 +319,10 @@ def _print_schema() -> None:
     typer.echo(json.dumps(report_schema(), indent=2))
 
 
-def _load_manifest(data: Sequence[str], source: str | None, labels: LabelScheme) -> Manifest:
+def _load_manifest(data: Sequence[str], source: str | None, labels: LabelScheme, options: ScanOptions) -> Manifest:
     from pneumoscope.data.sites import scan_sites, site_arguments
 
-    return scan_sites(site_arguments(data), source=source, labels=labels.value, progress=True)
+    return scan_sites(site_arguments(data), source=source, labels=labels.value, progress=True, options=options)
 
 
 def _split(path: Path | None, manifest: Manifest) -> Split | None:

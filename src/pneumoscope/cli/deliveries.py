@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pneumoscope.errors import DeliveryError, UsageError
@@ -108,8 +107,11 @@ def wanted_deliveries(
 
 def dicom_bytes(reading: Reading) -> bytes | None:
     """The file of a film that is DICOM, also of one that was refused before it was decoded."""
+    from pneumoscope.errors import FilmError
+    from pneumoscope.films.load import film_bytes
+
     try:
-        data = Path(reading.film.path).read_bytes()
-    except (OSError, ValueError):
+        data = film_bytes(reading.film.path)
+    except FilmError:
         return None
     return data if data[128:132] == b"DICM" else None

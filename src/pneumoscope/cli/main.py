@@ -22,6 +22,8 @@ __all__ = ["VERBS", "main"]
 
 VERBS = {
     "phantom": "pneumoscope.cli.data:phantom",
+    "sources": "pneumoscope.cli.data:sources",
+    "scan": "pneumoscope.cli.data:scan",
     "manifest": "pneumoscope.cli.data:manifest",
     "audit": "pneumoscope.cli.data:audit",
     "augment": "pneumoscope.cli.train:augment",

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import sys
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from hashlib import sha256
@@ -47,11 +48,16 @@ STANDARD_INPUT = "-"
 _REMEDY = "Give files, folders, patterns in quotes, or - for a list on standard input"
 
 
-def find_films(arguments: Sequence[str]) -> Iterator[str]:
+def find_films(arguments: Sequence[str], passed: Counter[str] | None = None) -> Iterator[str]:
     """The films that the arguments mean, one by one: memory does not grow with their number.
 
     A file is taken as it is; a folder gives what looks like a film in it and below, in the order of the names;
-    a pattern gives what it matches; ``-`` gives the lines of standard input.
+    a zip or tar archive gives those inside it, a DICOMDIR those that it lists; a pattern gives what it matches; ``-``
+    gives the lines of standard input.
+
+    Args:
+        arguments: Of the command line.
+        passed: Counts files of folders and archives that are no films, by their suffix.
 
     Raises:
         UsageError: An argument is nothing of these, or a folder or pattern has no film. This is found before the
@@ -61,19 +67,25 @@ def find_films(arguments: Sequence[str]) -> Iterator[str]:
         raise UsageError("no film was given", remedy=_REMEDY)
     if list(arguments).count(STANDARD_INPUT) > 1:
         raise UsageError("standard input can be read once only", where=STANDARD_INPUT, remedy="Give - once")
-    return chain.from_iterable([_films_of(argument) for argument in arguments])
+    return chain.from_iterable([_films_of(argument, Counter() if passed is None else passed) for argument in arguments])
 
 
-def _films_of(argument: str) -> Iterable[str]:
+def _films_of(argument: str, passed: Counter[str]) -> Iterable[str]:
+    from pneumoscope.films.archives import is_archive, split_path
+
     if argument == STANDARD_INPUT:
         return _from_standard_input()
     if os.path.isdir(argument):  # noqa: PTH112 - a name that the system refuses is no folder, and no error
-        return _at_least_one(_below(argument), argument, "the folder has no film in it")
-    if os.path.lexists(argument):
+        return _at_least_one(_below(argument, passed), argument, "the folder has no film in it")
+    if is_archive(argument):
+        return _at_least_one(_inside(argument, passed), argument, "the archive has no film in it")
+    if Path(argument).name.upper() == "DICOMDIR" and Path(argument).is_file():
+        return _at_least_one(_listed(Path(argument)), argument, "the DICOM directory lists no film")
+    if os.path.lexists(argument) or split_path(argument) is not None:
         return [argument]
     if glob.has_magic(argument):
         matches = chain.from_iterable(
-            _below(match) if Path(match).is_dir() else [match]
+            _below(match, passed) if Path(match).is_dir() else _inside(match, passed) if is_archive(match) else [match]
             for match in sorted(glob.iglob(argument, recursive=True))  # noqa: PTH207 - pathlib's glob needs a root
         )
         return _at_least_one(matches, argument, "nothing matches this pattern")
@@ -88,8 +100,9 @@ def _at_least_one(films: Iterator[str], where: str, nothing: str) -> Iterable[st
     return chain([first], films)
 
 
-def _below(folder: str) -> Iterator[str]:
-    """What looks like a film in a folder and below, in the order of the names."""
+def _below(folder: str, passed: Counter[str]) -> Iterator[str]:
+    """What looks like a film in a folder and below, in the order of the names; archives are looked into."""
+    from pneumoscope.films.archives import is_archive
     from pneumoscope.films.sniff import looks_like_film
 
     try:
@@ -101,9 +114,52 @@ def _below(folder: str) -> Iterator[str]:
         if entry.name.startswith("."):
             continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _below(entry.path)
+            if entry.name != "__MACOSX":
+                yield from _below(entry.path, passed)
+        elif is_archive(entry.path):
+            yield from _inside(entry.path, passed)
         elif looks_like_film(Path(entry.path)):
             yield entry.path
+        elif entry.name.upper() not in _LITTER:
+            passed[_suffix(entry.name)] += 1
+
+
+_LITTER = frozenset({"DICOMDIR", "THUMBS.DB", "DESKTOP.INI"})
+
+
+def _suffix(name: str) -> str:
+    return Path(name).suffix.lower() or "no suffix"
+
+
+def _inside(archive: str, passed: Counter[str]) -> Iterator[str]:
+    """What looks like a film in an archive, in the order of the names, by paths through it."""
+    from pneumoscope.errors import FilmError
+    from pneumoscope.films.archives import open_archive
+    from pneumoscope.films.sniff import looks_like_film
+
+    try:
+        found = open_archive(archive)
+    except FilmError:
+        yield archive  # told as a film that cannot be read, with the reason
+        return
+    for name in sorted(found.sizes):
+        path = f"{archive}/{name}"
+        parts = name.split("/")
+        if any(part.startswith(".") or part == "__MACOSX" for part in parts) or parts[-1].upper() in _LITTER:
+            continue
+        if looks_like_film(path):
+            yield path
+        else:
+            passed[_suffix(name)] += 1
+    if found.unsafe:
+        passed["entry of an archive that leads out of it"] += sum(found.unsafe.values())
+
+
+def _listed(directory: Path) -> Iterator[str]:
+    """The files that a DICOMDIR lists (PS3.3 annex F), in its order; a name leads nowhere but below its folder."""
+    from pneumoscope.films.dicom_directory import listed_files
+
+    return map(str, listed_files(directory))
 
 
 def _from_standard_input() -> Iterator[str]:
@@ -184,9 +240,10 @@ class ReportFolder:
         Raises:
             StorageError: The disk is full.
         """
+        from pneumoscope.films.load import film_bytes
         from pneumoscope.storage import write_atomically
 
-        source = Path(reading.film.path).read_bytes() if reading.film.format == "DICOM" else None
+        source = film_bytes(reading.film.path) if reading.film.format == "DICOM" else None
         given = self._reader.report_context(reading, film, source=source)
         for each in self._formats:
             write_atomically(self._folder / report_name(reading, each.suffix), each.write(reading, given))
@@ -458,7 +515,9 @@ def read(  # noqa: PLR0917 - typer makes them options
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH...", help="Films, folders of films, patterns in quotes, or - for a list on standard input."
+            metavar="PATH...",
+            help="Films, folders, zip and tar archives, a DICOMDIR, patterns in quotes, or - for a list on standard "
+            "input.",
         ),
     ],
     json: Annotated[bool, typer.Option("--json", help="Print one reading per line as JSON.")] = False,
@@ -529,6 +588,9 @@ def read(  # noqa: PLR0917 - typer makes them options
     ] = False,
     batch: Annotated[int | None, typer.Option(min=1, help="Films processed concurrently; bounds the memory.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Worker threads; one per CPU without it.")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 3 if a folder or archive holds files that are no films.")
+    ] = False,
 ) -> None:
     """Read films: a probability of the finding, a call, and the evidence for it.
 
@@ -552,7 +614,8 @@ def read(  # noqa: PLR0917 - typer makes them options
     wanted = wanted_formats(report, formats)
     kinds = wanted_kinds(dicom_out, dicom_kinds)
     deliveries = wanted_deliveries(fhir_post, hl7_send, release=fhir_release, subject=fhir_subject, hl7_tls=hl7_tls)
-    films = find_films(paths)
+    passed: Counter[str] = Counter()
+    films = find_films(paths, passed)
     reader = load(model, preset=preset, coverage=coverage, mend=not no_mend, force=force, settings=settings)
     with open_outputs(
         reader,
@@ -566,10 +629,21 @@ def read(  # noqa: PLR0917 - typer makes them options
         deliveries=deliveries,
     ) as outputs:
         refused = _read_all(reader, films, outputs, batch=batch, total=_count(paths))
+    if passed:
+        _tell_passed(passed)
     if deliveries is not None and deliveries.failed:
         raise typer.Exit(1)
-    if refused:
+    if refused or (strict and passed):
         raise typer.Exit(3)
+
+
+def _tell_passed(passed: Counter[str]) -> None:
+    """Say on standard error what was no film: "3 files are no films: 2 .txt, 1 .mp4"."""
+    count = passed.total()
+    told = ", ".join(
+        f"{number} {kind}" for kind, number in sorted(passed.items(), key=lambda each: (-each[1], each[0]))
+    )
+    typer.echo(f"{count} {'file is no film' if count == 1 else 'files are no films'}: {told}", err=True)
 
 
 def _read_all(reader: Reader, films: Iterator[str], outputs: Outputs, *, batch: int | None, total: int | None) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pneumoscope.cli.options import Changes, ConfigFile, Labels, LabelScheme, RandomSeed  # noqa: TC001 - typer reads the annotations
+from pneumoscope.cli.scan_options import LabelMap, PatientRegex  # noqa: TC001 - typer reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,6 +121,8 @@ def train(  # noqa: PLR0917 - typer makes them options
         typer.Option("--resplit", help="Pool the train, val and test parts that the films come in, and split anew."),
     ] = False,
     labels: Labels = None,
+    label: LabelMap = None,
+    patient_pattern: PatientRegex = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw away an earlier run in RUN.")] = False,
     show_config: Annotated[
         bool,
@@ -133,6 +136,7 @@ def train(  # noqa: PLR0917 - typer makes them options
     Example: pneumoscope train chest_xray --network residual --out runs/first --set optim.epochs=20
     """
     from pneumoscope.cli.console import require_packages
+    from pneumoscope.cli.scan_options import scan_options
     from pneumoscope.errors import UsageError
 
     require_packages(
@@ -140,6 +144,12 @@ def train(  # noqa: PLR0917 - typer makes them options
     )
     changes = [*(change or []), *([f"data.leave_out={json.dumps(leave_out)}"] if leave_out else [])]
     changes += ["data.keep_official=false"] if resplit else []
+    if label:
+        renames = scan_options(label, None, None).labels
+        changes.append(
+            "data.rename={" + ", ".join(f"{json.dumps(k)}={json.dumps(v)}" for k, v in renames.items()) + "}"
+        )
+    changes += [f"data.patient_pattern={json.dumps(patient_pattern)}"] if patient_pattern else []
     chosen = load_config(recipe, config, changes, network, seed, labels=labels)
     if show_config:
         typer.echo(chosen.documented(), nl=False)
@@ -189,6 +199,8 @@ def load_manifest(data: Path | Sequence[str], config: TrainConfig) -> Manifest:
         DatasetError: It is no data set.
     """
     from pneumoscope.cli.console import output
+    from pneumoscope.cli.scan_options import print_remarks
+    from pneumoscope.data.scan import ScanOptions
     from pneumoscope.data.sites import scan_sites, site_arguments
     from pneumoscope.training.setup import known_sites
 
@@ -198,11 +210,15 @@ def load_manifest(data: Path | Sequence[str], config: TrainConfig) -> Manifest:
         source=config.data.source or None,
         labels=config.data.labels,
         progress=True,
+        options=ScanOptions(
+            labels=config.data.rename, uncertain=config.data.uncertain, patient_pattern=config.data.patient_pattern
+        ),
     ).with_task(config.data.labels, config.data.negative)
     if len(manifest.site_names) > 1:
         for name in manifest.site_names:
             output().print(f"{name}: {_told([film for film in manifest.films if film.site == name])}", markup=False)
     output().print(_told(manifest.films))
+    print_remarks(manifest)
     if manifest.problems:
         output().print(f"left out: {len(manifest.problems)} files; `pneumoscope manifest` lists them with the reasons")
     return manifest

@@ -1,40 +1,29 @@
-"""Labels and patients, as names of folders and files and tables give them.
+"""Classes: the spelling, the order and the kinship of labels.
 
-A patient on both sides of a split makes a figure too good; two patients taken for one only make a
-split a little less even. So every doubt is decided towards one patient:
-
-- ``person63_bacteria_306`` and ``person63_virus_121``: the number after "person" runs anew for bacteria
-  and virus in parts of the public set and does not in others, and nobody has said which. The same
-  number is the same child, over both patterns and over the official train, val and test.
-- ``IM-0115-0001``, ``NORMAL2-IM-0385-0001``, ``IM-0439-0001-0002``: the first number after "IM" is the
-  study. Whether "NORMAL2" starts a second numbering or goes on with the first is not known either:
-  the same number is the same child over both prefixes.
-- Films with the same bytes are of one child, whatever their names and classes say; their patients are joined.
-- Any other name tells nothing: each film is its own patient, unless the table names one.
-
-The numbers of "personN" and "IM-N" are never taken for each other: the first are of PNEUMONIA and the
-second of NORMAL films, and joining them would tie unrelated children of different classes together.
+Whose film it is, is told in ``pneumoscope.data.patients``.
 """
 
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from pneumoscope.data.synonyms import known_class, plain_name
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "NEGATIVE",
+    "NO_PNEUMONIA",
+    "ClassNames",
     "allowed_classes",
     "binary_label",
     "canonical_label",
     "is_negative",
-    "join_patients",
+    "label_of_findings",
     "leaf_classes",
     "order_classes",
-    "patient_of",
 ]
 
 NEGATIVE = frozenset(
@@ -42,39 +31,115 @@ NEGATIVE = frozenset(
 )
 """Names that say that nothing was found, as ``canonical_label`` writes them."""
 
-_SYNONYMS = {
-    "bacteria": "bacterial",
-    "bacterial pneumonia": "bacterial",
-    "pneumonia bacterial": "bacterial",
-    "pneumonia-bacterial": "bacterial",
-    "virus": "viral",
-    "viral pneumonia": "viral",
-    "pneumonia viral": "viral",
-    "pneumonia-viral": "viral",
-    "lung opacity": "opacity",
-}
+NO_PNEUMONIA = "no pneumonia"
+"""The class of a film that has other findings, where the question is pneumonia."""
+
 _FIRST = ("bacterial", "viral")
 _PARENTS = {"pneumonia": _FIRST, "opacity": _FIRST}
 """Labels that are less exact than classes: a film of one is of one of these classes, and nobody has said which."""
 
-_PNEUMONIA = frozenset({*_FIRST, *_PARENTS})
+_PNEUMONIA = frozenset({*_FIRST, *_PARENTS, "covid-19"})
+_OPPOSITES = (("0", "1"), ("false", "true"), ("no", "yes"), ("n", "y"), ("absent", "present"))
+_NEGATED = re.compile(r"(?:non|no|not|without|sin|ohne|sans|sem)[\s\-]+(.+)")
 
 
 def canonical_label(name: str) -> str:
-    """One spelling for a class: small letters, single spaces, and "bacterial" for "Bacteria"."""
-    plain = " ".join(name.replace("_", " ").lower().split())
-    return _SYNONYMS.get(plain, plain)
+    """One spelling for a class: "bacterial" for "Bacteria", "normal" for "01_NORMAL"; see ``synonyms``.
+
+    A name that is not known is itself in small letters, with single spaces.
+    """
+    return known_class(name) or plain_name(name)
+
+
+class ClassNames:
+    """From the labels of a data set to classes: as the person says, else by the table of synonyms.
+
+    Attributes:
+        taken: Labels that were taken for a class of another name, as they were written.
+    """
+
+    def __init__(self, renames: Mapping[str, str] | None = None) -> None:
+        """Take the person's renames: label to class; an empty class leaves the films out."""
+        self._renames = {
+            spelling: canonical_label(name) if name.strip() else ""
+            for label, name in (renames or {}).items()
+            for spelling in (canonical_label(label), plain_name(label))
+        }
+        self.taken: dict[str, str] = {}
+
+    def __call__(self, name: str) -> str:
+        """The class of a label; "" if its films are to be left out."""
+        plain = plain_name(name)
+        found = self._renames.get(plain, self._renames.get(canonical_label(name)))
+        if found is None:
+            found = canonical_label(name)
+        if found != plain:
+            self.taken[name.strip()] = found
+        return found
+
+    def renamed(self, name: str) -> bool:
+        """Whether the person said what a label is."""
+        return plain_name(name) in self._renames or canonical_label(name) in self._renames
+
+    def sentences(self) -> list[str]:
+        """What was taken for what, each a sentence."""
+        return [f"took {label!r} for {name}" if name else f"left {label!r} out" for label, name in self.taken.items()]
+
+
+def label_of_findings(findings: Iterable[str], names: ClassNames) -> str:
+    """One class for a film with several findings, where the question is pneumonia.
+
+    Pneumonia, in the most exact words that the film's findings have; else what it was found free of; and a film with
+    other findings alone is of the class "no pneumonia", unless the person named a class for one of them.
+
+    Args:
+        findings: As the data set writes them.
+        names: How they are spelt.
+
+    Returns:
+        The class; "" for a film that is to be left out.
+    """
+    labels = {}
+    for finding in findings:
+        labels[finding] = names(finding)
+    if not labels:
+        return ""
+    if chosen := [name for finding, name in labels.items() if name and names.renamed(finding)]:
+        return min(chosen, key=_exactness)
+    if any(names.renamed(finding) for finding in labels):
+        return ""
+    found = set(labels.values())
+    if pneumonia := found & _PNEUMONIA:
+        return min(pneumonia, key=_exactness)
+    if all(is_negative(name, found) for name in found):
+        return min(found)
+    return NO_PNEUMONIA
+
+
+def _exactness(label: str) -> tuple[int, str]:
+    """Bacterial, viral and COVID-19 before pneumonia, pneumonia before an opacity, the others after them."""
+    order = (*_FIRST, "covid-19", "pneumonia", "opacity")
+    return (order.index(label) if label in order else len(order), label)
 
 
 def binary_label(label: str) -> str:
-    """The same class when patterns do not matter: bacterial, viral and opacity are all "pneumonia"."""
+    """The same class when patterns do not matter: bacterial, viral, COVID-19 and opacity are all "pneumonia"."""
     return "pneumonia" if label in _PNEUMONIA else label
 
 
 def leaf_classes(labels: Iterable[str]) -> tuple[str, ...]:
-    """The classes that a set of labels tells apart, in order: a parent with children among the labels is no class."""
+    """The classes that a set of labels tells apart, in order.
+
+    A parent is no class where all its children are among the labels; where only some are, it is what is left: beside
+    "viral" alone, a "pneumonia" is no viral one for certain.
+    """
     found = set(labels)
-    return order_classes(label for label in found if not found & set(_PARENTS.get(label, ())))
+    return order_classes(label for label in found if not _is_open(label, found))
+
+
+def _is_open(label: str, found: set[str]) -> bool:
+    children = _PARENTS.get(label)
+    return children is not None and found.issuperset(children)
 
 
 def allowed_classes(label: str, classes: Iterable[str]) -> tuple[bool, ...]:
@@ -93,9 +158,16 @@ def allowed_classes(label: str, classes: Iterable[str]) -> tuple[bool, ...]:
 def is_negative(label: str, classes: Iterable[str]) -> bool:
     """Whether a class says that nothing was found.
 
-    By its name; and 0 is the negative of a set whose only classes are 0 and 1.
+    By its name; 0 is the negative of a set whose only classes are 0 and 1 (and so are false, no and absent); and
+    "non-covid" is that of a set with "covid-19".
     """
-    return label in NEGATIVE or (label == "0" and set(classes) == {"0", "1"})
+    if label in NEGATIVE:
+        return True
+    classes = set(classes)
+    if any(label == pair[0] and classes == set(pair) for pair in _OPPOSITES):
+        return True
+    negated = _NEGATED.fullmatch(label)
+    return negated is not None and canonical_label(negated[1]) in classes - {label}
 
 
 def order_classes(labels: Iterable[str]) -> tuple[str, ...]:
@@ -108,44 +180,3 @@ def order_classes(labels: Iterable[str]) -> tuple[str, ...]:
         return (0 if is_negative(label, classes) else 1, first, number, label)
 
     return tuple(sorted(classes, key=place))
-
-
-_PERSON = re.compile(r"^person(\d+)(?:_|$)", re.IGNORECASE)
-_IM = re.compile(r"^(?:NORMAL\d*-)?IM-(\d+)(?:-\d+)+$", re.IGNORECASE)
-
-
-def patient_of(path: str) -> str | None:
-    """The patient that a file name of the public set tells: "person63", "IM-0115"; None for other names."""
-    stem = PurePosixPath(path).stem
-    if match := _PERSON.match(stem):
-        return f"person{int(match[1])}"
-    if match := _IM.match(stem):
-        return f"IM-{int(match[1]):04d}"
-    return None
-
-
-def join_patients(films: Iterable[tuple[str, str | None, str]]) -> list[str]:
-    """Name the patient of each film, and join the patients who share a film.
-
-    Args:
-        films: For each film its path, the patient that its table or name tells (or None), and its sha256.
-
-    Returns:
-        A patient for each film, in the same order. Patients that were joined take the name that sorts first.
-    """
-    films = list(films)
-    # A node is (0, patient) or (1, path of a film without one), so that a named patient sorts first.
-    nodes = [(1, path) if patient is None else (0, patient) for path, patient, _ in films]
-    parent = {node: node for node in nodes}
-
-    def find(node: tuple[int, str]) -> tuple[int, str]:
-        while parent[node] != node:
-            parent[node] = parent[parent[node]]  # halve the path as we go
-            node = parent[node]
-        return node
-
-    first_with: dict[str, tuple[int, str]] = {}
-    for node, (_, _, digest) in zip(nodes, films, strict=True):
-        here, there = find(node), find(first_with.setdefault(digest, node))
-        parent[max(here, there)] = min(here, there)
-    return [name if named == 0 else f"film:{name}" for named, name in map(find, nodes)]

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from pneumoscope.data.labels import allowed_classes, binary_label, canonical_label, is_negative, leaf_classes
+from pneumoscope.data.passengers import passenger_sentences
+from pneumoscope.data.patients import patient_notes
 from pneumoscope.errors import DatasetError, MissingExtra
 from pneumoscope.storage import open_atomically
 
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["FilmRow", "Manifest", "Site", "is_manifest", "manifest_hash"]
 
 _METADATA_KEY = b"pneumoscope.manifest"
-_FORMAT = 2
-_SINCE = {"site": 2, "boxes": 2}
+_FORMAT = 3
+_SINCE = {"site": 2, "boxes": 2, "patient_from": 3}
 """Columns that older formats do not have."""
 
 _REMAKE = "Make it again with: pneumoscope manifest DATA --out FILE.parquet"
@@ -54,6 +56,8 @@ class FilmRow:
         site: The data set that the film is of; "" in a manifest of format 1.
         boxes: What a reader drew around findings: "x y width height" as shares of the film's width and height, several
             with a semicolon between them; None if nobody drew any.
+        patient_from: Where the patient comes from ("table", "dicom", "name", "folder" ...; "none" where nothing
+            tells it: the film counts as a patient of its own); see ``patients.PATIENT_SOURCES``. "" before format 3.
     """
 
     path: str
@@ -70,6 +74,7 @@ class FilmRow:
     view: str | None = None
     site: str = ""
     boxes: str | None = None
+    patient_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,8 @@ class Manifest:
         problems: What was left out, as (path, reason).
         sites: What is known of each site, by its name; empty if nothing is.
         negative: The class without the finding; "" where its name says so.
+        notes: What a person should know of how the films were found, each a sentence.
+        passed: Files that are no films, by kind ("mask") or suffix (".txt").
     """
 
     films: Sequence[FilmRow]
@@ -106,6 +113,8 @@ class Manifest:
     problems: list[tuple[str, str]] = field(default_factory=list)
     sites: Mapping[str, Site] = field(default_factory=dict)
     negative: str = ""
+    notes: Sequence[str] = ()
+    passed: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.films)
@@ -179,6 +188,22 @@ class Manifest:
         return tuple(sorted({film.patient for film in self.films}))
 
     @cached_property
+    def patient_sources(self) -> dict[str, int]:
+        """Films by where their patient comes from."""
+        return dict(Counter(film.patient_from for film in self.films if film.patient_from))
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a person should know of patients, classes and what is no film, each a sentence."""
+        remarks = [*patient_notes(self.patient_sources), *self.notes, *passenger_sentences(self.passed)]
+        if self.classes and all(self.positive):
+            remarks.append(
+                f"none of the classes {', '.join(self.classes[:9])} is named like a normal one, so that every class "
+                "would count as the finding: name it with --negative CLASS, or --label LABEL=normal"
+            )
+        return remarks
+
+    @cached_property
     def sha256(self) -> str:
         """Hash over (path, sha256, label, patient); neither the roots of the sites nor the order matters."""
         return manifest_hash(self.films, self.sites)
@@ -238,6 +263,8 @@ class Manifest:
             "problems": self.problems,
             "negative": self.negative,
             "sites": {name: asdict(site) for name, site in self.sites.items()},
+            "notes": list(self.notes),
+            "passed": dict(self.passed),
         }
         with open_atomically(path) as file:
             pq.write_table(table.replace_schema_metadata({_METADATA_KEY: json.dumps(about).encode()}), file)
@@ -275,7 +302,8 @@ class Manifest:
         sites = {name: Site(**known) for name, known in about.get("sites", {}).items()}
         problems = [tuple(p) for p in about["problems"]]
         root = Path(about["root"] if root is None else root)
-        manifest = cls(films, root, problems, sites, about.get("negative", ""))
+        told = {"notes": tuple(about.get("notes", ())), "passed": about.get("passed", {})}
+        manifest = cls(films, root, problems, sites, about.get("negative", ""), **told)
         if manifest.sha256 != about["sha256"]:
             raise DatasetError("the manifest is not as it was written", where=path, remedy=_REMAKE)
         return manifest

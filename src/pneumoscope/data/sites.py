@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,6 +14,8 @@ from pneumoscope.errors import DatasetError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from pneumoscope.data.scan import ScanOptions
 
 __all__ = ["join_sites", "scan_sites", "site_arguments"]
 
@@ -47,6 +49,7 @@ def scan_sites(
     labels: Literal["pattern", "binary"] = "pattern",
     limit: int | None = None,
     progress: bool = False,
+    options: ScanOptions | None = None,
 ) -> Manifest:
     """One manifest of one or several data sets, each a site.
 
@@ -57,6 +60,7 @@ def scan_sites(
         labels: As in ``scan``.
         limit: Films of each data set at most.
         progress: Show bars.
+        options: As in ``scan``.
 
     Raises:
         DatasetError: One is no data set, or their labels do not fit together.
@@ -68,7 +72,14 @@ def scan_sites(
         else:
             least = 1 if len(given) > 1 else 2
             found[name] = scan(
-                path, source=source, labels=labels, progress=progress, limit=limit, site=name, least=least
+                path,
+                source=source,
+                labels=labels,
+                progress=progress,
+                limit=limit,
+                site=name,
+                least=least,
+                options=options,
             )
     return join_sites(found, known)
 
@@ -111,7 +122,12 @@ def join_sites(manifests: Mapping[str, Manifest], known: Mapping[str, Site] | No
     same = _same_patients([(film.patient, film.sha256) for film in rows])
     films = tuple(sorted((replace(film, patient=same[film.patient]) for film in rows), key=lambda film: film.path))
     sites = {name: replace(known.get(name, Site()), folder=heads[name]) for name in manifests}
-    joined = Manifest(films, root, sorted(problems), sites)
+    passed: Counter[str] = Counter()
+    for manifest in manifests.values():
+        passed.update(manifest.passed)
+    notes = tuple(f"{name}: {note}" for name, manifest in manifests.items() for note in manifest.notes)
+    negative = next((manifest.negative for manifest in manifests.values() if manifest.negative), "")
+    joined = Manifest(films, root, sorted(problems), sites, negative, notes, dict(passed))
     if len(joined.classes) < 2:
         raise DatasetError(
             f"all films of these sites are {joined.classes[0] if joined.classes else 'missing'}",

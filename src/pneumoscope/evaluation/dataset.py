@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pneumoscope.data.labels import binary_label, canonical_label, is_negative
-from pneumoscope.data.layout import Candidate
+from pneumoscope.data.layout import Candidate, ListingOptions
 from pneumoscope.data.manifest import Manifest, is_manifest
+from pneumoscope.data.patients import patient_notes
 from pneumoscope.data.pixels import open_film
-from pneumoscope.data.sources import find_source
+from pneumoscope.data.scan import told_patients
+from pneumoscope.data.sources.registry import find_source
 from pneumoscope.data.split import Split
+from pneumoscope.data.unpacking import laid_out, moved_back
 from pneumoscope.errors import DatasetError, UsageError
 from pneumoscope.evaluation.predictions import RefusedFilm, age_band, normalize_sex
 from pneumoscope.evaluation.systems import SystemDescription
@@ -102,11 +105,19 @@ def evaluation_films(
         manifest = Manifest.load(data)
         found = _of_part(_of_manifest(manifest, range(len(manifest)), data.name), part, data)
     else:
-        layout = find_source(data, source)
-        listing = layout.films(data)
-        films = tuple(sorted(listing.films, key=lambda film: film.path))
+        with laid_out(data) as place:
+            layout = find_source(place, source)
+            listing = moved_back(layout.films(place, ListingOptions()), place, data)
+        films = tuple(sorted(told_patients(listing.root, listing.films), key=lambda film: film.path))
         found = _of_part(
-            EvaluationFilms(listing.root, films, layout.name, f"the films of {data.name}", tuple(listing.problems)),
+            EvaluationFilms(
+                listing.root,
+                films,
+                layout.name,
+                f"the films of {data.name}",
+                tuple(listing.problems),
+                tuple(patient_notes(Counter(film.patient_from for film in films))),
+            ),
             part,
             data,
         )
@@ -135,7 +146,7 @@ def _of_run(folder: Path, part: str | None) -> EvaluationFilms:
     notes = []
     if found.problems:  # nobody knows of which part they would have been
         notes.append(f"{len(found.problems)} files of the data set could not be used when the run was made.")
-    return replace(found, notes=tuple(notes), problems=())
+    return replace(found, notes=(*found.notes, *notes), problems=())
 
 
 def _of_manifest(manifest: Manifest, rows: Sequence[int], words: str) -> EvaluationFilms:
@@ -158,6 +169,7 @@ def _of_manifest(manifest: Manifest, rows: Sequence[int], words: str) -> Evaluat
             source=film.source,
             site=film.site or None,
             boxes=film.boxes,
+            patient_from=film.patient_from or "table",
         )
         for film in kept
     ]
@@ -167,6 +179,7 @@ def _of_manifest(manifest: Manifest, rows: Sequence[int], words: str) -> Evaluat
         source="",
         words=words if words.startswith("the ") else f"the films of {words}",
         problems=tuple(manifest.problems),
+        notes=tuple(patient_notes(Counter(film.patient_from for film in kept if film.patient_from))),
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from pneumoscope import __version__
-from pneumoscope.data.labels import join_patients
+from pneumoscope.data.patients import join_patients
 from pneumoscope.data.progress import track_progress
 from pneumoscope.errors import DatasetError
 from pneumoscope.evaluation.dataset import film_sites, map_labels

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pneumoscope.data.labels import allowed_classes, canonical_label, is_negative, order_classes
-from pneumoscope.data.sources import find_columns, read_rows
+from pneumoscope.data.sources.table import find_columns
+from pneumoscope.data.tables import read_rows
 from pneumoscope.errors import DatasetError, MissingExtra
 from pneumoscope.evaluation.predictions import UNKNOWN, PredictionTable, RefusedFilm, age_band
 from pneumoscope.stats.checks import UNKNOWN_CLASS

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pneumoscope.data.sources import read_rows
+from pneumoscope.data.tables import read_rows
 from pneumoscope.errors import DatasetError
 from pneumoscope.evaluation.figures.discrimination import ReaderPoint
 from pneumoscope.stats.proportions import clustered_rate

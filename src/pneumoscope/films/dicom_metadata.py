@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pneumoscope.quiet import capture_warnings
 from pneumoscope.types.age import age_between, age_string
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["DicomMetadata", "metadata_of", "patient_age"]
+__all__ = ["DicomIdentity", "DicomMetadata", "identity_of", "metadata_of", "patient_age"]
 
 _PLAIN_RADIOGRAPHS = frozenset({"CR", "DX", "RG", "OT"})
 """Modalities that a plain film comes under (PS3.3 C.7.3.1.1.1); OT is what converters write."""
@@ -73,6 +75,35 @@ class DicomMetadata:
     spacing_mm: tuple[float, float] | None = None
     orientation: int = 1
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DicomIdentity:
+    """Who a header says the film is of. For hashing at once: nobody keeps it.
+
+    Attributes:
+        patient_id: PatientID (0010,0020).
+        issuer: IssuerOfPatientID (0010,0021).
+        study: StudyInstanceUID (0020,000D).
+    """
+
+    patient_id: str
+    issuer: str
+    study: str
+
+
+def identity_of(data: bytes) -> DicomIdentity | None:
+    """Read who a DICOM file is of, without its pixels; None where it cannot be parsed."""
+    from pydicom import dcmread  # noqa: PLC0415 - slow to import, and most films are not DICOM
+
+    tags = ("PatientID", "IssuerOfPatientID", "StudyInstanceUID")
+    try:
+        with capture_warnings():
+            header = dcmread(BytesIO(data), force=True, stop_before_pixels=True, specific_tags=list(tags))
+            values = [str(header.get(tag) or "").strip() for tag in tags]
+    except Exception:  # noqa: BLE001 - whatever pydicom says of foreign bytes: nobody is told
+        return None
+    return DicomIdentity(*values)
 
 
 def metadata_of(header: Dataset) -> DicomMetadata:

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from pneumoscope.errors import FilmError, FilmTooLarge, UnreadableFilm, UnsupportedFilm
+from pneumoscope.films.archives import member_bytes
 from pneumoscope.films.grayscale import GrayImage, to_grayscale
 from pneumoscope.films.limits import check_dimensions, damaged_file, truncated_file
 from pneumoscope.films.raster import read_pil_image, read_raster
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["load"]
+__all__ = ["film_bytes", "load"]
 
 _MAX_PIXELS = Settings().max_pixels
 _MAX_BYTES_A_PIXEL = 16  # four channels of 32 bits, unpacked; a larger file holds no film within the limit
@@ -70,9 +71,20 @@ def load(
     raise TypeError(f"a film is a path, bytes, a picture or an array, not {type(source).__name__}")
 
 
+def film_bytes(path: str | os.PathLike[str], *, max_pixels: int = _MAX_PIXELS) -> bytes:
+    """The bytes of a film's file, also inside an archive.
+
+    Raises:
+        FilmError: It cannot be read.
+    """
+    return _read(Path(path), os.fspath(path), max_pixels)
+
+
 def _read(path: Path, where: str, max_pixels: int) -> bytes:
     """The bytes of a file, or one clear reason why not."""
     try:
+        if not path.exists() and (inside := member_bytes(path, max_pixels * _MAX_BYTES_A_PIXEL + 2**24)) is not None:
+            return inside
         status = path.stat()
         if S_ISDIR(status.st_mode):
             raise UnreadableFilm("a folder, not a film", where=where, remedy="Name the films in it")

@@ -50,11 +50,13 @@ _OPENERS: dict[str, Callable[[BytesIO], Any]] = {
     "JPEG2000": Jpeg2KImagePlugin.Jpeg2KImageFile,
     "PNM": PpmImagePlugin.PpmImageFile,
 }
-RASTER_FORMATS = frozenset(_OPENERS)
+RASTER_FORMATS = frozenset({*_OPENERS, "HEIC", "AVIF"})
 
 _ODD = {
     "GIF": "a GIF: films are not usually kept so, and it has 256 gray levels at most",
     "WEBP": "a WebP picture: films are not usually kept so, and detail may be lost",
+    "HEIC": "an HEIC picture, as telephones keep photographs: films are not usually kept so, and detail may be lost",
+    "AVIF": "an AVIF picture: films are not usually kept so, and detail may be lost",
 }
 _DECODED_IN_PARALLEL = ("JPEG", "BMP", "PNM")
 _ORIENTATION = 0x0112
@@ -84,7 +86,7 @@ def read_raster(data: bytes, kind: str, *, where: str, max_pixels: int) -> GrayI
     try:
         with capture_warnings():
             try:
-                picture = _OPENERS[kind](BytesIO(data))
+                picture = _opener(kind, where)(BytesIO(data))
             except SyntaxError as error:
                 if "pixel mode" in str(error) or "unsupported" in str(error).lower():
                     raise _unknown_layout(kind, where) from error
@@ -113,6 +115,26 @@ def read_raster(data: bytes, kind: str, *, where: str, max_pixels: int) -> GrayI
             raise truncated_file(where) from error
         raise damaged_file(kind, where) from error
     return GrayImage(tones.pixels, tones.white, (*notes, *tones.warnings))
+
+
+def _opener(kind: str, where: str) -> Callable[[BytesIO], Any]:
+    """The plugin that reads a kind.
+
+    Raises:
+        UnsupportedFilm: It is HEIC or AVIF, and what decodes it is not installed.
+    """
+    if kind in _OPENERS:
+        return _OPENERS[kind]
+    try:
+        if kind == "HEIC":
+            from pillow_heif import HeifImageFile  # noqa: PLC0415 - an extra
+
+            return HeifImageFile
+        from PIL.AvifImagePlugin import AvifImageFile  # noqa: PLC0415 - not in every Pillow
+    except ImportError as error:
+        how = "Install it with: pip install 'pneumoscope[heic]'" if kind == "HEIC" else "Save it as PNG"
+        raise UnsupportedFilm(f"{kind}, whose decoder is not installed", where=where, remedy=how) from error
+    return AvifImageFile
 
 
 def _unknown_layout(kind: str, where: str) -> UnsupportedFilm:

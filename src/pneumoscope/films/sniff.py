@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pneumoscope.films.archives import member_head
+
 if TYPE_CHECKING:
     from os import PathLike
 
 __all__ = ["FILM_SUFFIXES", "SNIFF_BYTES", "looks_like_film", "name_foreign_format", "sniff"]
 
 FILM_SUFFIXES = frozenset(
-    {".jpeg", ".jpg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ".dic"}
+    {".jpeg", ".jpg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ".dic", ".ima"}
+    | {".heic", ".heif", ".hif", ".avif"}
     | {".gif", ".webp", ".jp2", ".j2k", ".jpx", ".pgm", ".ppm", ".pbm", ".pnm"}
 )
 """Suffixes of files that a walk through a folder takes for films (lower case)."""
@@ -32,6 +35,35 @@ _MAGIC = (
     (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "JPEG2000"),
     *((b"P%d%b" % (number, space), "PNM") for number in range(1, 7) for space in (b" ", b"\t", b"\n", b"\r")),
 )
+
+_BRANDS = {
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"),
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+}
+"""Brands of ISO/IEC 23008-12 files that hold pictures; others are videos."""
+
+_NO_FILMS = frozenset(
+    {".txt", ".csv", ".tsv", ".xlsx", ".xls", ".json", ".xml", ".html", ".htm", ".md", ".pdf", ".doc", ".docx", ".py"}
+    | {
+        ".zip",
+        ".gz",
+        ".tar",
+        ".tgz",
+        ".bz2",
+        ".xz",
+        ".7z",
+        ".rar",
+        ".mp4",
+        ".avi",
+        ".mov",
+        ".npz",
+        ".npy",
+        ".h5",
+        ".pt",
+    }
+    | {".parquet", ".onnx", ".ipynb", ".log", ".ini", ".db", ".exe", ".dll", ".inf", ".svg", ".psd", ".part"}
+)
+"""Suffixes of files that are not even looked into."""
 
 _BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 
@@ -60,7 +92,7 @@ def sniff(data: bytes) -> str | None:
         data: The file, or its first ``SNIFF_BYTES``.
 
     Returns:
-        "DICOM", "JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP", "JPEG2000" or "PNM"; None for anything
+        "DICOM", "JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP", "JPEG2000", "PNM", "HEIC" or "AVIF"; None for anything
         that is not read here. DICOM is asked first: its preamble may hold a whole TIFF header
         (PS3.10 section 7.1).
     """
@@ -71,6 +103,8 @@ def sniff(data: bytes) -> str | None:
             return name
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
+    if data[4:8] == b"ftyp" and (brand := _BRANDS.get(data[8:12])):
+        return brand
     if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in _BMP_HEADERS:
         return "BMP"
     return "DICOM" if _starts_like_a_data_set(data) else None
@@ -98,7 +132,7 @@ def name_foreign_format(data: bytes) -> str | None:
         if data.startswith(magic):
             return words
     if data[4:8] == b"ftyp":
-        return "an HEIC, AVIF or video file"
+        return "a video"
     if data[344:348] in (b"n+1\x00", b"ni1\x00"):
         return "a NIfTI volume"
     head = data[:SNIFF_BYTES]
@@ -110,9 +144,9 @@ def name_foreign_format(data: bytes) -> str | None:
 def looks_like_film(path: str | PathLike[str]) -> bool:
     """Whether a walk through a folder should take this file for a film.
 
-    By its suffix; a file with no suffix, or with digits for one (DICOM files are often named by their
-    UID), by its first bytes. Hidden files and DICOMDIR are never films. A file that may not be opened is
-    taken for one when its name leaves it open, so that its film's line says why.
+    By its suffix; a file with no suffix, or with one that is not known (DICOM files are often named by their
+    UID), by its first bytes; inside an archive, too. Hidden files and DICOMDIR are never films. A file that may not
+    be opened is taken for one when its name leaves it open, so that its film's line says why.
     """
     path = Path(path)
     if path.name.startswith(".") or path.name.upper() == "DICOMDIR":
@@ -120,13 +154,14 @@ def looks_like_film(path: str | PathLike[str]) -> bool:
     suffix = path.suffix.lower()
     if suffix in FILM_SUFFIXES:
         return True
-    return (not suffix or suffix[1:].isdigit()) and _begins_like_film(path)
+    return suffix not in _NO_FILMS and _begins_like_film(path)
 
 
 def _begins_like_film(path: Path) -> bool:
     try:
         if not path.is_file():  # a pipe would wait for ever
-            return False
+            head = None if path.exists() else member_head(path, SNIFF_BYTES)
+            return head is not None and sniff(head) is not None
         with path.open("rb") as file:
             return sniff(file.read(SNIFF_BYTES)) is not None
     except OSError as error:

@@ -102,6 +102,10 @@ class DataConfig(Section, frozen=True):
         negative: The class without the finding, where its name does not say so (normal, negative, healthy, no finding
             and the like do).
         source: Layout of the data; "" detects it.
+        rename: Labels to take for a class, by label; "" leaves their films out.
+        uncertain: Films whose finding a set calls uncertain (-1 of CheXpert and MIMIC-CXR): "leave-out", "positive" or
+            "negative".
+        patient_pattern: A regular expression that finds the patient in a film's path; "" for none.
         fractions: Shares of the patients in train, val and test.
         keep_official: Take the set's own test part as the test part. Not given: where there is one. False (or
             ``--resplit``): pool the set's parts and split anew.
@@ -141,6 +145,9 @@ class DataConfig(Section, frozen=True):
     labels: Literal["pattern", "binary"] = "pattern"
     negative: str = ""
     source: str = ""
+    rename: dict[str, str] = {}
+    uncertain: Literal["leave-out", "positive", "negative"] = "leave-out"
+    patient_pattern: str = ""
     fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
     keep_official: bool | None = None
     leave_out: tuple[str, ...] = ()

@@ -20,7 +20,8 @@ import numpy as np
 
 from pneumoscope.data.audit.report import LabelNoise, Suspect
 from pneumoscope.data.labels import canonical_label
-from pneumoscope.data.sources import find_columns, read_rows
+from pneumoscope.data.sources.table import find_columns
+from pneumoscope.data.tables import read_rows
 from pneumoscope.errors import DatasetError, MissingExtra
 from pneumoscope.quiet import capture_warnings
 

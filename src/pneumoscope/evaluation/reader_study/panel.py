@@ -11,7 +11,7 @@ import numpy as np
 
 from pneumoscope import __version__
 from pneumoscope.data.labels import canonical_label, is_negative
-from pneumoscope.data.sources import read_rows
+from pneumoscope.data.tables import read_rows
 from pneumoscope.errors import DatasetError
 from pneumoscope.evaluation.predictions import UNKNOWN
 from pneumoscope.evaluation.serialization import json_schema, to_json

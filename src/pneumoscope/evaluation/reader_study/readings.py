@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pneumoscope.data.labels import canonical_label, is_negative
-from pneumoscope.data.sources import read_rows
+from pneumoscope.data.tables import read_rows
 from pneumoscope.errors import DatasetError
 
 if TYPE_CHECKING:

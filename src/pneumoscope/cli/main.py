@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from contextlib import suppress
@@ -98,6 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         or a leak that an audit found; 5 a disk that cannot be written; 6 a site that no re-calibration can help;
         7 an audit log that is not as it was written; 130 interrupted.
     """
+    _take_any_text()
     try:
         return _run(arguments)
     except PneumoscopeError as error:
@@ -112,6 +114,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _forget_output()
         reason = (error.strerror or "").lower()
         return _fail(f"standard output cannot be written ({reason}). Free some space and run it again.", 5)
+
+
+def _take_any_text() -> None:
+    """Let names that the terminal's coding has no letters for be written with escapes (Windows consoles, LANG=C)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            unicode = (stream.encoding or "").lower().replace("-", "") in {"utf8", "utf16", "utf32"}
+            stream.reconfigure(errors="surrogateescape" if unicode else "backslashreplace")
 
 
 def _run(arguments: Sequence[str] | None) -> int:

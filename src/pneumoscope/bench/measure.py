@@ -242,13 +242,14 @@ def _floor(bundle: str, folder: str, read_seconds: float) -> list[BenchRow]:
 
 def _row(name: str, runs: Sequence[Run], films: int, against: str, base: float) -> BenchRow:
     seconds = middle(runs, "wall")
-    several = name.startswith("score")
+    # A child's peak starts at what its parent held when it was begun: it says nothing of a program that holds less.
+    untold = name.startswith("score") or not films
     return BenchRow(
         what=name,
         films=films,
         seconds=seconds,
         cpu_seconds=middle(runs, "cpu"),
-        peak_mb=None if several else middle(runs, "peak"),
+        peak_mb=None if untold else middle(runs, "peak"),
         rate=films / seconds if films > 1 else None,
         against="" if name == against else against,
         ratio=None if not against or name == against else base / seconds,

@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from pneumoscope import __version__
 from pneumoscope.errors import BundleError, NotFound, PneumoscopeError, StorageError
 from pneumoscope.server.data_folder import open_blobs, open_data_folder, secret_key
-from pneumoscope.server.pictures import Thumbnails
+from pneumoscope.server.pictures import PictureCache, Thumbnails
 from pneumoscope.settings import Settings
 
 if TYPE_CHECKING:
@@ -194,6 +194,7 @@ class Context:
         config: The settings.
         metrics: For Prometheus.
         thumbnails: Small pictures on disk.
+        study_pictures: Films of reader studies, in memory.
         views: When who has last looked at which study; see ``auth.audit.record_view``.
         closing: The server is stopping: streams are to end.
         failed: Why the server could not start.
@@ -205,6 +206,7 @@ class Context:
         self.config = config
         self.metrics = Metrics()
         self.thumbnails = Thumbnails(config.data / "thumbnails")
+        self.study_pictures = PictureCache()
         self.closing = False
         self.views: dict[tuple[str, str, str], float] = {}
         self.failed: PneumoscopeError | None = None

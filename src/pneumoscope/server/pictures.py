@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
+from collections import OrderedDict
 from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EVIDENCE_SIDE",
+    "PictureCache",
     "Thumbnails",
     "as_read",
     "eye_jpeg",
@@ -122,6 +125,35 @@ def layer_png(evidence: Evidence, rows: int, columns: int) -> tuple[bytes, float
     out = BytesIO()
     Image.fromarray(evidence_layer(evidence, size, scale)).save(out, "PNG", compress_level=4)
     return out.getvalue(), colour_scale_limit(evidence)
+
+
+class PictureCache:
+    """Drawn pictures in memory, the least recently used forgotten first: many readers of a study want the same films.
+
+    Args:
+        most_bytes: Of all pictures together.
+    """
+
+    def __init__(self, most_bytes: int = 128 * 2**20) -> None:
+        self._most = most_bytes
+        self._held: OrderedDict[str, tuple[bytes, dict[str, str]]] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, name: str, draw: Callable[[], tuple[bytes, dict[str, str]]]) -> tuple[bytes, dict[str, str]]:
+        """The picture of a name with its headers; drawn if it is not held."""
+        with self._lock:
+            if name in self._held:
+                self._held.move_to_end(name)
+                return self._held[name]
+        drawn = draw()
+        with self._lock:
+            if name not in self._held and len(drawn[0]) <= self._most:
+                self._held[name] = drawn
+                self._bytes += len(drawn[0])
+                while self._bytes > self._most:
+                    self._bytes -= len(self._held.popitem(last=False)[1][0])
+        return drawn
 
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")

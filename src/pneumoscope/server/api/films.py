@@ -118,8 +118,15 @@ async def evidence(request: Request, here: Here, _: Reader, reading: str) -> Res
     return await evidence_response(request, here, row)
 
 
-async def pixels_response(request: Request, here: Context, row: ReadingRow) -> Response:
-    """Every pixel of a film as its reading saw it, PNG, with its white and spacing in the headers."""
+async def pixels_response(request: Request, here: Context, row: ReadingRow, *, held: bool = False) -> Response:
+    """Every pixel of a film as its reading saw it, PNG, with its white and spacing in the headers.
+
+    Args:
+        request: What asks for it.
+        here: Of the server.
+        row: The reading.
+        held: Keep the picture in memory: others will ask for it soon.
+    """
 
     def draw() -> tuple[bytes, dict[str, str]]:
         film = as_read(_kept(here, row.film), _corrections(row), max_pixels=here.config.max_pixels)
@@ -128,7 +135,10 @@ async def pixels_response(request: Request, here: Context, row: ReadingRow) -> R
             headers["X-Spacing-Mm"] = f"{film.spacing_mm[0]:.6g}, {film.spacing_mm[1]:.6g}"
         return pixels_png(film), headers
 
-    return await _picture(request, here, f"{row.id}-pixels", "image/png", draw)
+    name = f"{row.id}-pixels"
+    return await _picture(
+        request, here, name, "image/png", (lambda: here.study_pictures.get(name, draw)) if held else draw
+    )
 
 
 async def evidence_response(request: Request, here: Context, row: ReadingRow) -> Response:

@@ -158,7 +158,7 @@ def task(here: Here, who: Writer, reader_study: str) -> TaskShown:
 async def pixels(request: Request, here: Here, who: Reader, reader_study: str, *, arm: Arm, position: int) -> Response:
     """The film whose turn it is, or the one after it: as its model read it, upright, PNG."""
     row = await run_in_threadpool(_reading, here, who, reader_study, arm, position)
-    return await pixels_response(request, here, row)
+    return await pixels_response(request, here, row, held=True)
 
 
 @router.get(

@@ -163,3 +163,24 @@ def test_thumbnails_are_swept(tmp_path: Path) -> None:
     assert small.get(kept) is None
     with pytest.raises(ValueError, match="sha256"):
         small.put("../../evil", b"x")
+
+
+def test_drawn_pictures_are_held_up_to_a_size_and_the_oldest_forgotten() -> None:
+    from pneumoscope.server.pictures import PictureCache
+
+    drawn: list[str] = []
+    cache = PictureCache(most_bytes=25)
+
+    def ask(name: str, size: int = 10) -> bytes:
+        def draw() -> tuple[bytes, dict[str, str]]:
+            drawn.append(name)
+            return name.encode() * size, {"X-White": "255"}
+
+        return cache.get(name, draw)[0]
+
+    for name in ("a", "b", "a", "c", "a", "b"):
+        assert ask(name) == name.encode() * 10
+    assert drawn == ["a", "b", "c", "b"]
+    ask("d", 30)
+    ask("d", 30)
+    assert drawn[-2:] == ["d", "d"]  # too large to be held

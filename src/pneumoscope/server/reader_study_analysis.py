@@ -80,6 +80,7 @@ def analyse(here: Context, reader_study: str, *, margin: float | None = None) ->
     make_folder(folder)
     write_atomically(folder / "readings.csv", table)
     command = [sys.executable, "-m", "pneumoscope", "reader-study", str(folder / "readings.csv"), "--out", str(folder)]
+    command += ["--finding", here.worklist.reader_studies.get(reader_study).design.finding]
     command += [] if margin is None else ["--margin", f"{margin:g}"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_MOST_SECONDS, check=False)  # noqa: S603

@@ -56,7 +56,7 @@ def test_the_bundles_say_where_they_learned_and_what_nobody_knows_of_them() -> N
     assert all(len(films) > 200 for films in (*standard.learned_films, *guangzhou.learned_films))
 
 
-@pytest.mark.parametrize("bundle", ["standard", "guangzhou"])
+@pytest.mark.parametrize("bundle", ["standard", "best", "guangzhou"])
 @pytest.mark.parametrize("name", ["normal", "bacterial", "viral"])
 def test_it_reads_the_examples(name: str, bundle: str) -> None:
     reading = load(bundle).read(EXAMPLES / f"phantom-{name}.png")

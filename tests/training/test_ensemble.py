@@ -93,6 +93,13 @@ def _its_reference_is_of_the_validation_films(run: Path) -> None:
     assert own.statistics["mean"] == quantiles_of(brightness)
 
 
+def test_an_ensemble_may_be_exported_otherwise_but_not_learn_otherwise(runs: list[Path], tmp_path: Path) -> None:
+    joined = ensemble(runs[:2], tmp_path / "half", name="half", version="1", changes=["export.half=true"])
+    assert "half" in joined.meta.provenance.config
+    with pytest.raises(UsageError, match=r"optim\.epochs"):
+        ensemble(runs[:2], tmp_path / "no", name="no", version="1", changes=["optim.epochs=9"])
+
+
 def test_runs_that_do_not_belong_together_are_refused(runs: list[Path], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="two runs"):
         ensemble(runs[:1], tmp_path / "x", name="x", version="1")

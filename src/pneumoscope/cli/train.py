@@ -259,11 +259,15 @@ def print_run(run: Path) -> None:
     output().print(NOTICE)
 
 
-def ensemble(
+def ensemble(  # noqa: PLR0917 - typer takes them by name
     runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Folders of finished runs.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="Folder of the ensemble run.")],
     name: Annotated[str, typer.Option(help="Name of the bundle.")] = "ensemble",
     version: Annotated[str, typer.Option(help="Version of the bundle.")] = "1",
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change how it is calibrated or exported: export.half=true."),
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw away an earlier run in RUN.")] = False,
 ) -> None:
     """Build an ensemble bundle of several runs: the mean of their logits, calibrated and evaluated anew.
@@ -280,7 +284,7 @@ def ensemble(
     )
     from pneumoscope.training.ensemble import ensemble as join
 
-    joined = join(runs, out, name=name, version=version, fresh=fresh)
+    joined = join(runs, out, name=name, version=version, changes=change or [], fresh=fresh)
     print_run(joined.folder.path)
 
 

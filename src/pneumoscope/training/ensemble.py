@@ -32,7 +32,9 @@ __all__ = ["ensemble"]
 _MEMBERS = "members.json"  # the sha256 of each member's bundle
 
 
-def ensemble(runs: Sequence[Path], out: Path, *, name: str, version: str, fresh: bool = False) -> Run:
+def ensemble(
+    runs: Sequence[Path], out: Path, *, name: str, version: str, changes: Sequence[str] = (), fresh: bool = False
+) -> Run:
     """Join runs that learned from the same films, with the same split.
 
     Nothing is learned: the mean of the logits is calibrated on the films that all of them were validated on (or out of
@@ -43,15 +45,23 @@ def ensemble(runs: Sequence[Path], out: Path, *, name: str, version: str, fresh:
         out: Folder of the joined run.
         name: Of the bundle.
         version: Likewise.
+        changes: To how the first one was calibrated and exported, as ``calibration.key=value`` or ``export.key=value``.
         fresh: Throw away an earlier run in ``out``.
 
     Raises:
-        UsageError: Fewer than two runs.
+        UsageError: Fewer than two runs, or a change of something else.
         TrainingError: A folder is no finished run, or the runs do not belong together.
         ConfigError: Their networks do not fit together.
     """
     if len(runs) < 2:
         raise UsageError("an ensemble needs two runs or more", remedy="Give the folders of finished runs")
+    others = [change for change in changes if not change.startswith(("calibration.", "export."))]
+    if others:
+        raise UsageError(
+            f"an ensemble does not learn: {others[0]} changes nothing",
+            where="--set",
+            remedy="Change keys of calibration and export only",
+        )
     folders = [RunFolder(run) for run in runs]
     for folder in folders:
         if not folder.summary.exists():
@@ -81,7 +91,9 @@ def ensemble(runs: Sequence[Path], out: Path, *, name: str, version: str, fresh:
     folds, calibration = _folds(folders, configs), first.calibration
     if not folds:
         calibration = msgspec.structs.replace(calibration, folds=0, block=0.0, fold_epochs=0)
-    chosen = msgspec.structs.replace(first, name=name, version=version, data=data, calibration=calibration)
+    chosen = msgspec.structs.replace(first, name=name, version=version, data=data, calibration=calibration).changed(
+        changes
+    )
     engine = Engine(TORCH.name, _LoadedMembers(folders, configs, manifest), to_onnx, TORCH.packages)
     joined = train(manifest, out, chosen, fresh=fresh, engine=engine, folds=folds)
     write_atomically(out / _MEMBERS, members)

@@ -47,7 +47,7 @@ def test_a_folder_gives_a_table_in_the_order_of_the_names(run: Run, films: Path,
     assert rows == [str(films / name) for name in NAMES]
     assert "5 read, 0 refused" in ran.out
     assert NOTICE in ran.out
-    assert ran.err == ""
+    assert ran.err == "1 file is no film: 1 .txt\n"
 
 
 def test_json_is_one_reading_a_line(run: Run, films: Path, tiny_bundle: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_bad_film_is_refused_and_the_others_are_read(run: Run, films: Path, ti
     readings = json_lines(ran.out)
     refused = [reading for reading in readings if reading["status"] == "refused"]
     assert ran.code == 3
-    assert ran.err == ""
+    assert ran.err == "1 file is no film: 1 .txt\n"
     assert len(readings) == 6
     assert len(refused) == 1
     assert refused[0]["film"]["path"].startswith(str(bad))

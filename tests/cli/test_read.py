@@ -240,7 +240,7 @@ def test_what_c_libraries_print_is_kept_away(
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert done.returncode == 3
-    assert done.stderr == ""
+    assert done.stderr == "1 file is no film: 1 .txt\n"
 
 
 # Wrong usage: exit code 2, and nothing is read

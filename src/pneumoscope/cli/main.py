@@ -39,6 +39,8 @@ VERBS = {
     "calibrate-site": "pneumoscope.cli.calibrate_site:calibrate_site",
     "evaluate": "pneumoscope.cli.evaluate:evaluate",
     "compare": "pneumoscope.cli.evaluate:compare",
+    "dataset": "pneumoscope.cli.dataset:dataset",
+    "queue": "pneumoscope.cli.dataset:queue",
     "panel": "pneumoscope.cli.panel:panel",
     "reader-study": "pneumoscope.cli.reader_study:reader_study",
     "bundles": "pneumoscope.cli.bundles:bundles",

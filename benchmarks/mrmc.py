@@ -1,6 +1,6 @@
 """Run time of the multi-reader multi-case analysis: 20 readers, 500 cases, two arms.
 
-    python benchmarks/mrmc.py
+python benchmarks/mrmc.py
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.worklist.conftest import Clock, MakeReading
+    from tests.server.store.conftest import Clock, MakeReading
 
     from pneumoscope.server.store.blobs import LocalBlobs
     from pneumoscope.server.store.worklist import Worklist

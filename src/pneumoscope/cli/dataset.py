@@ -54,7 +54,7 @@ def dataset(  # noqa: PLR0917 - typer makes them options
         from pneumoscope.evaluation.serialization import to_json
         from pneumoscope.server.config import WebConfig
         from pneumoscope.server.data_folder import open_blobs, secret_key
-        from pneumoscope.server.labelled_films import export_dataset, read_panel
+        from pneumoscope.server.store.labelled_films import export_dataset, read_panel
 
         config = WebConfig.from_environment(
             data=None if data is None else data.expanduser(), database=database, films=films

@@ -16,7 +16,7 @@ from pneumoscope.cli.main import main
 from pneumoscope.data.dataset_versions import dataset_difference
 from pneumoscope.data.scan import scan
 from pneumoscope.errors import DatasetError
-from pneumoscope.server.labelled_films import export_dataset, read_panel
+from pneumoscope.server.store.labelled_films import export_dataset, read_panel
 from pneumoscope.server.store.records import NewFilm
 from pneumoscope.server.store.review_queue import review_queue
 

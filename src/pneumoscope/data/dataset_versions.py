@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pneumoscope.data.sources import read_rows
+from pneumoscope.data.tables import read_rows
 from pneumoscope.errors import DatasetError
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pneumoscope.model.schema import BundleMeta, Calibrator, Conformal, OperatingPoint
+    from pneumoscope.types.reading import Reading
 
 __all__ = [
     "PATTERN_COVERAGE",
     "calibrated_logits",
     "calibrated_probabilities",
     "conformal_level",
+    "decide_again",
     "decide_finding",
     "decide_pattern",
     "operating_point",
@@ -107,6 +110,30 @@ def decide_finding(probabilities: Sequence[float], meta: BundleMeta, point: Oper
         lower=lower,
         expected=Expected(point.sensitivity.value, point.specificity.value, point.chosen_on),
     )
+
+
+def decide_again(reading: Reading, meta: BundleMeta, preset: str) -> Reading:
+    """A reading as it would stand at another operating point of its bundle; the film is not read again.
+
+    Args:
+        reading: Of this bundle; a refused one stays as it is.
+        meta: Of the bundle.
+        preset: The operating point.
+
+    Raises:
+        UsageError: The bundle has no such preset.
+    """
+    point = operating_point(meta, preset)
+    old, given = reading.finding, reading.probabilities
+    if old is None or given is None or old.preset == point.preset:
+        return reading
+    probabilities = [given[name] for name in meta.class_names]
+    finding = decide_finding(probabilities, meta, point)
+    if old.expected is None:  # of a film that was forced, or is of an age that was not learned from
+        finding = replace(finding, expected=None)
+    coverage = None if reading.pattern is None else reading.pattern.coverage
+    pattern = decide_pattern(probabilities, meta, called=finding.call == meta.finding, coverage=coverage)
+    return replace(reading, finding=finding, pattern=pattern)
 
 
 def decide_pattern(

@@ -36,6 +36,23 @@ def test_pages_follow_each_other(asked: TestClient, studies: list[str]) -> None:
     assert found == studies[::-1]
 
 
+def test_looking_at_another_setting_writes_nothing(asked: TestClient, studies: list[str], inside: Context) -> None:
+    address = f"/api/v1/studies/{studies[0]}"
+    before = asked.get(address).json()
+    kept = before["readings"][0]
+    path = f"/studies/{studies[0]}/readings/{kept['id']}/card"
+    other = next(each for each in ("balanced", "screening") if each != kept["preset"])
+    looked, same = asked.get(path, params={"preset": other}), asked.get(path, params={"preset": kept["preset"]})
+    assert looked.status_code == same.status_code == 200
+    assert f"What the {other} setting means" in looked.text
+    assert "data-reading" in looked.text
+    assert "data-reading" not in same.text
+    assert asked.get(path, params={"preset": "nix"}).status_code == 400
+    after = asked.get(address).json()
+    assert (after["study"], after["readings"]) == (before["study"], before["readings"])
+    assert inside.worklist.studies.detail(studies[0]).study.changed == before["study"]["changed"]
+
+
 def test_filters(asked: TestClient, studies: list[str]) -> None:
     def ids(**query: str) -> set[str]:
         return {item["id"] for item in asked.get("/api/v1/studies", params=query).json()["items"]}
@@ -127,6 +144,8 @@ def test_read_again_with_another_bundle_and_preset(
     after = asked.get(address).json()
     assert len(after["readings"]) == 2
     assert after["study"]["films"] == 1
+    shown = ("call", "probability", "bundle")
+    assert [after["study"][key] for key in shown] == [before["study"][key] for key in shown], "the list stays"
     assert asked.post(f"{address}/readings?bundle=nix").status_code == 400
     assert inside.bundles.in_use == "tiny"
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from pneumoscope.errors import BundleError, NotABundle, UsageError
 from pneumoscope.model.bundle import read_bundle, shipped_bundles
+from pneumoscope.model.decide import operating_point
+from pneumoscope.server.store.bundles import PINNED_BUNDLE
 from pneumoscope.storage import write_atomically
 
 if TYPE_CHECKING:
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Bundles", "Known"]
 
 _LOG = logging.getLogger(__name__)
-_PINNED = "bundle.pinned"
 _UPDATE = "update"  # who stands in the audit log
 
 
@@ -129,7 +130,7 @@ class Bundles:
         name, the copy goes on reading, with its thresholds, until an administrator puts the new one in use.
         """
         known = self.get()
-        pinned = self._worklist.settings.get(_PINNED)
+        pinned = self._worklist.settings.get(PINNED_BUNDLE)
         if isinstance(pinned, dict) and pinned["name"] == known.name and pinned["sha256"] != known.sha256:
             copy = self._folder / f"{pinned['sha256']}.onnx"
             if known.shipped and copy.is_file():
@@ -145,11 +146,12 @@ class Bundles:
     def _pin(self, known: Known) -> None:
         """Note which bundle reads, and keep a copy of a shipped one."""
         pinned = {"name": known.name, "version": known.meta.version, "sha256": known.sha256}
-        if self._worklist.settings.get(_PINNED) == pinned:
+        pinned["preset"] = operating_point(known.meta).preset
+        if self._worklist.settings.get(PINNED_BUNDLE) == pinned:
             return
         if known.shipped:
             write_atomically(self._folder / f"{known.sha256}.onnx", known.path.read_bytes())
-        self._worklist.settings.set(_PINNED, pinned, by=_UPDATE)
+        self._worklist.settings.set(PINNED_BUNDLE, pinned, by=_UPDATE)
 
     def add(self, data: bytes, *, by: str, check: Callable[[Path], object]) -> Known:
         """Import a bundle: kept only if it can read.

@@ -13,12 +13,12 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from pneumoscope.errors import NotFound
-from pneumoscope.model.decide import summarize_operating_point
+from pneumoscope.model.decide import decide_again, summarize_operating_point
 from pneumoscope.model.population import bundle_population
 from pneumoscope.quality.checks import MIRRORED_WARNING
 from pneumoscope.quality.metadata import age_in_years
 from pneumoscope.reports.formats import FORMATS
-from pneumoscope.reports.json import from_dict
+from pneumoscope.reports.json import from_dict, to_dict
 from pneumoscope.reports.summary import ReportContext, capitalize_first, summarize
 from pneumoscope.server.api.studies import delete_studies, read_again
 from pneumoscope.server.auth.audit import record_view
@@ -232,14 +232,26 @@ def show(
 
 
 @router.get("/readings/{reading}/card")
-def one_card(request: Request, study: str, reading: str, here: Here, who: Reader) -> HTMLResponse:
-    """One reading's card, without a page around it: the Read page shows it."""
+def one_card(request: Request, study: str, reading: str, here: Here, who: Reader, *, preset: str = "") -> HTMLResponse:
+    """One reading's card, without a page around it: the Read page shows it.
+
+    At another operating point it is decided from the probabilities that are kept: looking writes nothing.
+    """
     row = here.worklist.studies.reading(reading)
     if row.study != study:
         raise NotFound("the study has no such reading")
     facts = here.worklist.studies.film(row.film).facts
-    drawn = card(row, _metas(here.bundles).get(row.bundle_sha256), facts)
-    return page(request, who, "reading_card", card=drawn, more=True, say=words)
+    meta = _metas(here.bundles).get(row.bundle_sha256)
+    if not preset or preset == row.preset:
+        return page(request, who, "reading_card", card=card(row, meta, facts), more=True, say=words)
+    if meta is None:
+        raise NotFound(
+            "the bundle of this reading is not installed", remedy="Look at it with the setting that it was read with"
+        )
+    document = to_dict(decide_again(from_dict(row.document), meta, preset))
+    looked = card(replace(row, document=document, preset=preset), meta, facts)
+    kept = "" if row.preset is None else row.preset
+    return page(request, who, "reading_card", card=looked, more=True, say=words, kept=kept, document=document)
 
 
 @router.post("/verdict")

@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from pneumoscope.errors import UsageError
 from pneumoscope.quality.measures import INPUT_STATISTICS
+from pneumoscope.server.store.bundles import PINNED_BUNDLE, setting_of
 from pneumoscope.server.store.paging import new_id
 from pneumoscope.server.store.tables import counter, film, reading, reading_body, study, study_word
 from pneumoscope.server.store.text import clean, words_of
@@ -34,6 +35,7 @@ __all__ = [
     "refresh_search_words",
     "refresh_summary",
     "same_inference",
+    "standing_rows",
     "summarize",
     "summary_values",
 ]
@@ -101,28 +103,42 @@ def next_change(connection: Connection) -> int:
 
 
 def refresh_summary(connection: Connection, ident: str) -> None:
-    """Write a study's summary anew, from the newest reading of each of its films."""
-    newest = (
-        select(reading.c.film, func.max(reading.c.ordinal).label("ordinal"))
-        .where(reading.c.study == ident)
-        .group_by(reading.c.film)
-        .subquery()
-    )
+    """Write a study's summary anew, from the reading that stands for each of its films (``standing_rows``)."""
     rows = connection.execute(
         select(reading, film.c.position)
-        .join(newest, (newest.c.film == reading.c.film) & (newest.c.ordinal == reading.c.ordinal))
         .join(film, film.c.sha256 == reading.c.film)
-        .order_by(film.c.position)
+        .where(reading.c.study == ident)
+        .order_by(film.c.position, reading.c.ordinal)
     ).all()
-    values = summary_values(rows) | {"changed": next_change(connection)}
+    pinned = setting_of(connection, PINNED_BUNDLE)
+    way = (str(pinned["sha256"]), str(pinned.get("preset", ""))) if isinstance(pinned, dict) else None
+    values = summary_values(standing_rows(rows, way)) | {"changed": next_change(connection)}
     connection.execute(update(study).where(study.c.id == ident).values(values))
+
+
+def standing_rows(rows: Sequence[Row[Any]], way: tuple[str, str] | None) -> list[Row[Any]]:
+    """One reading of each film: the newest by the bundle and preset in use, else the newest of all.
+
+    So looking with another bundle or preset leaves the worklist as it is.
+
+    Args:
+        rows: All readings of a study, by film and from old to new.
+        way: sha256 of the bundle, and the preset; None if no bundle is in use.
+    """
+    newest: dict[str, Row[Any]] = {}
+    standing: dict[str, Row[Any]] = {}
+    for row in rows:
+        newest[row.film] = row
+        if (row.bundle_sha256, row.preset or "") == way:
+            standing[row.film] = row
+    return [standing.get(each, row) for each, row in newest.items()]
 
 
 def summary_values(rows: Sequence[Row[Any]]) -> dict[str, Any]:
     """The summary's columns of a study.
 
     Args:
-        rows: The newest reading of each film, with the film's position.
+        rows: The reading that stands for each film, with the film's position.
     """
     # The first of those with the highest probability; a refused film has none and comes after all that were read.
     lead = max(rows, key=lambda row: (_urgency(row), -row.position))

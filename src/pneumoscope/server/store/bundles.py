@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
     from pneumoscope.server.store.database import Database
 
-__all__ = ["Bundles", "StoredSettings", "put_setting", "setting_of"]
+__all__ = ["PINNED_BUNDLE", "Bundles", "StoredSettings", "put_setting", "setting_of"]
+
+
+PINNED_BUNDLE = "bundle.pinned"
+"""Key of the setting that tells which bundle reads: its name, version, sha256 and preset."""
 
 
 def setting_of(connection: Connection, key: str, default: Any = None) -> Any:

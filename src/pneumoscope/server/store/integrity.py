@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import BigInteger, Text, func, select, text, type_coerce
+from sqlalchemy import BigInteger, Text, select, text, type_coerce
 
 from pneumoscope.errors import UsageError
-from pneumoscope.server.store.adding import summary_values
+from pneumoscope.server.store.adding import standing_rows, summary_values
 from pneumoscope.server.store.audit_log import AuditLog, append_entry
 from pneumoscope.server.store.database import migrate, revision_of, revisions
 from pneumoscope.server.store.records import to_verdict
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Connection, Select, Table
+    from sqlalchemy import ColumnElement, Connection, Row, Select, Table
 
     from pneumoscope.server.store.database import Database
     from pneumoscope.server.store.records import AuditCheck
@@ -227,14 +227,18 @@ def _compare(connection: Connection, kind: Literal["reading", "verdict"], logged
     return count
 
 
+def _possible_summaries(rows: list[Row[Any]]) -> list[dict[str, Any]]:
+    """What the readings of a study may make of it: which bundle and preset were in use is not on record."""
+    ways = {(row.bundle_sha256, row.preset or "") for row in rows}
+    return [summary_values(standing_rows(rows, way)) for way in (None, *ways)]
+
+
 def _wrong_summaries(connection: Connection) -> Iterator[str]:
     """Studies whose line in the worklist is not what their readings and their newest verdict make of it."""
-    newest = select(reading.c.film, func.max(reading.c.ordinal).label("ordinal")).group_by(reading.c.film).subquery()
     lines = (
         select(reading, film.c.position)
-        .join(newest, (newest.c.film == reading.c.film) & (newest.c.ordinal == reading.c.ordinal))
         .join(film, film.c.sha256 == reading.c.film)
-        .order_by(reading.c.study, film.c.position)
+        .order_by(reading.c.study, film.c.position, reading.c.ordinal)
     )
     verdicts = connection.execute(select(verdict).order_by(verdict.c.study, verdict.c.ordinal.desc()))
     holding = {
@@ -242,13 +246,13 @@ def _wrong_summaries(connection: Connection) -> Iterator[str]:
         for ident, rows in groupby(verdicts, lambda row: row.study)
     }
     summaries = {
-        ident: summary_values(list(rows))
+        ident: _possible_summaries(list(rows))
         for ident, rows in groupby(connection.execute(lines, execution_options=_STREAM), lambda row: row.study)
     }
     for row in connection.execute(select(study), execution_options=_STREAM):
         values = row._mapping  # noqa: SLF001 - the public way to a column by name
         expected = summaries.get(row.id)
-        if expected is None or any(values[name] != value for name, value in expected.items()):
+        if expected is None or not any(all(values[name] == value for name, value in one.items()) for one in expected):
             yield f"the summary of study {row.id} is not that of its readings"
         holds = holding.get(row.id)
         if (row.verdict, row.corrected_to) != (("", None) if holds is None else (holds.kind, holds.corrected_to)):

@@ -6,7 +6,7 @@ import { el, icon } from "./dom.js";
 import { listenForFilms, sorted } from "./drop.js";
 import { bind } from "./keys.js";
 import { draw, makeCard, totals } from "./queue.js";
-import { fetchCard, findingOf, forcedBy, kindOf, resultSkeleton, spoken } from "./result.js";
+import { fetchCard, findingOf, kindOf, resultSkeleton, spoken } from "./result.js";
 import { Stage } from "./stage.js";
 import { announce, toast } from "./toast.js";
 import { send } from "./upload.js";
@@ -267,10 +267,26 @@ function actions(item, { study, reading }) {
   return made;
 }
 
-/** Read a film at the setting that is chosen now; one that was forced stays forced, and a refused one refused. */
-function atSetting(item) {
-  const { reading } = item.answer;
-  if (reading.status === "read") again(item, forcedBy(reading) ? { force: true } : {});
+/** Look at a film with the setting that is chosen now: the server decides from the kept probabilities, and writes nothing. */
+async function atSetting(item) {
+  const { answer } = item;
+  if (answer.reading.status !== "read") return;
+  const asked = (item.asked = (item.asked ?? 0) + 1);
+  const at = preset();
+  panel.setAttribute("aria-busy", "true");
+  try {
+    const card = await fetchCard(answer, at);
+    if (item.asked !== asked) return; // something else was asked for meanwhile
+    const kept = answer.kept ?? answer.reading;
+    const reading = card.dataset.reading ? JSON.parse(card.dataset.reading) : kept;
+    const looked = complete({ ...answer, kept, reading, card: null, coming: false });
+    looked.card = dressed(card, item, looked);
+    done(item, looked, item.milliseconds);
+  } catch (problem) {
+    if (item.asked !== asked) return;
+    panel.setAttribute("aria-busy", "false");
+    toast(problem.sentence ?? String(problem.message), { action: { label: "Try again", run: () => atSetting(item) } });
+  }
 }
 
 /** Read a film again that the server has: at another setting, or in spite of the gate. */

@@ -36,8 +36,9 @@ export function spoken(reading, label) {
 }
 
 /** The card as the server draws it, on every page: its words are those of the reports. */
-export async function fetchCard({ study, reading_id: reading }) {
-  return (await fetched(`/studies/${encodeURIComponent(study)}/readings/${encodeURIComponent(reading)}/card`)).firstElementChild;
+export async function fetchCard({ study, reading_id: reading }, preset = "") {
+  const at = preset ? `?preset=${encodeURIComponent(preset)}` : "";
+  return (await fetched(`/studies/${encodeURIComponent(study)}/readings/${encodeURIComponent(reading)}/card${at}`)).firstElementChild;
 }
 
 /** What stands in the card's place while a film is read; of about its size, so that nothing jumps. */

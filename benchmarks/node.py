@@ -71,7 +71,7 @@ for _ in sys.stdin:
         print(child, flush=True)
         continue
     web = WebConfig(data=Path(data), model=model, workers=1, reserve_mb=0)
-    node = load_config(None, port=int(port), send_to=[send_to], stable_seconds=0)
+    node = load_config(None, port=int(port), send_to=[send_to], results=["sr"], stable_seconds=0)
     run_node(web, node, lambda _: print("open", flush=True))
     os._exit(0)
 """
@@ -166,9 +166,10 @@ class Orthanc:
     def studies(self) -> Counter[str]:
         """How many objects each study has, by its UID."""
         found: Counter[str] = Counter()
+        # Asked while objects come: a series may be newer than the list of series, and is counted the next time.
         series = {each["ID"]: len(each["Instances"]) for each in self.get("/series?expand")}
         for study in self.get("/studies?expand"):
-            found[study["MainDicomTags"]["StudyInstanceUID"]] = sum(series[each] for each in study["Series"])
+            found[study["MainDicomTags"]["StudyInstanceUID"]] = sum(series.get(each, 0) for each in study["Series"])
         return found
 
 
@@ -185,7 +186,7 @@ class Node:
     def __init__(self, folder: Path, model: str, send_to: str, stable: float) -> None:
         self.port = free_port()
         line = [sys.executable, "-m", "pneumoscope", "node", "--data", str(folder), "--port", str(self.port)]
-        line += ["--model", model, "--send-to", send_to, "--stable-seconds", str(stable)]
+        line += ["--model", model, "--send-to", send_to, "--stable-seconds", str(stable), "--results", "sr"]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(
             line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment

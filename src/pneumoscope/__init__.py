@@ -56,7 +56,7 @@ __all__ = [
     "train",
 ]
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 
 _API = "pneumoscope.api"
 _HOMES = {

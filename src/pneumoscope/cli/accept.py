@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = ["accept", "conformance"]
 
-_TOLERANCE = 0.002  # of a probability: what other processors may differ by
+_TOLERANCE = 0.02  # of a probability: what other processors may differ by where a value lies between two integers
 _KNOWN_VALUES = {
-    "39218ad11f94d83860bdd67ea53b823845649494af26c2d9391c8ec14ffeca8f": (0.573135, 0.869840, 0.979986),
-    "5863b380c0303e4fe44d1eaf615401c0fecde1f338a70bd1b966a452f56e8348": (0.721818, 0.897549, 0.918370),
+    "47a705886d86af9900b1317d9c5e48e660f93f67403ea2fc9dbd14782a07565d": (0.520841, 0.760806, 0.989929),
+    "dcfe4f9abbdcfd805202b1bc039cfc94983252a2f6cbe001ca1ca8bfe03d0dc8": (0.698788, 0.918976, 0.996385),
+    "7d4ffaa4fe4ed56f67f473dcc408d29cb26fbf4c8e04e3260ac2ecccfb1b4bc3": (0.721818, 0.897549, 0.918370),
 }
-"""By the bundle's sha256, the probability of each drawing: standard 0.4.0 and guangzhou 0.4.0."""
+"""By the bundle's sha256, the probability of each drawing: standard 0.5.0, best 0.5.0 and guangzhou 0.4.0."""
 
 
 def accept(

@@ -67,3 +67,8 @@ def test_a_variable_of_the_table_sets_its_field(tmp_path: Path) -> None:
     config = WebConfig.from_environment({f"PNEUMOSCOPE_WEB_{name.upper()}": given.get(name, "1") for name in rows()})
     for field in fields(WebConfig):
         assert str(getattr(config, field.name)) in {given.get(field.name, "1"), "True"}, field.name
+
+
+def test_a_misspelt_variable_is_found() -> None:
+    given = {"PNEUMOSCOPE_WEB_PORTS": "1", "PNEUMOSCOPE_WEB_PORT": "2", "PNEUMOSCOPE_MODEL": "standard"}
+    assert WebConfig.unknown_variables(given) == ("PNEUMOSCOPE_WEB_PORTS",)

@@ -130,6 +130,13 @@ class WebConfig:
             values["data"] = default_data_folder(environment)
         return cls(**values)  # type: ignore[arg-type]  # each value was made of its field's kind just above
 
+    @classmethod
+    def unknown_variables(cls, environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
+        """Variables that begin as those of this server and name no setting: misspelt ones, most likely."""
+        environment = os.environ if environment is None else environment
+        known = {f"PNEUMOSCOPE_WEB_{field.name.upper()}" for field in fields(cls)}
+        return tuple(sorted(key for key in environment if key.startswith("PNEUMOSCOPE_WEB_") and key not in known))
+
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the server."""

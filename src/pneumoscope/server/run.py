@@ -100,6 +100,8 @@ def run(config: WebConfig, started: Callable[[Started], None], node: NodeConfig 
         started(Started(address, local_address(app, address), first_run_code(app)))
 
     configure_logging(config.log_format)
+    for unknown in type(config).unknown_variables():
+        logging.getLogger(__name__).warning("the variable %s names no setting and is ignored", unknown)
     os.umask(0o077)  # films, thumbnails and bundles are nobody else's business
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # what fails at the start is told as one line, below
     server = _Server(

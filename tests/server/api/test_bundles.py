@@ -106,3 +106,13 @@ def test_another_bundle_of_the_same_name_is_not_taken(
 def test_put_in_use_what_is_not_there(asked: TestClient) -> None:
     assert asked.put("/api/v1/bundles/in-use", json={"name": "nix"}).status_code == 400
     assert asked.put("/api/v1/bundles/in-use", json={}).status_code == 422
+
+
+def test_the_name_of_an_imported_bundle_is_bounded(
+    asked: TestClient, tiny_graph: bytes, tiny_meta: BundleMeta, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.onnx"
+    write_bundle(other, tiny_graph, replace(tiny_meta, name="n" * 5000, version="2"))
+    added = asked.post("/api/v1/bundles", content=other.read_bytes())
+    assert added.status_code == 201
+    assert len(added.json()["name"]) <= 64

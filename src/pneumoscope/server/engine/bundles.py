@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Bundles", "Known"]
 
 _LOG = logging.getLogger(__name__)
+_NAME = 64  # characters of a bundle's name
 _UPDATE = "update"  # who stands in the audit log
 
 
@@ -183,6 +184,7 @@ class Bundles:
     def _name(self, meta: BundleMeta, sha256: str) -> str:
         """The bundle's own name; with its version where a shipped bundle has that name."""
         plain = "".join(each if each.isalnum() or each in "-_." else "-" for each in meta.name).strip("-.") or "bundle"
+        plain = plain[:_NAME]
         taken = plain in shipped_bundles() and self.get(plain).sha256 != sha256
         return f"{plain}-{meta.version}" if taken else plain
 

@@ -101,8 +101,8 @@ def _results(reading: Reading, given: ReportContext, said: Summary) -> Iterator[
     yield "ST", _coded(CODES["operating point"]), escape(found.preset), "", "", "P"
     if reading.pattern is not None:
         call = reading.pattern.call
-        value = CODES["no pattern"] if call is None else CODES[call] if call == INDETERMINATE else class_code(call)
-        yield "CWE", _coded(CODES["pattern"]), _coded(value), "", "", "P"
+        pattern = CODES["no pattern"] if call is None else CODES[call] if call == INDETERMINATE else class_code(call)
+        yield "CWE", _coded(CODES["pattern"]), _coded(pattern), "", "", "P"
     if reading.model is not None:
         model = reading.model
         told = escape(f"{model.name} {model.version} {model.sha256}")

@@ -49,7 +49,7 @@ def results_of(
         header = dcmread(BytesIO(source), stop_before_pixels=True)
     given = make_report_context(
         meta,
-        row.preset,
+        row.preset or "",
         reading,
         _upright(source, reading, film, context.config.max_pixels),
         header=header,

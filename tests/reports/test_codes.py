@@ -14,8 +14,8 @@ from pneumoscope.types.evidence import ZONES
 IN_PYDICOM = {"DCM": "DCM", "SCT": "SCT", "LN": "LN"}
 OUTSIDE_DICOM = {"233604007", "2667000", "36554-4"}
 """What PS3.16 does not list: SNOMED CT's pneumonia and absent, LOINC's chest film."""
-OTHER_WORDS = {"39607008": "Lung structure", "18748-4": "Diagnostic imaging study"}
-"""Where DICOM's word ("Lung", "Diagnostic Imaging Report") is another than the system's own."""
+OTHER_WORDS = {"39607008": "Lung structure", "123037004": "Anatomical Structure", "18748-4": "Diagnostic imaging study"}
+"""Where DICOM's word ("Lung", "Body structure", "Diagnostic Imaging Report") is another than the system's own."""
 
 
 def words_of_dicom(code: Code) -> set[str]:

@@ -105,8 +105,8 @@ CODES: dict[str, Code] = {
     "threshold": Code("threshold", CodingSystem.OURS, "Threshold of the call", _OURS),
     "lower threshold": Code("lower-threshold", CodingSystem.OURS, "Threshold below which the finding is absent", _OURS),
     "operating point": Code("operating-point", CodingSystem.OURS, "Operating point of the call", _OURS),
-    "expected sensitivity": Code("expected-sensitivity", CodingSystem.OURS, "Expected sensitivity of the call", _OURS),
-    "expected specificity": Code("expected-specificity", CodingSystem.OURS, "Expected specificity of the call", _OURS),
+    "expected sensitivity": Code("expected-sens", CodingSystem.OURS, "Expected sensitivity of the call", _OURS),
+    "expected specificity": Code("expected-spec", CodingSystem.OURS, "Expected specificity of the call", _OURS),
     "region of the evidence": Code("evidence-region", CodingSystem.OURS, "Evidence above a level", _OURS),
     "peak of the evidence": Code("evidence-peak", CodingSystem.OURS, "Largest evidence in the region, log-odds", _OURS),
     "level of the region": Code(

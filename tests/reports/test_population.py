@@ -70,3 +70,20 @@ def test_the_page_and_the_sheet_tell_the_population(read_reading: Reading, told:
     for text in (page, sheet):
         assert "Guangzhou (600 patients, ages 1 to 5)" in text.replace("\n", " ")
         assert "age unknown" in text
+
+
+def test_rates_of_known_hospitals_are_not_those_of_a_new_one() -> None:
+    rates = NewSiteRates("balanced", 2, (0.94, 0.87, 0.98), (0.92, 0.82, 1.0), known_sites=True)
+    told = population_sentences(Population((SitePopulation("east", 10, 9, (1, 5)),), rates), new_site_of="balanced")
+    assert "not known" in told[-1]
+    assert "94 % (87 to 98 %)" in told[-1]
+
+
+@pytest.mark.parametrize(
+    ("age", "covered"), [(0, False), (1, True), (6, True), (7, True), (70, True), (80, False), (None, None)]
+)
+def test_a_year_between_the_ages_of_two_sites_is_no_gap(age: float | None, covered: bool | None) -> None:
+    sites = (SitePopulation("east", 10, 9, (1, 5)), SitePopulation("west", 10, 9, (7, 79)))
+    assert Population(sites).covers(age) is covered
+    apart = (sites[0], SitePopulation("west", 10, 9, (60, 79)))
+    assert Population(apart).covers(30) is False

@@ -24,7 +24,13 @@ def bundle_population(meta: BundleMeta, preset: str) -> Population:
         sites=tuple(SitePopulation(site.name, site.films, site.patients, site.ages) for site in meta.learned_from),
         new_site=None
         if rates is None
-        else NewSiteRates(preset, len(rates.sites), _predicted(rates.sensitivity), _predicted(rates.specificity)),
+        else NewSiteRates(
+            preset,
+            len(rates.sites),
+            _predicted(rates.sensitivity),
+            _predicted(rates.specificity),
+            rates.basis == "blocks",
+        ),
     )
 
 

@@ -281,6 +281,12 @@ def _new_site_sentence(population: Population, preset: str) -> str:
     rates = population.new_site
     if rates is None or rates.preset != preset:
         return "At a hospital that it has not learned from, how often it is right is not known."
+    if rates.known_sites:
+        return (
+            "At a hospital that it has not learned from, how often it is right is not known. On other films of the "
+            f"{rates.sites} hospitals that it learned from: sensitivity {_rate_from_to(rates.sensitivity)}, "
+            f"specificity {_rate_from_to(rates.specificity)}."
+        )
     return (
         f"At a hospital that it has not learned from ({rates.sites} were left out in turn): sensitivity "
         f"{_expected_rate(rates.sensitivity)}, specificity {_expected_rate(rates.specificity)}."
@@ -289,6 +295,11 @@ def _new_site_sentence(population: Population, preset: str) -> str:
 
 def _ages(ages: tuple[float, float] | None) -> str:
     return "ages not known" if ages is None else f"ages {ages[0]:g} to {ages[1]:g}"
+
+
+def _rate_from_to(rate: tuple[float, float, float]) -> str:
+    value, low, high = (100 * each for each in rate)
+    return f"{value:.0f} % ({low:.0f} to {high:.0f} %)"
 
 
 def _expected_rate(rate: tuple[float, float, float]) -> str:

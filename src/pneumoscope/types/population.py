@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 __all__ = ["NewSiteRates", "Population", "SitePopulation"]
 
+_BRIDGED = 2.0  # years between the ages of two sites
+
 
 @dataclass(frozen=True, slots=True)
 class SitePopulation:
@@ -33,12 +35,15 @@ class NewSiteRates:
         sites: Number of sites that were left out in turn.
         sensitivity: Mean over the sites, and the 95 % interval of a further site's rate.
         specificity: Likewise.
+        known_sites: It learned from other films of these sites, and only a block of each was left out; what a new site
+            is to expect is then not known.
     """
 
     preset: str
     sites: int
     sensitivity: tuple[float, float, float]
     specificity: tuple[float, float, float]
+    known_sites: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +64,13 @@ class Population:
         Args:
             age: In years.
         """
-        known = [site.ages for site in self.sites if site.ages is not None]
+        known = sorted(site.ages for site in self.sites if site.ages is not None)
         if age is None or not known:
             return None
-        if any(low <= int(age) <= high for low, high in known):
-            return True
+        end = known[0][0]
+        for low, high in known:
+            # The ages are of most patients, not of all: a year or two between two sites' is no gap.
+            if min(low, end) <= int(age) <= high and (low <= int(age) or low - end <= _BRIDGED):
+                return True
+            end = max(end, high)
         return False if len(known) == len(self.sites) else None

@@ -41,6 +41,7 @@ VERBS = {
     "compare": "pneumoscope.cli.evaluate:compare",
     "dataset": "pneumoscope.cli.dataset:dataset",
     "queue": "pneumoscope.cli.dataset:queue",
+    "retrain": "pneumoscope.cli.retrain:retrain",
     "panel": "pneumoscope.cli.panel:panel",
     "reader-study": "pneumoscope.cli.reader_study:reader_study",
     "bundles": "pneumoscope.cli.bundles:bundles",

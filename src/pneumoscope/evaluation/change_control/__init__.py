@@ -1,0 +1,1 @@
+"""Retraining under change control: a candidate, the rules written down before, the verdict, the plan."""

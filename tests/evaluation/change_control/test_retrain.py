@@ -24,7 +24,7 @@ preset = "balanced"
 auc = {loss}
 recall = {loss}
 specificity = {loss}
-by = "estimate"
+by = "{by}"
 [subgroups]
 auc = 1
 recall = 1
@@ -68,8 +68,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     at = tmp_path_factory.mktemp("retrain")
     for name, count, seed in (("first", 60, 1), ("grown", 60, 2), ("locked", 40, 3), ("verdicts", 12, 4)):
         write_phantoms(at / name, count=count, seed=seed, size=64)
-    (at / "loose.toml").write_text(RULES.format(loss=1))
-    (at / "strict.toml").write_text(RULES.format(loss=0))
+    (at / "loose.toml").write_text(RULES.format(loss=1, by="estimate"))
+    (at / "strict.toml").write_text(RULES.format(loss=0, by="interval"))
     config = TrainConfig.load(None, CHANGES)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PNEUMOSCOPE_CACHE", str(at / "cache"))
@@ -138,7 +138,7 @@ def test_verdicts_that_the_candidate_learned_from_are_left_out(place: Place) -> 
 
 @pytest.mark.slow
 def test_a_worse_candidate_is_rejected(place: Place) -> None:
-    """Its films have each other's labels."""
+    """It learned from films with each other's labels; at no loss by interval it would have to be better for sure."""
     at = place.folder / "wrong"
     for name in ("first", "grown"):
         shutil.copytree(place.folder / name, at / name)

@@ -119,9 +119,9 @@ def _protocol(decision: Decision) -> Section:
                 f"Rules: sha256 {protocol.rules}, written down {protocol.written}, before the candidate read a locked "
                 "film; a change after that is refused.",
                 f"Recall, specificity and accuracy at each bundle's own frozen threshold ({rules.preset}).",
-                "AUC by DeLong's paired test, rates by McNemar's, both by patient. A rule by interval asks that the "
-                "lower end of the 95 % interval of the difference is above the largest loss; one by estimate, that the "
-                "difference itself is.",
+                "AUC by DeLong's paired test, rates by McNemar's, both by patient. A rule by interval asks that even "
+                "the lower end of the 95 % interval of the difference is no larger a loss than allowed; one by estimate, "
+                "that the difference itself is none.",
                 "p-values are not corrected for their number: the rules decide, not they.",
             ),
         ),

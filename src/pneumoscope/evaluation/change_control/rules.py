@@ -28,8 +28,8 @@ class LossLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         recall: Of the recall, each bundle at its own frozen threshold.
         specificity: Of the specificity, likewise.
         refused: By which the share of films that are refused may grow.
-        by: "interval": the 95 % interval of the difference must end above the loss (non-inferiority); "estimate": the
-            difference itself must.
+        by: "interval": even the lower end of the 95 % interval of the difference must be no larger a loss than that
+            (non-inferiority); "estimate": the difference itself must not.
     """
 
     auc: float

@@ -83,7 +83,7 @@ def _modifications(decision: Decision) -> Section:
     ]
     if changes:
         blocks.append(Table("recipe", "Keys of the recipe that differ", ("Key", "In use", "Candidate"), changes))
-    return Section("modifications", "1. Description of modifications", tuple(blocks))
+    return Section("modifications", "Description of modifications", tuple(blocks))
 
 
 def _protocol(decision: Decision) -> Section:
@@ -120,8 +120,8 @@ def _protocol(decision: Decision) -> Section:
                 "film; a change after that is refused.",
                 f"Recall, specificity and accuracy at each bundle's own frozen threshold ({rules.preset}).",
                 "AUC by DeLong's paired test, rates by McNemar's, both by patient. A rule by interval asks that even "
-                "the lower end of the 95 % interval of the difference is no larger a loss than allowed; one by estimate, "
-                "that the difference itself is none.",
+                "the lower end of the 95 % interval of the difference is no larger a loss than allowed; one by "
+                "estimate, that the difference itself is none.",
                 "p-values are not corrected for their number: the rules decide, not they.",
             ),
         ),
@@ -134,7 +134,7 @@ def _protocol(decision: Decision) -> Section:
             ),
         ),
     ]
-    return Section("protocol", "2. Modification protocol", tuple(blocks))
+    return Section("protocol", "Modification protocol", tuple(blocks))
 
 
 def _impact(decision: Decision) -> Section:
@@ -148,7 +148,7 @@ def _impact(decision: Decision) -> Section:
         names = tuple(f"{one.rule} on {one.where}: {one.note}" for one in unjudged)
         blocks.append(Notes("Not judged: too few films", names))
     blocks.append(Notes("Benefits and risks", _benefits_and_risks(decision)))
-    return Section("impact", "3. Impact assessment", tuple(blocks))
+    return Section("impact", "Impact assessment", tuple(blocks))
 
 
 def _benefits_and_risks(decision: Decision) -> tuple[str, ...]:

@@ -180,12 +180,14 @@ def test_a_backup_of_the_future_is_left_alone(sqlite_worklist: Worklist, tmp_pat
 def test_a_backup_of_an_older_release_is_restored(
     sqlite_worklist: Worklist, tmp_path: Path, new_film: MakeFilm
 ) -> None:
-    """One whose tables lack the last step."""
+    """One whose tables lack the steps after the second."""
     study = sqlite_worklist.studies.add([new_film("a")], label="a", source="api", by="bob")
     back_up(sqlite_worklist.database, sqlite_worklist.blobs, tmp_path / "data", tmp_path / "backup")
     path = tmp_path / "backup" / "worklist.sqlite"
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("DROP TABLE login_failure")
+        later = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'reader_study%'"
+        for name in ["login_failure", *(row[0] for row in connection.execute(later).fetchall())]:
+            connection.execute(f"DROP TABLE {name}")
         connection.execute("UPDATE worklist_version SET version_num = '0002'")
     manifest = tmp_path / "backup" / "backup.json"
     said = json.loads(manifest.read_text()) | {"revision": "0002"}

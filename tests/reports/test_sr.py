@@ -171,7 +171,7 @@ def test_the_same_reading_gives_the_same_bytes(read_reading: Reading, given: Rep
 def test_highdicom_reads_it_as_its_own(read_reading: Reading, given: ReportContext, dicom_film: bytes) -> None:
     report = Comprehensive3DSR.from_dataset(read_back(read_reading, replace(given, source=dicom_film)))
 
-    made = report.content.get_image_measurement_groups()
+    made = report.content.get_image_measurement_groups()  # type: ignore[attr-defined]  # its stub forgets the subclass
     assert [group.tracking_identifier for group in made][:2] == ["pneumonia", "probabilities of the classes"]
     assert made[0].get_measurements()[0].value == pytest.approx(0.966667)
     assert made[0].finding_type.meaning == "Pneumonia"
@@ -193,7 +193,7 @@ def test_a_stranger_sees_whether_the_finding_is_present(
     assert read_reading.finding is not None
     reading = replace(read_reading, finding=replace(read_reading.finding, call=call), forced=forced)
 
-    made = Comprehensive3DSR.from_dataset(read_back(reading, given)).content.get_image_measurement_groups()
+    made = Comprehensive3DSR.from_dataset(read_back(reading, given)).content.get_image_measurement_groups()  # type: ignore[attr-defined]  # its stub forgets the subclass
 
     types = [group.finding_type.meaning for group in made if group.finding_type is not None]
     assert types == ([] if finding is None else [finding])

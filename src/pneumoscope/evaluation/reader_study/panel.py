@@ -153,7 +153,7 @@ def make_panel(
         )
     calls = readings.calls[readings.arms.index(chosen)]
     table = np.where(np.isnan(calls), -1, calls).astype(np.int64)
-    read = (table >= 0).any(axis=0)
+    read: NDArray[np.bool_] = np.asarray((table >= 0).any(axis=0))
     if not read.any():
         raise DatasetError(
             f"there are no calls in the arm {chosen}",

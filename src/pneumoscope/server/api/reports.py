@@ -80,7 +80,7 @@ def _given(here: Context, row: ReadingRow) -> ReportContext:
     data = here.worklist.studies.kept(row.film)
     return make_report_context(
         meta,
-        row.preset,
+        row.preset or "",
         from_dict(row.document),
         _film(here, data, row),
         source=data or None,

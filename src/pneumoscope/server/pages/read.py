@@ -87,7 +87,9 @@ def viewer(
         forced=read.forced,
         warnings=read.warnings,
         sides=sides_of(read, facts),
-        population=() if meta is None else population_sentences(bundle_population(meta, row.preset), facts, rated),
+        population=()
+        if meta is None
+        else population_sentences(bundle_population(meta, row.preset or ""), facts, rated),
         share=percent(found.probability) if found else "",
         bundle=row.bundle,
         flat=renderer == "2d",

@@ -107,7 +107,7 @@ def card(row: ReadingRow, meta: BundleMeta | None, facts: Mapping[str, str] | No
     reading = from_dict(row.document)
     found, refusal = reading.finding, reading.refusal
     about = (_film(reading), row.bundle, seconds(row.seconds), f"asked by {row.by}")
-    population = None if meta is None else bundle_population(meta, row.preset)
+    population = None if meta is None else bundle_population(meta, row.preset or "")
     told = ReportContext(
         meaning=_meaning(meta, reading), created=row.created, population=population, facts=dict(facts or {})
     )

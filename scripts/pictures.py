@@ -76,6 +76,7 @@ def main() -> None:
             is_mobile=True,
             base_url=address,
         )
+        phone.goto(entrance)  # a context of its own, with no cookie yet
         _read(phone, films[:1])
         _keep(phone, out / "read-phone.png")
         browser.close()

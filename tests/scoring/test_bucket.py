@@ -90,6 +90,7 @@ def test_films_in_a_bucket_read_as_those_in_a_folder(where: str, bucket: Busy, f
     assert [each.cells[1:] for each in outcomes if each.cells] == [each.cells[1:] for each in plain if each.cells]
 
 
+@pytest.mark.slow
 def test_a_bucket_that_stays_busy_fails_its_films_and_the_next_run_reads_them(
     bucket: Busy, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

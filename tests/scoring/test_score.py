@@ -118,6 +118,7 @@ def test_kills_at_any_moment_lose_nothing_and_double_nothing(
     assert " 0 there before" not in ran.stdout
 
 
+@pytest.mark.slow
 def test_workers_that_are_killed_cost_no_film(
     tmp_path: Path, table: Table, tiny_bundle: Path, make_film: Callable[..., Path]
 ) -> None:
@@ -140,6 +141,7 @@ def test_workers_that_are_killed_cost_no_film(
     assert sorted(paths) == sorted(str(path) for path in films.iterdir())
 
 
+@pytest.mark.slow
 def test_a_film_that_takes_its_worker_with_it_is_failed_and_the_others_are_read(
     films: Path, tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +178,7 @@ def test_a_film_that_takes_its_worker_with_it_is_failed_and_the_others_are_read(
     assert lost[0].name.endswith("07.png")
 
 
+@pytest.mark.slow
 def test_a_table_of_another_bundle_is_refused(
     score: Score, films: Path, tmp_path: Path, tiny_graph: bytes, tiny_meta: Any, tiny_bundle: Path
 ) -> None:
@@ -219,6 +222,7 @@ def test_a_part_that_went_missing_is_read_again(score: Score, films: Path, tmp_p
     assert len({row["path"] for row in table(out)}) == len(table(out)) == 12
 
 
+@pytest.mark.slow
 def test_what_failed_stands_in_a_file_of_its_own_until_it_is_read(
     score: Score, films: Path, tmp_path: Path, table: Table, make_film: Callable[..., Path]
 ) -> None:

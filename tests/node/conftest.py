@@ -49,7 +49,10 @@ def free_port() -> int:
 
 
 def program(name: str) -> str:
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    """The system's: pynetdicom installs programs with the names of dcmtk's into a virtual environment."""
+    own = Path(sys.executable).parent.resolve()
+    places = [place for place in os.get_exec_path() if Path(place).resolve() != own]
+    found = shutil.which(name, path=os.pathsep.join([*places, "/usr/sbin", "/usr/local/sbin"]))
     if found is None:
         pytest.skip(f"{name} is not installed (scripts/services)")
     return found

@@ -104,3 +104,18 @@ def test_two_sites_are_told_by_their_plain_mean_and_their_own_intervals() -> Non
     own = [rates.specificity for rates in expected.sites]
     assert expected.specificity.value == pytest.approx(sum(rate.value for rate in own) / 2)
     assert (expected.specificity.low, expected.specificity.high) == (min(r.low for r in own), max(r.high for r in own))
+
+
+def test_the_rates_of_blocks_are_counted_at_the_threshold_that_is_kept() -> None:
+    blocks = [replace(site(name, sick=90, well=70, shift=0.3, seed=seed), block=True) for seed, name in enumerate("ab")]
+    found = choose_across_sites(blocks, POSITIVE, CalibrationConfig())
+    for point in found.operating_points:
+        called = [
+            calibrated_probabilities(each.logits, found.correction)[:, 1:].sum(axis=1) >= point.threshold
+            for each in blocks
+        ]
+        truth = [each.allowed[:, 1:].any(axis=1) for each in blocks]
+        hits = sum(int((c & t).sum()) for c, t in zip(called, truth, strict=True))
+        passed = sum(int((~c & ~t).sum()) for c, t in zip(called, truth, strict=True))
+        assert (point.sensitivity.k, point.sensitivity.n) == (hits, 180)
+        assert (point.specificity.k, point.specificity.n) == (passed, 140)

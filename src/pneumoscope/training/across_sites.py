@@ -166,14 +166,14 @@ def choose_across_sites(
         rates = tuple(_rates(site, side, *elsewhere[site.name][preset]) for site in sites)
         pooled = summarize_sites(preset, rates, basis)
         expected.append(pooled)
-        point = operating_point_of(preset, threshold, threshold.sensitivity, threshold.specificity, films)
-        points.append(
-            replace(
-                point,
-                sensitivity=_stated(pooled.sensitivity, [rate.sensitivity for rate in rates]),
-                specificity=_stated(pooled.specificity, [rate.specificity for rate in rates]),
+        if basis == "sites":
+            counted = (
+                _stated(pooled.sensitivity, [rate.sensitivity for rate in rates]),
+                _stated(pooled.specificity, [rate.specificity for rate in rates]),
             )
-        )
+        else:  # counted at this threshold; what the other sites' thresholds do stands in ``expected``
+            counted = _counted(sites, side, correction, threshold.value)
+        points.append(operating_point_of(preset, threshold, *counted, films))
     stated = (config.missed, config.false_calls)
     return AcrossSites(
         correction=correction,
@@ -261,6 +261,17 @@ def _rates(site: LeftOutSite, side: NDArray[np.bool_], correction: Calibrator, t
         specificity=clustered_rate(~called[~truth], site.patients[~truth]),
         auc=BundleMetric(value=area.value, n=len(truth), low=area.low, high=area.high),
     )
+
+
+def _counted(
+    sites: Sequence[LeftOutSite], side: NDArray[np.bool_], correction: Calibrator, threshold: float
+) -> tuple[Proportion, Proportion]:
+    """Sensitivity and specificity of a threshold on all films that were left out, with intervals by patient."""
+    truth = np.concatenate([_truth(site, side) for site in sites])
+    score = np.concatenate([calibrated_probabilities(site.logits, correction)[:, side].sum(axis=1) for site in sites])
+    patients = np.concatenate([np.char.add(f"{site.name}/", site.patients) for site in sites])
+    called = score >= threshold
+    return clustered_rate(called[truth], patients[truth]), clustered_rate(~called[~truth], patients[~truth])
 
 
 def _stated(summary: SiteSummary, rates: Sequence[Proportion]) -> Proportion:

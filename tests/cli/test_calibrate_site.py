@@ -257,6 +257,7 @@ def test_the_gate_is_told_in_words_or_kept(run: Run, gated: Path, chests: Path, 
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_real_films_of_the_public_set(run: Run, real_data: Path, tmp_path: Path) -> None:
     """The shipped bundle on films for validation: the ranking holds, the gate's promise is kept on films for test."""
     from pneumoscope.data.scan import scan

@@ -57,6 +57,7 @@ def test_a_table_is_evaluated_and_seen_as_a_frame(table: PredictionTable, tmp_pa
     assert from_file.metric("recall", "balanced") == result.metric("recall", "balanced")
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_system_is_refused_until_told(table: PredictionTable, tmp_path: Path) -> None:
     out = tmp_path / "out"
     evaluate(table, out=out, draws=100)

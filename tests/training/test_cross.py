@@ -128,6 +128,7 @@ def test_the_bundle_decides_by_the_folds_and_keeps_its_graph(home: Path, tmp_pat
     np.testing.assert_allclose(meta.reference.score, quantiles_of(score), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_run_that_learns_its_folds_comes_out_the_same(home: Path, tmp_path: Path) -> None:
     manifest = Manifest.load(RunFolder(home / "whole").manifest)
     config = TrainConfig.load(None, [*_QUICK, "calibration.folds=2"])

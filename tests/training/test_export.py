@@ -32,6 +32,7 @@ def test_the_graph_tells_nothing_of_the_machine_that_made_it() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_weights_in_half_precision_give_the_same_and_take_half_the_bytes() -> None:
     network = build("efficientnet-lite0", classes=3, size=32, options={"pretrained": False}).eval()
     films = np.random.default_rng(0).integers(0, 256, (3, 32, 32), dtype=np.uint8)

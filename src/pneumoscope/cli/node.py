@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pneumoscope.cli.console import require_packages
+from pneumoscope.cli.options import DatabaseURL, FilmsPlace, LogFormat, Workers  # noqa: TC001 - typer reads the annotations
 from pneumoscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,18 +62,14 @@ def node(  # noqa: PLR0917 - typer makes them options
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Data folder, as of serve: the worklist is the same.")
     ] = None,
-    database: Annotated[
-        str | None, typer.Option(metavar="URL", help="postgresql://USER@HOST/NAME instead of SQLite in the folder.")
-    ] = None,
-    films: Annotated[
-        str | None, typer.Option(metavar="PLACE", help="Where films are kept: file:DIR or s3://BUCKET/PREFIX.")
-    ] = None,
+    database: DatabaseURL = None,
+    films: FilmsPlace = None,
     model: Annotated[str | None, typer.Option(help="The bundle in use until another is chosen.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Films read concurrently; one per CPU without it.")] = None,
+    workers: Workers = None,
     metrics_port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 where Prometheus may ask; none without it.")
     ] = None,
-    log_format: Annotated[str | None, typer.Option(metavar="FORMAT", help="Lines of the log: text or json.")] = None,
+    log_format: LogFormat = None,
 ) -> None:
     """Start the DICOM node: take films from modalities and the PACS, read them, and send the results back.
 

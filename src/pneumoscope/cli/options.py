@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Changes", "ConfigFile", "LabelScheme", "Labels", "RandomSeed", "binary_renames"]
+__all__ = [
+    "Changes",
+    "ConfigFile",
+    "DatabaseURL",
+    "FilmsPlace",
+    "LabelScheme",
+    "Labels",
+    "LogFormat",
+    "RandomSeed",
+    "Workers",
+    "binary_renames",
+]
 
 
 class LabelScheme(StrEnum):
@@ -33,6 +44,22 @@ ConfigFile = Annotated[Path | None, typer.Option(metavar="FILE", help="TOML file
 
 RandomSeed = Annotated[int | None, typer.Option(help="Random seed.")]
 """``--seed`` of what learns; without it, the configuration's."""
+
+DatabaseURL = Annotated[
+    str | None, typer.Option(metavar="URL", help="postgresql://USER@HOST/NAME instead of SQLite in the folder.")
+]
+"""``--database`` of the web application."""
+
+FilmsPlace = Annotated[
+    str | None, typer.Option(metavar="PLACE", help="Where films are kept: file:DIR or s3://BUCKET/PREFIX.")
+]
+"""``--films``, likewise."""
+
+Workers = Annotated[int | None, typer.Option(min=1, help="Films read concurrently; one per CPU without it.")]
+"""``--workers``, likewise."""
+
+LogFormat = Annotated[str | None, typer.Option(metavar="FORMAT", help="Lines of the log: text or json.")]
+"""``--log-format``, likewise."""
 
 
 def binary_renames(labels: LabelScheme | None) -> dict[str, str]:

@@ -28,8 +28,8 @@ def render(
     from pneumoscope.model.preprocess import prepare_film
     from pneumoscope.model.reader import load
     from pneumoscope.quality.corrections import apply_corrections
+    from pneumoscope.reports.render import render_png
     from pneumoscope.reports.summary import population_sentences
-    from pneumoscope.reports.what_was_seen import what_was_seen_png
     from pneumoscope.storage import write_atomically
 
     reader = load(model)
@@ -43,7 +43,7 @@ def render(
         seen = prepare_film(corrected, reader.meta.preprocess, found)
     population = reader.report_context(reading, corrected).population
     remarks = () if population is None else population_sentences(population, original.facts, reading.finding)
-    picture = what_was_seen_png(
+    picture = render_png(
         original,
         corrected,
         reading,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pneumoscope.cli.console import require_packages
+from pneumoscope.cli.options import DatabaseURL, FilmsPlace, LogFormat, Workers  # noqa: TC001 - typer reads the annotations
 from pneumoscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,16 +61,12 @@ def serve(  # noqa: PLR0917 - typer makes them options
         Path | None,
         typer.Option(metavar="DIR", help="Folder for the database, films and bundles; the user's data folder without."),
     ] = None,
-    database: Annotated[
-        str | None, typer.Option(metavar="URL", help="postgresql://USER@HOST/NAME instead of SQLite in the folder.")
-    ] = None,
-    films: Annotated[
-        str | None, typer.Option(metavar="PLACE", help="Where films are kept: file:DIR or s3://BUCKET/PREFIX.")
-    ] = None,
+    database: DatabaseURL = None,
+    films: FilmsPlace = None,
     model: Annotated[
         str | None, typer.Option(help="The bundle in use until another is chosen: a shipped one's name, or a path.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Films read concurrently; one per CPU without it.")] = None,
+    workers: Workers = None,
     queue: Annotated[
         int | None, typer.Option(min=1, help="Length of the queue; more films are answered with 503.")
     ] = None,
@@ -82,7 +79,7 @@ def serve(  # noqa: PLR0917 - typer makes them options
     root_path: Annotated[
         str | None, typer.Option(metavar="PATH", help="Path of a host below which a proxy shows the server.")
     ] = None,
-    log_format: Annotated[str | None, typer.Option(metavar="FORMAT", help="Lines of the log: text or json.")] = None,
+    log_format: LogFormat = None,
     node: Annotated[
         bool, typer.Option("--node/--no-node", help="Run the DICOM node in the same process; see pneumoscope node.")
     ] = False,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pneumoscope.types.radiograph import Radiograph
     from pneumoscope.types.reading import Reading
 
-__all__ = ["what_was_seen", "what_was_seen_png"]
+__all__ = ["render_png", "render_sheet"]
 
 _SIDE = 420  # pixels of a panel
 _GAP, _TITLE, _HEAD, _LINE = 12, 28, 44, 19
@@ -28,7 +28,7 @@ _PAPER, _INK, _FAINT = (16, 18, 22), (236, 238, 240), (160, 166, 174)
 _FRAME, _LUNGS = (255, 214, 10), (64, 200, 120)
 
 
-def what_was_seen(
+def render_sheet(
     original: Radiograph,
     film: Radiograph,
     reading: Reading,
@@ -64,7 +64,7 @@ def what_was_seen(
     return _sheet(panels, _headline(reading), (reading.notice, *remarks))
 
 
-def what_was_seen_png(
+def render_png(
     original: Radiograph,
     film: Radiograph,
     reading: Reading,
@@ -74,10 +74,10 @@ def what_was_seen_png(
     lungs: NDArray[np.bool_] | None = None,
     remarks: Sequence[str] = (),
 ) -> bytes:
-    """``what_was_seen`` as PNG bytes; the notice stands in its text too."""
+    """``render_sheet`` as PNG bytes; the notice stands in its text too."""
     text, out = PngInfo(), BytesIO()
     text.add_text("Comment", reading.notice)
-    sheet = what_was_seen(original, film, reading, seen=seen, frame=frame, lungs=lungs, remarks=remarks)
+    sheet = render_sheet(original, film, reading, seen=seen, frame=frame, lungs=lungs, remarks=remarks)
     sheet.save(out, "PNG", pnginfo=text)
     return out.getvalue()
 

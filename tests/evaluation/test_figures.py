@@ -225,3 +225,15 @@ def test_a_recall_of_one_all_the_way_is_a_line_and_no_landscape(caught: list[Fig
     learning_curves(history, tmp_path / "a")
     recall = next(axes for axes in caught[0].axes if axes.get_title(loc="left") == "Recall")
     assert recall.get_ylim()[0] < 0.92
+
+
+def test_no_label_of_four_reliability_panels_leaves_the_page(caught: list[Figure], tmp_path: Path) -> None:
+    p = np.linspace(0, 1, 60)
+    names = ("Pneumonia", "Normal", "Bacterial", "Viral")
+    reliability_diagram({name: (p > 0.5, p) for name in names}, tmp_path / "four", films="Test")
+    (figure,) = caught
+    figure.set_dpi(250)
+    figure.draw_without_rendering()
+    labels = [axes.xaxis.label.get_window_extent() for axes in figure.axes if axes.get_xlabel()]
+    assert len(labels) == 4
+    assert all(label.x0 >= 0 and label.x1 <= figure.bbox.x1 for label in labels)

@@ -83,7 +83,7 @@ def reliability_diagram(
             _reliability_panel(
                 above, "\n".join(wrapped(title, 0.75 * each, 8.5)), labels, p, bins, equal_mass=equal_mass
             )
-            _bin_counts(below, p, bins)
+            _bin_counts(below, p, bins, 0.75 * each)
             if column == 0:
                 above.set_ylabel("Observed fraction")
                 below.set_ylabel("Films\n(log scale)")
@@ -126,13 +126,15 @@ def _reliability_panel(axes: Axes, title: str, labels: ArrayLike, p: ArrayLike, 
     axes.annotate(words, (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", size=6.2, va="bottom")
 
 
-def _bin_counts(axes: Axes, p: ArrayLike, bins: int) -> None:
+def _bin_counts(axes: Axes, p: ArrayLike, bins: int, width: float) -> None:
+    """How many films are in each bin; ``width`` of the label below, in inches."""
     edges = np.linspace(0, 1, bins + 1)
     counts = np.histogram(np.asarray(p), edges)[0]
     axes.bar(edges[:-1], counts, width=np.diff(edges), align="edge", color=FADED, edgecolor="white", linewidth=0.5)
     axes.set_yscale("symlog", linthresh=1)
     top = max(1, int(counts.max()))
-    axes.set(xlim=(-0.015, 1.015), xlabel="Mean predicted probability", ylim=(0, top * 2))
+    axes.set(xlim=(-0.015, 1.015), ylim=(0, top * 2))
+    axes.set_xlabel("\n".join(wrapped("Mean predicted probability", width, 8.5)))
     axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1], ["0", "0.2", "0.4", "0.6", "0.8", "1"])
     powers = [10**k for k in range(int(np.log10(top)) + 1)]
     axes.set_yticks([0, *powers], ["0", *(f"{v:,}" for v in powers)])
